@@ -1,0 +1,91 @@
+//! The disk tier as a pipeline uses it: typed records, and the memo of parsed SQL.
+
+use crate::{
+    engine::{ParsedSql, QueryEngine, SqlError},
+    fault::Failure,
+};
+use everfresh::{
+    Fingerprint, FingerprintBuilder,
+    disk::{Space, Store},
+    trace::{Trace, Traces},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+/// The store and the engine of one run.
+pub struct Cache {
+    /// The disk tier.
+    pub store: Store,
+    engine: Arc<dyn QueryEngine>,
+    engine_version: String,
+    engine_started: AtomicBool,
+}
+
+impl Cache {
+    /// Puts a store and an engine together. The engine is not started.
+    pub fn new(store: Store, engine: Arc<dyn QueryEngine>) -> Self {
+        let engine_version = engine.version();
+        Self { store, engine, engine_version, engine_started: AtomicBool::new(false) }
+    }
+
+    /// The engine, to parse, plan or run something.
+    pub fn engine(&self) -> &dyn QueryEngine {
+        self.engine_started.store(true, Ordering::Relaxed);
+        self.engine.as_ref()
+    }
+
+    /// Which engine it is.
+    pub fn engine_version(&self) -> &str {
+        &self.engine_version
+    }
+
+    /// Whether anything was parsed, planned or run so far.
+    pub fn engine_started(&self) -> bool {
+        self.engine_started.load(Ordering::Relaxed)
+    }
+
+    /// Reads a record; one that is absent, damaged or of another shape is `None`.
+    pub fn record<T: DeserializeOwned>(&self, space: Space, key: &Fingerprint) -> Option<T> {
+        postcard::from_bytes(&self.store.get(space, key)?).ok()
+    }
+
+    /// Writes a record that refers to blobs.
+    pub fn put<T: Serialize>(
+        &self,
+        space: Space,
+        key: &Fingerprint,
+        value: &T,
+        blobs: &[Fingerprint],
+    ) -> Result<(), Failure> {
+        let bytes = postcard::to_stdvec(value).map_err(|error| Failure::Other(format!("cannot encode a record: {error}")))?;
+        Ok(self.store.put(space, key, &bytes, blobs)?)
+    }
+
+    /// The traces of a key.
+    pub fn traces(&self, key: &Fingerprint) -> Traces {
+        self.record(Space::Traces, key).unwrap_or_default()
+    }
+
+    /// Adds a trace to a key.
+    pub fn remember(&self, key: &Fingerprint, trace: Trace) -> Result<(), Failure> {
+        let mut traces = self.traces(key);
+        traces.remember(trace);
+        self.put(Space::Traces, key, &traces, &[])
+    }
+
+    /// What the text of a query tells by itself; the same text is parsed once in the life of the cache.
+    pub fn parse(&self, sql: &str) -> Result<ParsedSql, SqlError> {
+        let key = FingerprintBuilder::new("everfresh.parse").str(&self.engine_version).str(sql).finish();
+        if let Some(parsed) = self.record(Space::Memos, &key) {
+            return Ok(parsed);
+        }
+        let parsed = self.engine().parse(sql)?;
+        if let Err(error) = self.put(Space::Memos, &key, &parsed, &[]) {
+            tracing::warn!(%error, "cannot remember a parsed query");
+        }
+        Ok(parsed)
+    }
+}

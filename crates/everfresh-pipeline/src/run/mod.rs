@@ -1,0 +1,20 @@
+//! A run: every node of the graph looked up, and computed where it must be.
+
+mod check;
+mod context;
+mod done;
+mod lookup;
+mod node;
+mod plan;
+mod query_run;
+mod schedule;
+mod source;
+mod step;
+
+pub use check::Found;
+pub use context::{Context, Refresh, RunOptions, node_key};
+pub use done::{Done, Looked, NodeRecord};
+pub use plan::{Forecast, Planned, plan};
+pub use query_run::may_store;
+pub use schedule::run;
+pub use source::{SourceRecord, source_table};

@@ -1,0 +1,119 @@
+//! Running one query over its inputs: observe, compute, look again.
+
+use super::{Context, context::now_ns};
+use crate::{
+    engine::{Cancel, PlanRequest, PlannedQuery, SqlError},
+    fault::{Failure, Fault},
+    query::Query,
+    table::{Input, WrittenPart, write_part},
+};
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use everfresh::{Fingerprint, observation::Observation, trace::Trace};
+use std::time::Instant;
+
+/// How a query is meant.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// Accept what is not a function of its inputs.
+    pub allow_unrepeatable: bool,
+    /// The input that is taken partition by partition.
+    pub partition_of: Option<String>,
+}
+
+/// A planned query, and what it will read.
+pub struct Prepared {
+    planned: Box<dyn PlannedQuery>,
+    /// What it reads, as it was before the first read.
+    pub observations: Vec<Observation>,
+}
+
+/// Points an engine's error at the text that it is about.
+pub fn sql_failure(query: &Query, error: SqlError) -> Fault {
+    if error.kind == crate::engine::SqlErrorKind::Cancelled {
+        return Fault::Cancelled;
+    }
+    Fault::Failed(Failure::Sql { error, sql: query.sql.clone(), written: query.origin.is_some() })
+}
+
+fn sql_fault(query: &Query, fault: Fault) -> Fault {
+    match fault {
+        Fault::Failed(Failure::Sql { error, .. }) => sql_failure(query, error),
+        other => other,
+    }
+}
+
+impl Prepared {
+    /// Plans a query and fingerprints what it will read.
+    pub fn new(context: &Context<'_>, query: &Query, inputs: &[Input], terms: &Terms) -> Result<Self, Fault> {
+        let cache = context.cache;
+        let tables =
+            inputs.iter().map(|input| Ok((input.name.clone(), input.open(cache)?))).collect::<Result<Vec<_>, Fault>>()?;
+        let planned = cache
+            .engine()
+            .plan(PlanRequest {
+                sql: &query.sql,
+                params: &query.params,
+                tables: &tables,
+                allow_unrepeatable: terms.allow_unrepeatable,
+                partition_wise: terms.partition_of.as_deref(),
+            })
+            .map_err(|error| sql_failure(query, error))?;
+        let none = Vec::new();
+        let observations = inputs
+            .iter()
+            .map(|input| {
+                let columns = planned.reads().get(&input.name).unwrap_or(&none);
+                input.observe(cache, columns).map(Observation::Table)
+            })
+            .collect::<Result<Vec<_>, Fault>>()?;
+        Ok(Self { planned, observations })
+    }
+
+    /// The columns of the result.
+    pub fn schema(&self) -> SchemaRef {
+        self.planned.schema()
+    }
+
+    /// Runs it into the cache.
+    pub fn write(
+        self,
+        context: &Context<'_>,
+        query: &Query,
+        cancel: &Cancel,
+        started: Instant,
+        progress: &dyn Fn(u64),
+    ) -> Result<WrittenPart, Fault> {
+        let schema = self.planned.schema();
+        let batches = self.planned.execute(cancel.clone()).map_err(|error| sql_failure(query, error))?;
+        write_part(context.cache, &schema, batches, cancel, started, progress).map_err(|fault| sql_fault(query, fault))
+    }
+
+    /// Runs it and keeps the batches, for results that are known to be small.
+    pub fn collect(self, query: &Query, cancel: &Cancel) -> Result<Vec<RecordBatch>, Fault> {
+        let batches = self.planned.execute(cancel.clone()).map_err(|error| sql_failure(query, error))?;
+        batches.map(|batch| batch.map_err(|error| sql_fault(query, crate::table::from_box(error)))).collect()
+    }
+}
+
+/// Whether a result may be stored: its inputs are still what they were, and none stands in for a newer one.
+pub fn may_store(context: &Context<'_>, inputs: &[Input]) -> Result<bool, Fault> {
+    for input in inputs {
+        if input.table.stale || !input.unchanged(context.cache)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// A trace of a computation that began at `started` and ends now.
+pub fn trace(observations: Vec<Observation>, output: Fingerprint, rows: u64, bytes: u64, started: Instant) -> Trace {
+    Trace {
+        observations,
+        output,
+        cost_ns: u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX),
+        bytes,
+        rows,
+        made_ns: now_ns(),
+        expires_ns: None,
+    }
+}

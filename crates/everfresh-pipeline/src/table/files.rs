@@ -1,0 +1,288 @@
+//! Tables whose rows lie in files: one part a file, in the order of the listing.
+//!
+//! | record | key | holds |
+//! | --- | --- | --- |
+//! | `Files` | the path | the file's stat when it was hashed, and its content's fingerprint |
+//! | `Memos` | reader options, content | the schema that the file has by itself |
+//! | `Memos` | reader options, content, schema | the part: rows, columns, blob |
+//!
+//! Text formats are read once, into a blob. Parquet and Arrow files are read in place.
+
+use super::{Facts, PartRecord, schema_bytes, schema_from_bytes, scan::PartScan, write_part};
+use crate::{
+    cache::Cache,
+    engine::{BATCH_ROWS, BoxError, Cancel},
+    fault::{Failure, Fault},
+};
+use arrow::datatypes::SchemaRef;
+use everfresh::{
+    Fingerprint, FingerprintBuilder,
+    disk::Space,
+    file::{Seen, hash_file, observe},
+    table::TableHasher,
+};
+use everfresh_sources::{Format, ReadOptions};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::{
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
+
+/// A file, and what it held when the run looked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The fingerprint of its content.
+    pub content: Fingerprint,
+}
+
+/// The files of one source, in order.
+#[derive(Debug)]
+pub struct FileOrigin {
+    files: Vec<SourceFile>,
+    options: Arc<ReadOptions>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FileRecord {
+    seen: Seen,
+    content: Fingerprint,
+}
+
+fn file_key(path: &Path) -> Fingerprint {
+    FingerprintBuilder::new("everfresh.file").bytes(path.as_os_str().as_bytes()).finish()
+}
+
+impl SourceFile {
+    /// Looks at a file: its stat decides, unless it is new, racy or `always_hash` asks for the content.
+    pub fn look(cache: &Cache, path: PathBuf, always_hash: bool) -> Result<Self, Failure> {
+        if !always_hash
+            && let Some(file) = Self::look_at_stat(cache, &path)
+        {
+            return Ok(file);
+        }
+        let key = file_key(&path);
+        let mut before = observe(&path).map_err(Failure::io("look at", &path))?;
+        for _ in 0..3 {
+            let content = hash_file(&path).map_err(Failure::io("read", &path))?;
+            let after = observe(&path).map_err(Failure::io("look at", &path))?;
+            if after.stat == before.stat {
+                cache.put(Space::Files, &key, &FileRecord { seen: before, content }, &[])?;
+                return Ok(Self { path, content });
+            }
+            before = after;
+        }
+        Err(Failure::Other(format!("`{}` keeps changing while it is read: run again when its writer is done", path.display())))
+    }
+
+    /// Forgets what is known of a file, so that the next look reads it; tells whether anything was known.
+    pub fn forget(cache: &Cache, path: &Path) -> Result<bool, Failure> {
+        Ok(cache.store.delete(Space::Files, &file_key(path))?)
+    }
+
+    /// The file by its stat alone; `None` if only reading it could tell.
+    pub fn look_at_stat(cache: &Cache, path: &Path) -> Option<Self> {
+        let record = cache.record::<FileRecord>(Space::Files, &file_key(path))?;
+        let seen = observe(path).ok()?;
+        (record.seen.stat == seen.stat && !record.seen.racy)
+            .then(|| Self { path: path.to_owned(), content: record.content })
+    }
+
+    /// Whether it still holds what it held.
+    fn unchanged(&self, cache: &Cache) -> Result<bool, Failure> {
+        Ok(Self::look(cache, self.path.clone(), false)?.content == self.content)
+    }
+
+    fn must_be_unchanged(&self, cache: &Cache) -> Result<(), Failure> {
+        if self.unchanged(cache)? {
+            return Ok(());
+        }
+        Err(Failure::Other(format!("`{}` changed while it was read: run again", self.path.display())))
+    }
+}
+
+impl FileOrigin {
+    /// These files, read like this.
+    pub fn new(files: Vec<SourceFile>, options: Arc<ReadOptions>) -> Self {
+        Self { files, options }
+    }
+
+    /// The files, in order.
+    pub fn files(&self) -> &[SourceFile] {
+        &self.files
+    }
+
+    /// The id of the table that these files make.
+    pub fn id(&self) -> Fingerprint {
+        FingerprintBuilder::new("everfresh.source")
+            .fingerprint(&self.options.fingerprint())
+            .list(&self.files, |builder, file| {
+                builder.bytes(self.format_tag(file)).fingerprint(&file.content)
+            })
+            .finish()
+    }
+
+    /// The format comes from the file's name, so it is part of what the file means.
+    fn format_tag(&self, file: &SourceFile) -> &[u8] {
+        match self.options.format_of(&file.path) {
+            Ok(Format::Csv) => b"csv",
+            Ok(Format::Tsv) => b"tsv",
+            Ok(Format::Json) => b"json",
+            Ok(Format::Ndjson) => b"ndjson",
+            Ok(Format::Parquet) => b"parquet",
+            Ok(Format::Arrow) => b"arrow",
+            Err(_) => b"unknown",
+        }
+    }
+
+    fn in_place(&self, file: &SourceFile) -> bool {
+        matches!(self.options.format_of(&file.path), Ok(Format::Parquet | Format::Arrow))
+    }
+
+    fn schema_of(&self, cache: &Cache, file: &SourceFile) -> Result<arrow::datatypes::Schema, Failure> {
+        let key = FingerprintBuilder::new("everfresh.file-schema")
+            .fingerprint(&self.options.fingerprint())
+            .bytes(self.format_tag(file))
+            .fingerprint(&file.content)
+            .finish();
+        if let Some(schema) = cache.record::<Vec<u8>>(Space::Memos, &key).and_then(|bytes| schema_from_bytes(&bytes)) {
+            return Ok(schema.as_ref().clone());
+        }
+        let schema = everfresh_sources::infer_schema(&file.path, &self.options)?;
+        file.must_be_unchanged(cache)?;
+        cache.put(Space::Memos, &key, &schema_bytes(&schema), &[])?;
+        Ok(schema)
+    }
+
+    /// Schema and parts, from memos where the files were seen before; stores them under the table's id.
+    pub(super) fn facts(&self, cache: &Cache, id: &Fingerprint) -> Result<Facts, Fault> {
+        let schemas = self
+            .files
+            .par_iter()
+            .map(|file| Ok((file.path.clone(), self.schema_of(cache, file)?)))
+            .collect::<Result<Vec<_>, Failure>>()?;
+        let schema = everfresh_sources::unify(&schemas)?;
+        let parts =
+            self.files.par_iter().map(|file| self.part(cache, file, &schema)).collect::<Result<Vec<_>, Fault>>()?;
+        let facts = Facts::new(schema, parts);
+        let record = facts.record();
+        cache.put(Space::Tables, id, &record, &record.blobs())?;
+        Ok(facts)
+    }
+
+    fn part_key(&self, file: &SourceFile, schema: &SchemaRef) -> Fingerprint {
+        FingerprintBuilder::new("everfresh.file-part")
+            .fingerprint(&self.options.fingerprint())
+            .bytes(self.format_tag(file))
+            .fingerprint(&everfresh::table::schema_fingerprint(schema))
+            .fingerprint(&file.content)
+            .finish()
+    }
+
+    fn part(&self, cache: &Cache, file: &SourceFile, schema: &SchemaRef) -> Result<PartRecord, Fault> {
+        let key = self.part_key(file, schema);
+        if let Some(part) = cache.record::<PartRecord>(Space::Memos, &key) {
+            return Ok(part);
+        }
+        let part = if self.in_place(file) {
+            let rows = everfresh_sources::row_count(&file.path, &self.options)?;
+            let bytes = std::fs::metadata(&file.path).map_err(Failure::io("look at", &file.path))?.len();
+            file.must_be_unchanged(cache)?;
+            PartRecord { id: key, rows, bytes, columns: vec![None; schema.fields().len()], blob: None }
+        } else {
+            self.ingest(cache, file, schema)?
+        };
+        self.remember_part(cache, &key, &part)?;
+        Ok(part)
+    }
+
+    fn remember_part(&self, cache: &Cache, key: &Fingerprint, part: &PartRecord) -> Result<(), Failure> {
+        cache.put(Space::Memos, key, part, part.blob.as_slice())
+    }
+
+    /// Reads a file into a blob.
+    fn ingest(&self, cache: &Cache, file: &SourceFile, schema: &SchemaRef) -> Result<PartRecord, Fault> {
+        let started = Instant::now();
+        let every: Vec<usize> = (0..schema.fields().len()).collect();
+        let batches = everfresh_sources::read(&file.path, &self.options, schema, &every, BATCH_ROWS)?;
+        let batches = batches.map(|batch| batch.map_err(BoxError::from));
+        let written = write_part(cache, schema, batches, &Cancel::default(), started, &|_| {})?;
+        file.must_be_unchanged(cache)?;
+        Ok(PartRecord { id: self.part_key(file, schema), ..written.part })
+    }
+
+    /// Makes the fingerprints of these columns that these parts lack, and remembers them.
+    pub(super) fn fingerprint_columns(
+        &self,
+        cache: &Cache,
+        facts: &mut Facts,
+        parts: &[usize],
+        columns: &[usize],
+    ) -> Result<(), Fault> {
+        let schema = facts.schema.clone();
+        let work: Vec<(usize, &SourceFile, PartRecord)> = parts
+            .iter()
+            .filter_map(|&index| Some((index, self.files.get(index)?, facts.parts.get(index)?.clone())))
+            .collect();
+        let done = work
+            .into_par_iter()
+            .map(|(index, file, mut part)| {
+                let known: Option<PartRecord> = cache.record(Space::Memos, &part.id);
+                for (slot, known) in part.columns.iter_mut().zip(known.iter().flat_map(|part| part.columns.iter())) {
+                    *slot = slot.or(*known);
+                }
+                let lacking: Vec<usize> = columns
+                    .iter()
+                    .copied()
+                    .filter(|&column| part.columns.get(column).copied().flatten().is_none())
+                    .collect();
+                let mut hasher =
+                    TableHasher::new(&schema, &lacking).map_err(|error| Failure::Other(error.to_string()))?;
+                for batch in everfresh_sources::read(&file.path, &self.options, &schema, &lacking, BATCH_ROWS)? {
+                    hasher.update(&batch?).map_err(|error| Failure::Other(error.to_string()))?;
+                }
+                file.must_be_unchanged(cache)?;
+                for (column, fingerprint) in lacking.iter().zip(hasher.finish().columns) {
+                    if let Some(slot) = part.columns.get_mut(*column) {
+                        *slot = Some(fingerprint);
+                    }
+                }
+                self.remember_part(cache, &part.id, &part)?;
+                Ok((index, part))
+            })
+            .collect::<Result<Vec<_>, Fault>>()?;
+        for (index, part) in done {
+            if let Some(slot) = facts.parts.get_mut(index) {
+                *slot = part;
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the rows of one part: in place, or by reading the file anew where its blob is gone.
+    pub(super) fn open(&self, cache: &Cache, facts: &Facts, part: usize) -> Result<PartScan, Fault> {
+        let file = self.files.get(part).ok_or_else(|| Failure::Other("a source has fewer files than parts".into()))?;
+        if self.in_place(file) {
+            return Ok(PartScan::File(file.path.clone(), self.options.clone()));
+        }
+        let part = self.ingest(cache, file, &facts.schema)?;
+        let blob = part.blob.and_then(|name| cache.store.blob(&name));
+        blob.map(PartScan::Blob).ok_or_else(|| {
+            Fault::Failed(Failure::Other(format!("the cache lost the rows of `{}` right after they were stored", file.path.display())))
+        })
+    }
+
+    /// Whether every file that is read in place still holds what it held.
+    pub(super) fn unchanged(&self, cache: &Cache) -> Result<bool, Fault> {
+        for file in self.files.iter().filter(|file| self.in_place(file)) {
+            if !file.unchanged(cache)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,22 @@
+//! The engine of Everfresh: *computed once, never stale*.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`fingerprint`] | BLAKE3-256 content hashes, typed and length-prefixed |
+//! | [`table`] | fingerprints of Arrow tables, one a column (feature `arrow`) |
+//! | [`file`](mod@file) | what a file looked like when it was read, and whether it still does |
+//! | [`observation`] | one thing that a computation read, with what it saw |
+//! | [`trace`] | the observations of one computation, and what came out |
+//! | [`disk`] | the disk tier: index, blobs, locks, `gc`, `verify` |
+//!
+//! A stored result is served only if every observation made while it was computed still holds.
+
+pub mod disk;
+pub mod file;
+pub mod fingerprint;
+pub mod observation;
+#[cfg(feature = "arrow")]
+pub mod table;
+pub mod trace;
+
+pub use fingerprint::{Fingerprint, FingerprintBuilder};

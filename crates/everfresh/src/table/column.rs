@@ -1,0 +1,399 @@
+//! The parts of one run of rows of one column, each a stream of its own.
+//!
+//! A null row is written into the validity bits; its value is written as zero where values have a fixed width, with
+//! length zero where they do not, and what stands under it is never read. Under a null struct or fixed-size list every
+//! child counts as null, and a null list has no items. Dictionaries and run-end encodings are written as their values.
+
+use super::{
+    schema::add_type,
+    stream::{BLOCK, BitStream, ByteStream, Validity},
+};
+use crate::{Fingerprint, FingerprintBuilder};
+use arrow::{
+    array::{
+        Array, ArrayRef, AsArray, ByteView, GenericByteViewArray, GenericListViewArray, OffsetSizeTrait, RunArray,
+        UInt64Array, new_null_array,
+    },
+    buffer::NullBuffer,
+    compute::take,
+    datatypes::{ArrowNativeType, ByteViewType, DataType, Int16Type, Int32Type, Int64Type, RunEndIndexType},
+};
+use std::ops::Range;
+
+/// How many rows of a dictionary or of a run-end encoding are unpacked at a time, and how many lengths are written.
+const WINDOW: usize = 2048;
+
+/// Hashes the rows of one column.
+#[derive(Clone, Debug)]
+pub(super) enum Column {
+    Null,
+    Bits { validity: Validity, values: BitStream },
+    Fixed { validity: Validity, width: usize, values: ByteStream },
+    Bytes { validity: Validity, lengths: ByteStream, bytes: ByteStream },
+    List { validity: Validity, lengths: ByteStream, items: Box<Column> },
+    FixedSizeList { validity: Validity, size: usize, items: Box<Column> },
+    Struct { validity: Validity, children: Vec<Column> },
+    Packed(Box<Column>),
+}
+
+impl Column {
+    /// `None` for a type that has no fingerprint: unions, and whatever holds one.
+    pub fn new(data_type: &DataType) -> Option<Self> {
+        let validity = Validity::default();
+        Some(match data_type {
+            DataType::Null => Self::Null,
+            DataType::Boolean => Self::Bits { validity, values: BitStream::default() },
+            DataType::Utf8
+            | DataType::LargeUtf8
+            | DataType::Utf8View
+            | DataType::Binary
+            | DataType::LargeBinary
+            | DataType::BinaryView => {
+                Self::Bytes { validity, lengths: ByteStream::default(), bytes: ByteStream::default() }
+            }
+            DataType::List(item)
+            | DataType::LargeList(item)
+            | DataType::ListView(item)
+            | DataType::LargeListView(item)
+            | DataType::Map(item, _) => {
+                let items = Box::new(Self::new(item.data_type())?);
+                Self::List { validity, lengths: ByteStream::default(), items }
+            }
+            DataType::FixedSizeList(item, size) => Self::FixedSizeList {
+                validity,
+                size: usize::try_from(*size).ok()?,
+                items: Box::new(Self::new(item.data_type())?),
+            },
+            DataType::Struct(fields) => {
+                let children = fields.iter().map(|field| Self::new(field.data_type())).collect::<Option<_>>()?;
+                Self::Struct { validity, children }
+            }
+            DataType::Dictionary(_, values) => Self::Packed(Box::new(Self::new(values)?)),
+            DataType::RunEndEncoded(_, values) => Self::Packed(Box::new(Self::new(values.data_type())?)),
+            DataType::Union(..) => return None,
+            DataType::FixedSizeBinary(width) => {
+                Self::Fixed { validity, width: usize::try_from(*width).ok()?, values: ByteStream::default() }
+            }
+            primitive => Self::Fixed { validity, width: primitive.primitive_width()?, values: ByteStream::default() },
+        })
+    }
+
+    /// Adds rows. The array has the type that this was made for; `mask` tells rows that are null in the parent.
+    pub fn extend(&mut self, array: &dyn Array, mask: Option<&NullBuffer>) {
+        let nulls = NullBuffer::union(array.nulls(), mask).filter(|nulls| nulls.null_count() > 0);
+        let nulls = nulls.as_ref();
+        match self {
+            Self::Null => {}
+            Self::Bits { validity, values } => {
+                validity.extend(array.len(), nulls);
+                values.extend(array.as_boolean().values(), nulls);
+            }
+            Self::Fixed { validity, width, values } => {
+                validity.extend(array.len(), nulls);
+                let data = array.to_data();
+                let at = data.offset() * *width;
+                if let Some(buffer) = data.buffers().first() {
+                    write_fixed(&buffer[at..at + data.len() * *width], *width, nulls, values);
+                }
+            }
+            Self::Bytes { validity, lengths, bytes } => {
+                validity.extend(array.len(), nulls);
+                extend_bytes(array, nulls, lengths, bytes);
+            }
+            Self::List { validity, lengths, items } => {
+                validity.extend(array.len(), nulls);
+                extend_list(array, nulls, lengths, items);
+            }
+            Self::FixedSizeList { validity, size, items } => {
+                validity.extend(array.len(), nulls);
+                items.extend(array.as_fixed_size_list().values(), nulls.map(|nulls| nulls.expand(*size)).as_ref());
+            }
+            Self::Struct { validity, children } => {
+                validity.extend(array.len(), nulls);
+                for (child, values) in children.iter_mut().zip(array.as_struct().columns()) {
+                    child.extend(values, nulls);
+                }
+            }
+            Self::Packed(values) => unpack(array, nulls, values),
+        }
+    }
+
+    /// The hash of all rows that were added.
+    pub fn finish(self) -> Fingerprint {
+        let builder = FingerprintBuilder::new("everfresh.rows.1");
+        let add = |builder: FingerprintBuilder, hash: blake3::Hash| builder.fingerprint(&hash.into());
+        let start = |validity: Validity| builder.clone().option(validity.finish(), add);
+        match self {
+            Self::Null => builder.clone(),
+            Self::Bits { validity, values } => add(start(validity), values.finish()),
+            Self::Fixed { validity, values, .. } => add(start(validity), values.finish()),
+            Self::Bytes { validity, lengths, bytes } => add(add(start(validity), lengths.finish()), bytes.finish()),
+            Self::List { validity, lengths, items } => {
+                add(start(validity), lengths.finish()).fingerprint(&items.finish())
+            }
+            Self::FixedSizeList { validity, items, .. } => start(validity).fingerprint(&items.finish()),
+            Self::Struct { validity, children } => {
+                start(validity).list(children, |builder, child| builder.fingerprint(&child.finish()))
+            }
+            Self::Packed(values) => return values.finish(),
+        }
+        .finish()
+    }
+}
+
+/// The fingerprint of a whole column, from the hash of the hashes of its runs of rows.
+pub(super) fn column_fingerprint(data_type: &DataType, rows: u64, runs: &blake3::Hasher) -> Fingerprint {
+    add_type(FingerprintBuilder::new("everfresh.column.1"), data_type)
+        .u64(rows)
+        .fingerprint(&runs.finalize().into())
+        .finish()
+}
+
+fn write_fixed(values: &[u8], width: usize, nulls: Option<&NullBuffer>, out: &mut ByteStream) {
+    match (nulls, width) {
+        (None, _) => out.write(values),
+        (Some(nulls), 1) => write_zeroed::<1>(values, nulls, out),
+        (Some(nulls), 2) => write_zeroed::<2>(values, nulls, out),
+        (Some(nulls), 4) => write_zeroed::<4>(values, nulls, out),
+        (Some(nulls), 8) => write_zeroed::<8>(values, nulls, out),
+        (Some(nulls), 16) => write_zeroed::<16>(values, nulls, out),
+        (Some(nulls), 32) => write_zeroed::<32>(values, nulls, out),
+        (Some(nulls), width) => {
+            let mut written = 0;
+            for (start, end) in nulls.valid_slices() {
+                out.write_zeros((start - written) * width);
+                out.write(&values[start * width..end * width]);
+                written = end;
+            }
+            out.write_zeros((nulls.len() - written) * width);
+        }
+    }
+}
+
+/// Writes values of `WIDTH` bytes, zeros under nulls: copied into a block, 64 rows at a time, and blanked there.
+fn write_zeroed<const WIDTH: usize>(values: &[u8], nulls: &NullBuffer, out: &mut ByteStream) {
+    let mut block = [0; BLOCK];
+    let mut filled = 0;
+    let valid = nulls.inner().bit_chunks();
+    for (values, valid) in values.chunks(64 * WIDTH).zip(valid.iter_padded()) {
+        if filled + values.len() > BLOCK {
+            out.write(&block[..filled]);
+            filled = 0;
+        }
+        let rows = &mut block[filled..filled + values.len()];
+        rows.copy_from_slice(values);
+        let (rows, _) = rows.as_chunks_mut::<WIDTH>();
+        let mut null = !valid;
+        while null != 0 {
+            // Bits beyond the last row are zero, so they look null.
+            if let Some(row) = rows.get_mut(null.trailing_zeros() as usize) {
+                *row = [0; WIDTH];
+            }
+            null &= null - 1;
+        }
+        filled += values.len();
+    }
+    out.write(&block[..filled]);
+}
+
+fn extend_bytes(array: &dyn Array, nulls: Option<&NullBuffer>, lengths: &mut ByteStream, bytes: &mut ByteStream) {
+    match array.data_type() {
+        DataType::Utf8 => {
+            let array = array.as_string::<i32>();
+            extend_slices(array.value_offsets(), array.value_data(), nulls, lengths, bytes);
+        }
+        DataType::LargeUtf8 => {
+            let array = array.as_string::<i64>();
+            extend_slices(array.value_offsets(), array.value_data(), nulls, lengths, bytes);
+        }
+        DataType::Binary => {
+            let array = array.as_binary::<i32>();
+            extend_slices(array.value_offsets(), array.value_data(), nulls, lengths, bytes);
+        }
+        DataType::LargeBinary => {
+            let array = array.as_binary::<i64>();
+            extend_slices(array.value_offsets(), array.value_data(), nulls, lengths, bytes);
+        }
+        DataType::Utf8View => extend_views(array.as_string_view(), nulls, lengths, bytes),
+        _ => extend_views(array.as_binary_view(), nulls, lengths, bytes),
+    }
+}
+
+fn extend_slices<O: OffsetSizeTrait>(
+    offsets: &[O],
+    data: &[u8],
+    nulls: Option<&NullBuffer>,
+    lengths: &mut ByteStream,
+    bytes: &mut ByteStream,
+) {
+    write_lengths(offsets, nulls, lengths);
+    for_each_span(offsets, nulls, |span| bytes.write(&data[span]));
+}
+
+fn extend_views<T: ByteViewType + ?Sized>(
+    array: &GenericByteViewArray<T>,
+    nulls: Option<&NullBuffer>,
+    lengths: &mut ByteStream,
+    bytes: &mut ByteStream,
+) {
+    let (views, buffers) = (array.views(), array.data_buffers());
+    let mut block = [0; 4 * WINDOW];
+    for start in (0..views.len()).step_by(WINDOW) {
+        let window = &views[start..views.len().min(start + WINDOW)];
+        // A view's lowest 32 bits are its length.
+        for (length, view) in block.as_chunks_mut().0.iter_mut().zip(window) {
+            *length = (*view as u32).to_le_bytes();
+        }
+        let nulls = nulls.map(|nulls| nulls.slice(start, window.len()));
+        write_fixed(&block[..4 * window.len()], 4, nulls.as_ref(), lengths);
+    }
+    let mut write = |view: &u128| {
+        let length = *view as u32 as usize;
+        if length <= 12 {
+            bytes.write(&view.to_le_bytes()[4..4 + length]);
+        } else {
+            let view = ByteView::from(*view);
+            let start = view.offset as usize;
+            bytes.write(&buffers[view.buffer_index as usize][start..start + length]);
+        }
+    };
+    match nulls {
+        None => views.iter().for_each(write),
+        Some(nulls) => nulls.valid_slices().for_each(|(start, end)| views[start..end].iter().for_each(&mut write)),
+    }
+}
+
+fn extend_list(array: &dyn Array, nulls: Option<&NullBuffer>, lengths: &mut ByteStream, items: &mut Column) {
+    match array.data_type() {
+        DataType::List(_) => {
+            let array = array.as_list::<i32>();
+            extend_items(array.value_offsets(), array.values(), nulls, lengths, items);
+        }
+        DataType::LargeList(_) => {
+            let array = array.as_list::<i64>();
+            extend_items(array.value_offsets(), array.values(), nulls, lengths, items);
+        }
+        DataType::ListView(_) => extend_list_views(array.as_list_view::<i32>(), nulls, lengths, items),
+        DataType::LargeListView(_) => extend_list_views(array.as_list_view::<i64>(), nulls, lengths, items),
+        _ => {
+            let array = array.as_map();
+            extend_items(array.value_offsets(), array.entries(), nulls, lengths, items);
+        }
+    }
+}
+
+fn extend_items<O: OffsetSizeTrait>(
+    offsets: &[O],
+    values: &dyn Array,
+    nulls: Option<&NullBuffer>,
+    lengths: &mut ByteStream,
+    items: &mut Column,
+) {
+    write_lengths(offsets, nulls, lengths);
+    for_each_span(offsets, nulls, |span| items.extend(&values.slice(span.start, span.len()), None));
+}
+
+fn extend_list_views<O: OffsetSizeTrait>(
+    array: &GenericListViewArray<O>,
+    nulls: Option<&NullBuffer>,
+    lengths: &mut ByteStream,
+    items: &mut Column,
+) {
+    for (row, (offset, size)) in array.offsets().iter().zip(array.sizes().iter()).enumerate() {
+        let valid = nulls.is_none_or(|nulls| nulls.is_valid(row));
+        let size = if valid { size.as_usize() } else { 0 };
+        write_length::<O>(size, |length| lengths.write(length));
+        if size > 0 {
+            items.extend(&array.values().slice(offset.as_usize(), size), None);
+        }
+    }
+}
+
+fn write_length<O>(length: usize, write: impl FnOnce(&[u8])) {
+    write(&(length as u64).to_le_bytes()[..size_of::<O>()]);
+}
+
+/// Writes the distance from each offset to the next, as wide as the offsets are; zero under nulls.
+fn write_lengths<O: OffsetSizeTrait>(offsets: &[O], nulls: Option<&NullBuffer>, out: &mut ByteStream) {
+    let width = size_of::<O>();
+    let rows = offsets.len().saturating_sub(1);
+    let mut block = [0; 8 * WINDOW];
+    for start in (0..rows).step_by(WINDOW) {
+        let end = rows.min(start + WINDOW);
+        let ends = &offsets[start + 1..=end];
+        for ((length, from), to) in block.chunks_exact_mut(width).zip(&offsets[start..end]).zip(ends) {
+            write_length::<O>((*to - *from).as_usize(), |bytes| length.copy_from_slice(bytes));
+        }
+        let nulls = nulls.map(|nulls| nulls.slice(start, end - start));
+        write_fixed(&block[..width * (end - start)], width, nulls.as_ref(), out);
+    }
+}
+
+/// Calls `each` with the ranges that the valid rows span, neighbours joined.
+fn for_each_span<O: OffsetSizeTrait>(offsets: &[O], nulls: Option<&NullBuffer>, mut each: impl FnMut(Range<usize>)) {
+    let span = |start: usize, end: usize| offsets[start].as_usize()..offsets[end].as_usize();
+    let rows = offsets.len().saturating_sub(1);
+    let Some(nulls) = nulls else {
+        if rows > 0 {
+            each(span(0, rows));
+        }
+        return;
+    };
+    let mut open: Option<Range<usize>> = None;
+    for (start, end) in nulls.valid_slices() {
+        let next = span(start, end);
+        open = Some(match open.take() {
+            Some(before) if before.end == next.start => before.start..next.end,
+            before => {
+                before.into_iter().for_each(&mut each);
+                next
+            }
+        });
+    }
+    open.into_iter().for_each(each);
+}
+
+/// Adds the values that the rows of a dictionary or run-end encoded array stand for; `nulls` tells those of its keys.
+fn unpack(array: &dyn Array, nulls: Option<&NullBuffer>, out: &mut Column) {
+    if let Some(dictionary) = array.as_any_dictionary_opt() {
+        let values = dictionary.values();
+        if values.is_empty() {
+            return out.extend(&new_null_array(values.data_type(), array.len()), None);
+        }
+        let indices: Vec<u64> = dictionary.normalized_keys().into_iter().map(|key| key as u64).collect();
+        return unpack_rows(values, &indices.into(), nulls, out);
+    }
+    let runs = array.as_run_opt::<Int16Type>().map(run_indices);
+    let runs = runs.or_else(|| array.as_run_opt::<Int32Type>().map(run_indices));
+    let runs = runs.or_else(|| array.as_run_opt::<Int64Type>().map(run_indices));
+    if let Some((values, indices)) = runs {
+        unpack_rows(values, &indices, nulls, out);
+    }
+}
+
+/// The values of a run-end encoded array, and for each row the index of its value.
+fn run_indices<R: RunEndIndexType>(array: &RunArray<R>) -> (&ArrayRef, UInt64Array) {
+    let start = array.get_start_physical_index();
+    let mut indices = Vec::with_capacity(array.len());
+    for (run, end) in array.run_ends().sliced_values().enumerate() {
+        indices.resize(end.as_usize(), (start + run) as u64);
+    }
+    (array.values(), indices.into())
+}
+
+fn unpack_rows(values: &dyn Array, indices: &UInt64Array, nulls: Option<&NullBuffer>, out: &mut Column) {
+    for start in (0..indices.len()).step_by(WINDOW) {
+        let len = WINDOW.min(indices.len() - start);
+        unpack_window(values, &indices.slice(start, len), nulls.map(|nulls| nulls.slice(start, len)).as_ref(), out);
+    }
+}
+
+fn unpack_window(values: &dyn Array, indices: &UInt64Array, nulls: Option<&NullBuffer>, out: &mut Column) {
+    if let Ok(rows) = take(values, indices, None) {
+        return out.extend(&rows, nulls);
+    }
+    // Together the values are too long for their offsets: one by one, without copying.
+    for (row, index) in indices.values().iter().enumerate() {
+        out.extend(&values.slice(*index as usize, 1), nulls.map(|nulls| nulls.slice(row, 1)).as_ref());
+    }
+}

@@ -1,0 +1,201 @@
+//! Hashing a table as it streams by.
+
+use super::{
+    ColumnFingerprints,
+    column::{Column, column_fingerprint},
+};
+use arrow::{
+    array::{Array, ArrayRef, RecordBatch},
+    datatypes::{DataType, SchemaRef},
+};
+use rayon::prelude::*;
+
+/// Rows are cut into runs of so many, counted from the table's first row, and each run is hashed by itself: part of the
+/// fingerprint's definition.
+pub const CHUNK_ROWS: usize = 16 << 10;
+
+/// Batches wait until there is enough for all cores: so many rows, or so many bytes.
+const QUEUED_ROWS: usize = 64 * CHUNK_ROWS;
+const QUEUED_BYTES: usize = 16 << 20;
+
+/// A column whose type has no fingerprint.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("column `{column}` has type {data_type}, which cannot be fingerprinted: cast it to another type")]
+#[non_exhaustive]
+pub struct UnsupportedType {
+    /// The column.
+    pub column: String,
+    /// Its type: a union, or one that holds a union.
+    pub data_type: DataType,
+}
+
+/// A batch that does not have the columns that the [`TableHasher`] was made for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a batch does not fit its table: expected columns of the types {expected:?}, found {found:?}")]
+#[non_exhaustive]
+pub struct TableMismatch {
+    /// The types of the columns to hash.
+    pub expected: Vec<DataType>,
+    /// The types of the batch's columns.
+    pub found: Vec<DataType>,
+}
+
+/// Makes the fingerprints of some of a table's columns, on all cores and in bounded memory.
+///
+/// ```
+/// use arrow::array::{Int32Array, RecordBatch, StringArray};
+/// use everfresh::table::TableHasher;
+/// use std::sync::Arc;
+///
+/// let names = Arc::new(StringArray::from(vec!["a", "b"]));
+/// let batch = RecordBatch::try_from_iter([("id", Arc::new(Int32Array::from(vec![1, 2])) as _), ("name", names as _)])?;
+/// let mut hasher = TableHasher::new(&batch.schema(), &[1])?;
+/// hasher.update(&batch.project(&[1])?)?;
+/// let fingerprints = hasher.finish();
+/// assert_eq!((fingerprints.rows, fingerprints.columns.len()), (2, 1));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct TableHasher {
+    columns: Vec<HashedColumn>,
+    rows: u64,
+    queued: Vec<RecordBatch>,
+    queued_rows: usize,
+    queued_bytes: usize,
+    chunk_rows: usize,
+}
+
+#[derive(Debug)]
+struct HashedColumn {
+    data_type: DataType,
+    /// A run without rows.
+    empty: Column,
+    /// The run that the last row is in.
+    open: Option<Column>,
+    /// The hashes of the runs before it.
+    runs: blake3::Hasher,
+}
+
+impl TableHasher {
+    /// A hasher for the columns at these indices of the schema; none is fine, the rows are counted then.
+    ///
+    /// # Errors
+    /// For a union, or a type that holds one.
+    ///
+    /// # Panics
+    /// If the schema has no column at an index.
+    pub fn new(schema: &SchemaRef, columns: &[usize]) -> Result<Self, UnsupportedType> {
+        Self::with_chunk_rows(schema, columns, CHUNK_ROWS)
+    }
+
+    pub(super) fn with_chunk_rows(
+        schema: &SchemaRef,
+        columns: &[usize],
+        chunk_rows: usize,
+    ) -> Result<Self, UnsupportedType> {
+        let columns = columns.iter().map(|&index| {
+            let field = schema.field(index);
+            let data_type = field.data_type().clone();
+            match Column::new(&data_type) {
+                Some(empty) => Ok(HashedColumn { data_type, empty, open: None, runs: blake3::Hasher::new() }),
+                None => Err(UnsupportedType { column: field.name().clone(), data_type }),
+            }
+        });
+        let columns = columns.collect::<Result<_, _>>()?;
+        Ok(Self { columns, rows: 0, queued: Vec::new(), queued_rows: 0, queued_bytes: 0, chunk_rows })
+    }
+
+    /// Adds the next rows: a batch of exactly the hasher's columns, in their order. Names do not matter here, and
+    /// neither does the size: batches are queued (they share their buffers) until there is work for all cores.
+    ///
+    /// # Errors
+    /// If the batch has other columns; nothing is added then.
+    pub fn update(&mut self, batch: &RecordBatch) -> Result<(), TableMismatch> {
+        let fits = batch.num_columns() == self.columns.len()
+            && self.columns.iter().zip(batch.columns()).all(|(column, array)| {
+                column.data_type == *array.data_type() || column.data_type.equals_datatype(array.data_type())
+            });
+        if !fits {
+            return Err(TableMismatch {
+                expected: self.columns.iter().map(|column| column.data_type.clone()).collect(),
+                found: batch.columns().iter().map(|array| array.data_type().clone()).collect(),
+            });
+        }
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        self.queued_rows += batch.num_rows();
+        self.queued_bytes += batch.columns().iter().map(slice_bytes).sum::<usize>();
+        self.queued.push(batch.clone());
+        if self.queued_rows >= QUEUED_ROWS || self.queued_bytes >= QUEUED_BYTES {
+            self.hash_queued();
+        }
+        Ok(())
+    }
+
+    /// The fingerprints of all rows that were added.
+    pub fn finish(mut self) -> ColumnFingerprints {
+        self.hash_queued();
+        let rows = self.rows;
+        ColumnFingerprints { rows, columns: self.columns.into_iter().map(|column| column.finish(rows)).collect() }
+    }
+
+    /// Hashes what is queued.
+    pub(super) fn hash_queued(&mut self) {
+        let chunk_rows = self.chunk_rows;
+        // A full run stays open until a row follows it.
+        let room = match self.rows {
+            0 => chunk_rows,
+            rows => chunk_rows - 1 - ((rows - 1) % chunk_rows as u64) as usize,
+        };
+        let batches = std::mem::take(&mut self.queued);
+        self.columns.par_iter_mut().enumerate().for_each(|(index, column)| {
+            column.extend(batches.iter().map(|batch| batch.column(index)), room, chunk_rows);
+        });
+        self.rows += self.queued_rows as u64;
+        (self.queued_rows, self.queued_bytes) = (0, 0);
+    }
+}
+
+impl HashedColumn {
+    /// Adds rows, of which the first `room` belong to the open run.
+    fn extend<'a>(&mut self, arrays: impl Iterator<Item = &'a ArrayRef>, mut room: usize, chunk_rows: usize) {
+        let mut last = (self.open.take().unwrap_or_else(|| self.empty.clone()), Vec::new());
+        let mut full = Vec::new();
+        for array in arrays {
+            let mut at = 0;
+            while at < array.len() {
+                if room == 0 {
+                    full.push(std::mem::replace(&mut last, (self.empty.clone(), Vec::new())));
+                    room = chunk_rows;
+                }
+                let rows = room.min(array.len() - at);
+                last.1.push(array.slice(at, rows));
+                at += rows;
+                room -= rows;
+            }
+        }
+        let add = |(mut run, arrays): (Column, Vec<ArrayRef>)| {
+            arrays.iter().for_each(|array| run.extend(array, None));
+            run
+        };
+        let (full, last) =
+            rayon::join(|| full.into_par_iter().map(|run| add(run).finish()).collect::<Vec<_>>(), || add(last));
+        for hash in full {
+            self.runs.update(hash.as_bytes());
+        }
+        self.open = Some(last);
+    }
+
+    fn finish(mut self, rows: u64) -> crate::Fingerprint {
+        if let Some(open) = self.open.filter(|_| rows > 0) {
+            self.runs.update(open.finish().as_bytes());
+        }
+        column_fingerprint(&self.data_type, rows, &self.runs)
+    }
+}
+
+/// The bytes that the rows of an array take, which may be a small part of its buffers.
+fn slice_bytes(array: &ArrayRef) -> usize {
+    array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_array_memory_size())
+}

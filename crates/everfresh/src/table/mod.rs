@@ -1,0 +1,52 @@
+//! Canonical fingerprints of Arrow tables.
+//!
+//! ```text
+//! table   = schema, then for each partition: rows, one fingerprint a column          (merkle)
+//! schema  = for each column: name, nullable, type                                    (schema_fingerprint)
+//! column  = type, rows, hash of the hashes of its runs of CHUNK_ROWS rows            (TableHasher)
+//! run     = one BLAKE3 stream for each part that the type has: which rows are null, values, lengths, bytes, children
+//! ```
+//!
+//! A column's fingerprint depends on its type, the order of its rows, and every value: floats by their bits, null
+//! apart from every value. It does not depend on how the rows were laid out in memory: batch sizes, slices, padding,
+//! what stands under a null, the order or duplicates of a dictionary, how runs were encoded. Values enter in the
+//! machine's byte order, which is little-endian wherever this crate is supported.
+//!
+//! Rows are cut at fixed places so that all cores can hash one column, whatever the batches' size. Memory is bounded by
+//! what is queued (16 MiB, or one batch if that is larger) and about 50 KiB for each column.
+
+mod column;
+mod hasher;
+mod schema;
+mod stream;
+
+pub use hasher::{CHUNK_ROWS, TableHasher, TableMismatch, UnsupportedType};
+pub use schema::schema_fingerprint;
+
+use crate::{Fingerprint, FingerprintBuilder};
+
+/// What [`TableHasher`] makes of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnFingerprints {
+    /// The number of rows.
+    pub rows: u64,
+    /// One fingerprint for each column that was hashed, in the order in which they were asked for.
+    pub columns: Vec<Fingerprint>,
+}
+
+/// The fingerprint of a table of partitions: its schema, and for each partition, in order, the number of rows and the
+/// fingerprint of every column. Where one partition ends and the next begins counts.
+pub fn merkle<'a>(
+    schema: Fingerprint,
+    partitions: impl ExactSizeIterator<Item = (u64, &'a [Fingerprint])>,
+) -> Fingerprint {
+    FingerprintBuilder::new("everfresh.table.1")
+        .fingerprint(&schema)
+        .list(partitions, |builder, (rows, columns)| {
+            builder.u64(rows).list(columns, FingerprintBuilder::fingerprint)
+        })
+        .finish()
+}
+
+#[cfg(test)]
+mod layout_tests;

@@ -1,0 +1,216 @@
+//! What columns are hashed through: streams of bytes and of bits, and which rows are null.
+
+use arrow::buffer::{BooleanBuffer, NullBuffer};
+use blake3::{Hash, Hasher};
+
+/// How much a stream collects before it is hashed: 16 of BLAKE3's chunks, the widest that its SIMD code takes at once.
+pub(super) const BLOCK: usize = 16 << 10;
+
+/// From how many bytes on a single slice is hashed by several cores.
+const PARALLEL: usize = 1 << 20;
+
+/// A BLAKE3 stream that hashes whole aligned blocks: large slices straight from where they are, small ones collected.
+/// Where one write ends and the next begins does not count.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ByteStream {
+    hasher: Option<Box<Hasher>>,
+    collected: Vec<u8>,
+}
+
+impl ByteStream {
+    #[inline]
+    pub fn write(&mut self, bytes: &[u8]) {
+        if self.collected.len() + bytes.len() < BLOCK {
+            self.collected.extend_from_slice(bytes);
+        } else {
+            self.write_blocks(bytes);
+        }
+    }
+
+    fn write_blocks(&mut self, mut bytes: &[u8]) {
+        if !self.collected.is_empty() {
+            let (head, rest) = bytes.split_at(BLOCK - self.collected.len());
+            self.collected.extend_from_slice(head);
+            hash(&mut self.hasher, &self.collected);
+            self.collected.clear();
+            bytes = rest;
+        }
+        let (blocks, rest) = bytes.split_at(bytes.len() - bytes.len() % BLOCK);
+        if !blocks.is_empty() {
+            hash(&mut self.hasher, blocks);
+        }
+        self.collected.extend_from_slice(rest);
+    }
+
+    pub fn write_zeros(&mut self, mut count: usize) {
+        const ZEROS: [u8; 256] = [0; 256];
+        while count > 0 {
+            let some = count.min(ZEROS.len());
+            self.write(&ZEROS[..some]);
+            count -= some;
+        }
+    }
+
+    pub fn finish(mut self) -> Hash {
+        if self.hasher.is_none() {
+            return blake3::hash(&self.collected);
+        }
+        hash(&mut self.hasher, &self.collected).finalize()
+    }
+}
+
+fn hash<'a>(hasher: &'a mut Option<Box<Hasher>>, bytes: &[u8]) -> &'a mut Hasher {
+    let hasher = hasher.get_or_insert_default();
+    if bytes.len() >= PARALLEL { hasher.update_rayon(bytes) } else { hasher.update(bytes) }
+}
+
+/// A stream of bits, the first in the lowest bit; the last word is filled up with zeros.
+#[derive(Clone, Debug, Default)]
+pub(super) struct BitStream {
+    bytes: ByteStream,
+    word: u64,
+    /// Bits in `word`, fewer than 64.
+    used: usize,
+}
+
+impl BitStream {
+    /// Adds the lowest `count` bits, 64 at most; those above are zero.
+    fn push(&mut self, bits: u64, count: usize) {
+        self.word |= bits << self.used;
+        let total = self.used + count;
+        if total < 64 {
+            self.used = total;
+            return;
+        }
+        self.bytes.write(&self.word.to_le_bytes());
+        self.word = if self.used == 0 { 0 } else { bits >> (64 - self.used) };
+        self.used = total - 64;
+    }
+
+    fn push_ones(&mut self, mut count: usize) {
+        while count > 0 {
+            let some = count.min(64);
+            self.push(u64::MAX >> (64 - some), some);
+            count -= some;
+        }
+    }
+
+    /// Adds bits; those under a null are zero.
+    pub fn extend(&mut self, bits: &BooleanBuffer, nulls: Option<&NullBuffer>) {
+        let chunks = bits.bit_chunks();
+        match nulls {
+            None => {
+                chunks.iter().for_each(|word| self.push(word, 64));
+                self.push_some(chunks.remainder_bits(), chunks.remainder_len());
+            }
+            Some(nulls) => {
+                let valid = nulls.inner().bit_chunks();
+                chunks.iter().zip(valid.iter()).for_each(|(word, valid)| self.push(word & valid, 64));
+                self.push_some(chunks.remainder_bits() & valid.remainder_bits(), chunks.remainder_len());
+            }
+        }
+    }
+
+    fn push_some(&mut self, bits: u64, count: usize) {
+        if count > 0 {
+            self.push(bits, count);
+        }
+    }
+
+    pub fn finish(mut self) -> Hash {
+        if self.used > 0 {
+            self.bytes.write(&self.word.to_le_bytes());
+        }
+        self.bytes.finish()
+    }
+}
+
+/// Which rows are null. Costs nothing as long as none is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Validity {
+    /// Rows before the first null.
+    leading: usize,
+    bits: Option<BitStream>,
+}
+
+impl Validity {
+    pub fn extend(&mut self, rows: usize, nulls: Option<&NullBuffer>) {
+        match (&mut self.bits, nulls) {
+            (None, None) => self.leading += rows,
+            (Some(bits), None) => bits.push_ones(rows),
+            (bits, Some(nulls)) => {
+                let leading = self.leading;
+                bits.get_or_insert_with(|| {
+                    let mut bits = BitStream::default();
+                    bits.push_ones(leading);
+                    bits
+                })
+                .extend(nulls.inner(), None);
+            }
+        }
+    }
+
+    /// `None` if no row is null.
+    pub fn finish(self) -> Option<Hash> {
+        self.bits.map(BitStream::finish)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_of_any_size_hash_like_one_write() {
+        let bytes: Vec<u8> = (0..5 * BLOCK + 77).map(|i| (i % 253) as u8).collect();
+        for size in [1, 7, 1000, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 5, bytes.len()] {
+            let mut stream = ByteStream::default();
+            bytes.chunks(size).for_each(|chunk| stream.write(chunk));
+            assert_eq!(stream.finish(), blake3::hash(&bytes), "writes of {size}");
+        }
+        let mut zeros = ByteStream::default();
+        zeros.write_zeros(BLOCK + 300);
+        assert_eq!(zeros.finish(), blake3::hash(&vec![0; BLOCK + 300]));
+    }
+
+    #[test]
+    fn a_large_write_hashes_the_same_on_several_cores() {
+        let bytes: Vec<u8> = (0..PARALLEL + BLOCK + 1).map(|i| (i % 251) as u8).collect();
+        let mut stream = ByteStream::default();
+        stream.write(&bytes);
+        assert_eq!(stream.finish(), blake3::hash(&bytes));
+    }
+
+    #[test]
+    fn bits_in_pieces_hash_like_bits_in_one() {
+        let all: BooleanBuffer = (0..1000).map(|i| i % 3 == 0 || i % 7 == 1).collect();
+        let mut whole = BitStream::default();
+        whole.extend(&all, None);
+        let expected = whole.finish();
+        for size in [1, 3, 63, 64, 65, 129, 999] {
+            let mut stream = BitStream::default();
+            let mut at = 0;
+            while at < all.len() {
+                let len = size.min(all.len() - at);
+                stream.extend(&all.slice(at, len), None);
+                at += len;
+            }
+            assert_eq!(stream.finish(), expected, "pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn where_the_first_null_comes_does_not_depend_on_the_pieces() {
+        let nulls = NullBuffer::from_iter((0..300).map(|i| i != 200));
+        let mut whole = Validity::default();
+        whole.extend(300, Some(&nulls));
+        let mut pieces = Validity::default();
+        pieces.extend(150, None);
+        pieces.extend(60, Some(&nulls.slice(150, 60)));
+        pieces.extend(90, None);
+        assert_eq!(whole.finish(), pieces.finish());
+        let mut none = Validity::default();
+        none.extend(300, None);
+        assert_eq!(none.finish(), None);
+    }
+}

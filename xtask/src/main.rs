@@ -1,0 +1,44 @@
+//! The project's own commands: `cargo xtask setup`, `cargo xtask test`, `cargo xtask bench`.
+
+mod bench;
+mod place;
+mod process;
+mod setup;
+mod steps;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  setup                     installs what `test` needs, or says what is missing
+  test [--long]             every check and every test; --long runs 5,000 cases of the freshness oracle
+  bench pipeline [OPTION…]  measures pipelines against their targets and peers (--help lists the options)
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let result = match args.as_slice() {
+        ["setup"] => setup::everything(),
+        ["test"] => test::run(false),
+        ["test", "--long"] => test::run(true),
+        ["bench", "pipeline", options @ ..] => bench::pipeline(options),
+        ["--help" | "-h" | "help"] => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! `cargo xtask test`: every check, then every test.
+
+use crate::{process, setup, steps::Steps};
+use std::{path::Path, process::Command, time::Duration};
+
+/// How many cases of the freshness oracle `--long` runs.
+const LONG_ORACLE_CASES: &str = "5000";
+/// How long the database of advisories may take to arrive.
+const ADVISORIES_WITHIN: Duration = Duration::from_secs(60);
+
+/// Runs everything. The quick checks come first, the test runner last.
+pub fn run(long: bool) -> Result<(), String> {
+    let mut steps = Steps::default();
+    steps.step("format", || {
+        setup::rust_components()?;
+        process::run(&mut process::cargo(&["fmt", "--all", "--check"])?)?;
+        process::run(&mut process::cargo(&["fmt", "--manifest-path", "bench/Cargo.toml", "--check"])?)
+    });
+    steps.step("python", python);
+    steps.step("clippy", || clippy(&["--workspace"]));
+    // The workspace turns every feature of the library on; its users may not.
+    steps.step("clippy, the library alone", || clippy(&["--package", "everfresh"]));
+    steps.step("docs", || {
+        let mut docs = process::cargo(&["doc", "--workspace", "--no-deps", "--locked"])?;
+        process::run(docs.env("RUSTDOCFLAGS", "-D warnings"))
+    });
+    steps.step("licences, bans and origins of dependencies", || {
+        let mut deny = deny("check")?;
+        process::run(deny.args(["licenses", "bans", "sources"]))
+    });
+    steps.step("advisories on dependencies", advisories);
+
+    let oracle = |mut command: Command| {
+        if long {
+            command.env("EVERFRESH_ORACLE_CASES", LONG_ORACLE_CASES);
+        }
+        command
+    };
+    // A fresh machine has no nextest, and compiling it takes longer than the time it saves.
+    if process::succeeds(&mut process::cargo(&["nextest", "--version"])?) {
+        steps.step("build of the tests", || {
+            process::run(&mut process::cargo(&["test", "--workspace", "--locked", "--no-run"])?)
+        });
+        steps.step("tests in the docs", || {
+            process::run(&mut process::cargo(&["test", "--workspace", "--locked", "--doc"])?)
+        });
+        steps.last("tests", || {
+            process::run(&mut oracle(process::cargo(&["nextest", "run", "--workspace", "--locked"])?))
+        })
+    } else {
+        steps.step("build of the tests", || {
+            process::run(&mut process::cargo(&["test", "--workspace", "--locked", "--no-run"])?)
+        });
+        let tests = ["test", "--workspace", "--locked", "--no-fail-fast"];
+        steps.last("tests", || process::run(&mut oracle(process::cargo(&tests)?)))
+    }
+}
+
+fn clippy(packages: &[&str]) -> Result<(), String> {
+    let mut clippy = process::cargo(&["clippy", "--all-targets", "--locked"])?;
+    process::run(clippy.args(packages).args(["--", "-D", "warnings"]))
+}
+
+fn deny(subcommand: &str) -> Result<Command, String> {
+    let mut command = process::command(setup::cargo_deny()?)?;
+    command.args(["--locked", subcommand]);
+    Ok(command)
+}
+
+fn advisories() -> Result<(), String> {
+    if !process::succeeds_within(deny("fetch")?.arg("db"), ADVISORIES_WITHIN) {
+        println!("SKIPPED: the database of advisories cannot be reached from here");
+        return Ok(());
+    }
+    process::run(deny("check")?.args(["--disable-fetch", "advisories"]))
+}
+
+fn python() -> Result<(), String> {
+    let root = crate::place::root()?;
+    let mut git = process::command("git")?;
+    let listed = process::output(git.args(["ls-files", "--cached", "--others", "--exclude-standard", "*.py"]))?;
+    let files: Vec<&str> = listed.lines().filter(|file| root.join(Path::new(file)).is_file()).collect();
+    if files.is_empty() {
+        println!("no Python files");
+        return Ok(());
+    }
+    let bin = setup::python_checks()?;
+    for args in [&["check", "--quiet"][..], &["format", "--quiet", "--check"]] {
+        process::run(process::command(bin.join("ruff"))?.args(args).args(&files))?;
+    }
+    process::run(process::command(bin.join("mypy"))?.args(&files))
+}
