@@ -2,8 +2,8 @@
 
 use crate::{args::PipelineArgs, failure::CliError, secret_key::SecretKey};
 use everfresh_pipeline::{
-    OpenError, Pipeline, Settings,
-    spec::{LoadError, LoadOptions, render},
+    Pipeline, Settings,
+    spec::{LoadOptions, render},
 };
 use everfresh_sql::{DataFusionEngine, EngineOptions};
 use std::sync::Arc;
@@ -51,10 +51,7 @@ pub fn open(args: &PipelineArgs, needs: Needs, json: bool) -> Result<Pipeline, C
     if let Some(error) = secret_key.error() {
         return Err(CliError::Failed(error));
     }
-    let pipeline = opened.map_err(|error| match error {
-        OpenError::Load(error @ LoadError::NotFound { .. }) => CliError::Load(error, None),
-        other => other.into(),
-    })?;
+    let pipeline = opened?;
     if !pipeline.warnings().is_empty() && !json {
         let _ = crate::output::print_error(&format!("{}\n\n", render(pipeline.warnings(), true)));
     }

@@ -3,6 +3,7 @@
 use crate::{
     engine::{ParsedSql, QueryEngine, SqlError},
     fault::Failure,
+    sabotage::Sabotage,
 };
 use everfresh::{
     Fingerprint, FingerprintBuilder,
@@ -22,13 +23,41 @@ pub struct Cache {
     engine: Arc<dyn QueryEngine>,
     engine_version: String,
     engine_started: AtomicBool,
+    #[cfg(feature = "sabotage")]
+    sabotage: Option<Sabotage>,
 }
 
 impl Cache {
     /// Puts a store and an engine together. The engine is not started.
     pub fn new(store: Store, engine: Arc<dyn QueryEngine>) -> Self {
         let engine_version = engine.version();
-        Self { store, engine, engine_version, engine_started: AtomicBool::new(false) }
+        Self {
+            store,
+            engine,
+            engine_version,
+            engine_started: AtomicBool::new(false),
+            #[cfg(feature = "sabotage")]
+            sabotage: None,
+        }
+    }
+
+    /// Plants a fault.
+    #[cfg(feature = "sabotage")]
+    pub fn plant(&mut self, sabotage: Option<Sabotage>) {
+        self.sabotage = sabotage;
+    }
+
+    /// Whether this fault was planted.
+    #[cfg(feature = "sabotage")]
+    pub(crate) fn planted(&self, sabotage: Sabotage) -> bool {
+        self.sabotage == Some(sabotage)
+    }
+
+    /// Whether this fault was planted: never, outside of tests.
+    #[cfg(not(feature = "sabotage"))]
+    #[inline(always)]
+    pub(crate) const fn planted(&self, _: Sabotage) -> bool {
+        false
     }
 
     /// The engine, to parse, plan or run something.

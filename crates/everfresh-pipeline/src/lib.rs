@@ -27,6 +27,7 @@ pub mod query;
 pub mod reason;
 pub mod report;
 pub mod run;
+pub mod sabotage;
 pub mod sink;
 pub mod spec;
 pub mod table;

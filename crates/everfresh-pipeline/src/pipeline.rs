@@ -128,6 +128,12 @@ impl Pipeline {
         &self.graph
     }
 
+    /// Plants a fault in its engine.
+    #[cfg(feature = "sabotage")]
+    pub fn plant(&mut self, sabotage: Option<crate::sabotage::Sabotage>) {
+        self.cache.plant(sabotage);
+    }
+
     /// Its cache.
     pub fn cache(&self) -> &Cache {
         &self.cache

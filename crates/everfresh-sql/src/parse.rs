@@ -22,8 +22,35 @@ use std::{
 /// How deep queries and expressions may be nested: DataFusion's default.
 const DEPTH: usize = 50;
 
+/// A query with the tables and parameters that it names, each with where it stands.
+pub(crate) struct Parsed {
+    pub(crate) query: Box<Query>,
+    tables: Vec<(String, Range<usize>)>,
+    params: Vec<(String, Range<usize>)>,
+}
+
+/// The query in `text`, all of it looked at.
+pub(crate) fn read(text: &Text<'_>) -> Result<Parsed, SqlError> {
+    let query = query(text)?;
+    let mut found = Found { text, tables: BTreeMap::new(), params: BTreeMap::new(), scopes: Vec::new() };
+    if let ControlFlow::Break(error) = query.visit(&mut found) {
+        return Err(error);
+    }
+    let mut tables: Vec<_> = found.tables.into_iter().collect();
+    tables.sort_by_key(|(_, range)| range.start);
+    let params = found.params.into_iter().collect();
+    Ok(Parsed { query, tables, params })
+}
+
+/// Reads a query's text. See [`ParsedSql`].
+pub(crate) fn parse(sql: &str) -> Result<ParsedSql, SqlError> {
+    let text = Text::read(sql)?;
+    let Parsed { query, tables, params } = read(&text)?;
+    Ok(ParsedSql { normal: normal(&query, &text), tables, params })
+}
+
 /// The one query in `text`.
-pub(crate) fn query(text: &Text<'_>) -> Result<Box<Query>, SqlError> {
+fn query(text: &Text<'_>) -> Result<Box<Query>, SqlError> {
     let Some(first) = text.tokens().first() else {
         return Err(invalid("there is no query", Some(text.end())));
     };
@@ -53,20 +80,6 @@ pub(crate) fn query(text: &Text<'_>) -> Result<Box<Query>, SqlError> {
         return Err(invalid(message, text.range(next.span)));
     }
     Ok(query)
-}
-
-/// Reads a query's text. See [`ParsedSql`].
-pub(crate) fn parse(sql: &str) -> Result<ParsedSql, SqlError> {
-    let text = Text::read(sql)?;
-    let query = query(&text)?;
-    let mut found = Found { text: &text, tables: BTreeMap::new(), params: BTreeMap::new(), scopes: Vec::new() };
-    if let ControlFlow::Break(error) = query.visit(&mut found) {
-        return Err(error);
-    }
-    let mut tables: Vec<_> = found.tables.into_iter().collect();
-    tables.sort_by_key(|(_, range)| range.start);
-    let params = found.params.into_iter().collect();
-    Ok(ParsedSql { normal: normal(&query, &text), tables, params })
 }
 
 /// The tree written out. Proven to be faithful by reading it back: were it not, two queries could share it; then the

@@ -32,9 +32,7 @@ use std::{
 /// Plans `request`. Nothing of any table is read.
 pub(crate) fn plan(request: &PlanRequest<'_>, shared: &Arc<Shared>) -> Result<Query, SqlError> {
     let text = Text::read(request.sql)?;
-    // What the text by itself makes invalid is said in the same words here and there.
-    parse::parse(request.sql)?;
-    let mut query = parse::query(&text)?;
+    let mut query = parse::read(&text)?.query;
     bind(&mut query, request.params, &text)?;
 
     let mut state = shared.session();

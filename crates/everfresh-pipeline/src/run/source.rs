@@ -101,7 +101,7 @@ impl SourceRun<'_> {
                     listing.files.iter().map(|path| SourceFile::look_at_stat(cache, path)).collect();
                 let Some(files) = files else { return Ok(Err(Reason::New)) };
                 let origin = FileOrigin::new(files, Arc::new(options.clone()));
-                if origin.id() != record.id {
+                if origin.id(cache) != record.id {
                     return Ok(Err(Reason::New));
                 }
                 let table = Table::known(record.id, Origin::Files(Arc::new(origin)));
@@ -144,7 +144,7 @@ impl SourceRun<'_> {
         let shown: Vec<(String, Fingerprint)> =
             files.iter().map(|file| (self.context.shown(&file.path), file.content)).collect();
         let origin = FileOrigin::new(files, Arc::new(options.clone()));
-        let id = origin.id();
+        let id = origin.id(cache);
         let record = self.record();
         if cache.store.get(Space::Tables, &id).is_some() {
             let table = Table::known(id, Origin::Files(Arc::new(origin)));
@@ -194,7 +194,7 @@ impl SourceRun<'_> {
         let shown: Vec<(String, Fingerprint)> =
             files.iter().map(|file| (self.context.shown(&file.path), file.content)).collect();
         let origin = Arc::new(FileOrigin::new(files, Arc::new(options.clone())));
-        let id = origin.id();
+        let id = origin.id(cache);
         let before = self.record();
         let known = cache.store.get(Space::Tables, &id).is_some();
         let table = Table::known(id, Origin::Files(origin));
@@ -244,8 +244,9 @@ impl SourceRun<'_> {
                 sqlite::read_query(path, sql, &bind)?
             }
         };
-        let batches = read.batches.into_iter().map(|batch| Ok::<_, BoxError>(batch));
-        let written = write_part(cache, &read.schema, batches, &self.context.options.cancel, started, &|_| {})?;
+        let schema = read.schema.clone();
+        let batches = read.map(|batch| batch.map_err(BoxError::from));
+        let written = write_part(cache, &schema, batches, &self.context.options.cancel, started, &|_| {})?;
         let facts = Facts::new(written.schema, vec![written.part]);
         let shown = vec![(self.context.shown(path), facts.content_id())];
         self.finish(facts, shown, witness, None, started)

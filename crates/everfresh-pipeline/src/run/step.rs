@@ -14,6 +14,7 @@ use crate::{
     query::Query,
     reason::Reason,
     report::{Event, Outcome},
+    sabotage::Sabotage,
     spec::model::Step,
     table::{Facts, Input, Origin, PartRecord, Table, TableRecord},
 };
@@ -45,13 +46,16 @@ pub struct StepRun<'a> {
 impl StepRun<'_> {
     /// The parts of its key; `kind` tells whole steps from single partitions.
     pub fn key_parts(&self, kind: &str) -> KeyParts {
+        let cache = self.context.cache;
+        let query = if cache.planted(Sabotage::IgnoreSql) { &self.step.name } else { &self.query.parsed.normal };
+        let params: Vec<_> = self.query.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         KeyParts {
             kind: kind.to_owned(),
             operators: OPERATORS,
             engine: self.context.cache.engine_version().to_owned(),
             cache_version: self.context.spec.cache.version,
-            query: self.query.parsed.normal.clone(),
-            params: self.query.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            query: query.clone(),
+            params: if cache.planted(Sabotage::IgnoreParams) { Vec::new() } else { params },
             partition_of: self.partition_of.map(str::to_owned),
             unrepeatable: self.allow_unrepeatable(),
         }
@@ -133,9 +137,16 @@ impl StepRun<'_> {
 
     fn attempt(&self, cancel: &Cancel, reason: &Reason) -> Result<Done, Fault> {
         let (cache, started) = (self.context.cache, Instant::now());
-        let (facts, trace) = match self.partition_of {
-            Some(name) => self.by_partition(name, cancel, started)?,
-            None => self.whole(cancel, started)?,
+        let (facts, trace, note) = match self.partition_of {
+            Some(name) => {
+                let (facts, trace, computed) = self.by_partition(name, cancel, started)?;
+                let note = format!("{computed} of {} partitions computed", facts.parts.len());
+                (facts, trace, Some(note))
+            }
+            None => {
+                let (facts, trace) = self.whole(cancel, started)?;
+                (facts, trace, None)
+            }
         };
         let table = Arc::new(Table::with_facts(trace.output, Origin::Stored(self.id), facts));
         let mut done = Done {
@@ -143,6 +154,7 @@ impl StepRun<'_> {
             rows: Some(trace.rows),
             bytes: Some(trace.bytes),
             fingerprint: Some(trace.output),
+            note,
             ..Done::new(Outcome::Ran, reason.clone())
         };
         if !may_store(self.context, &self.inputs)? {
@@ -183,16 +195,18 @@ impl StepRun<'_> {
         self.inputs.iter().map(one).collect()
     }
 
-    fn by_partition(&self, name: &str, cancel: &Cancel, started: Instant) -> Result<(Facts, Trace), Fault> {
+    /// Facts and trace of the whole, and how many partitions were computed now.
+    fn by_partition(&self, name: &str, cancel: &Cancel, started: Instant) -> Result<(Facts, Trace, usize), Fault> {
         let cache = self.context.cache;
         let Some(input) = self.inputs.iter().find(|input| input.name == name) else {
             return Err(Fault::Failed(Failure::Other(format!("`{name}` is no input of `{}`", self.step.name))));
         };
         let partitions = input.table.facts(cache)?.parts.len();
-        let rows = AtomicU64::new(0);
+        let (rows, computed) = (AtomicU64::new(0), AtomicUsize::new(0));
         let progress = self.progress();
         let parts = in_parallel(self.context.options.jobs, partitions, |index| {
-            let (facts, cost_ns) = self.one_partition(&self.with_partition(name, index), cancel)?;
+            let (facts, cost_ns, ran) = self.one_partition(&self.with_partition(name, index), cancel)?;
+            computed.fetch_add(usize::from(ran), Ordering::Relaxed);
             progress(rows.fetch_add(facts.rows(), Ordering::Relaxed) + facts.rows());
             Ok((facts, cost_ns))
         })?;
@@ -207,11 +221,11 @@ impl StepRun<'_> {
         let observations = Prepared::new(self.context, self.query, &self.inputs, &self.terms())?.observations;
         let mut trace = trace(observations, id, facts.rows(), facts.bytes(), started);
         trace.cost_ns = cost_ns;
-        Ok((facts, trace))
+        Ok((facts, trace, computed.into_inner()))
     }
 
-    /// One partition, from the cache where it is there; and what computing it took.
-    fn one_partition(&self, inputs: &[Input], cancel: &Cancel) -> Result<(Facts, u64), Fault> {
+    /// One partition, from the cache where it is there; what computing it took; and whether that was now.
+    fn one_partition(&self, inputs: &[Input], cancel: &Cancel) -> Result<(Facts, u64, bool), Fault> {
         let (cache, started) = (self.context.cache, Instant::now());
         let key = self.key_parts("partition").key();
         if self.step.enabled
@@ -223,7 +237,7 @@ impl StepRun<'_> {
             if reason != Reason::Unchanged {
                 cache.remember(&key, renewed(cache, &trace, inputs)?)?;
             }
-            return Ok((facts, trace.cost_ns));
+            return Ok((facts, trace.cost_ns, false));
         }
         let prepared = Prepared::new(self.context, self.query, inputs, &self.terms())?;
         let observations = prepared.observations.clone();
@@ -235,7 +249,7 @@ impl StepRun<'_> {
         if self.step.enabled && may_store(self.context, inputs)? {
             cache.remember(&key, trace)?;
         }
-        Ok((facts, cost_ns))
+        Ok((facts, cost_ns, true))
     }
 }
 

@@ -132,11 +132,12 @@ pub(super) fn content(path: &Path, table: &str) -> Result<Option<Fingerprint>, F
     let read = read_table(path, table)?;
     let every: Vec<usize> = (0..read.schema.fields().len()).collect();
     let mut hasher = TableHasher::new(&read.schema, &every).map_err(|error| Failure::Other(error.to_string()))?;
-    for batch in &read.batches {
-        hasher.update(batch).map_err(|error| Failure::Other(error.to_string()))?;
+    let schema = schema_fingerprint(&read.schema);
+    for batch in read {
+        hasher.update(&batch?).map_err(|error| Failure::Other(error.to_string()))?;
     }
     let columns = hasher.finish();
-    let builder = FingerprintBuilder::new("everfresh.sqlite-table").fingerprint(&schema_fingerprint(&read.schema));
+    let builder = FingerprintBuilder::new("everfresh.sqlite-table").fingerprint(&schema);
     Ok(Some(builder.u64(columns.rows).list(&columns.columns, FingerprintBuilder::fingerprint).finish()))
 }
 

@@ -180,13 +180,14 @@ impl Diagnostic {
         let line = self.file.line(span.start);
         let near = also.as_ref().filter(|(other, _)| self.file.line(other.start).abs_diff(line) <= SNIPPET_LINES);
         let primary = (AnnotationKind::Primary, &span, self.label.as_deref());
-        let context = |(span, label): &(Span, &str)| self.snippet(&[(AnnotationKind::Context, span, Some(label))]);
         let group = Group::with_title(level.primary_title(self.message.as_str()));
         let group = match (near, &also) {
             (Some((other, label)), _) => {
                 group.element(self.snippet(&[primary, (AnnotationKind::Context, other, Some(label))]))
             }
-            (None, Some(far)) => group.element(self.snippet(&[primary])).element(context(far)),
+            (None, Some((span, label))) => group
+                .element(self.snippet(&[primary]))
+                .element(self.snippet(&[(AnnotationKind::Context, span, Some(label))])),
             (None, None) => group.element(self.snippet(&[primary])),
         };
         match &self.help {

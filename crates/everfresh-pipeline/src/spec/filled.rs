@@ -6,8 +6,9 @@
 use super::{
     EnvRead, credentials,
     model::Span,
-    reader::{Field, Reader},
+    reader::{Field, Reader, is_null},
     substitute::{Piece, is_literal, pieces},
+    yaml::Value,
 };
 use crate::engine::ParamValue;
 use everfresh::FingerprintBuilder;
@@ -47,12 +48,14 @@ enum Place {
 
 /// A text with its references filled in.
 #[derive(Default)]
-struct Filled {
+struct Filled<'a> {
     text: String,
     /// Where secrets came to stand, and how each is shown.
     secrets: Vec<(Span, String)>,
     /// Which parts stand in the file as they are.
     literals: Vec<Span>,
+    /// Where other variables came to stand.
+    variables: Vec<(Span, &'a str)>,
 }
 
 impl<'a> Reader<'a> {
@@ -119,15 +122,15 @@ impl<'a> Reader<'a> {
 
     fn loose_raw(&mut self, field: Field<'a>) -> Option<&'a str> {
         match &field.node.value {
-            super::yaml::Value::Scalar { text, .. } => Some(text),
-            super::yaml::Value::List(_) | super::yaml::Value::Map(_) => {
+            Value::Scalar { text, .. } if !is_null(field.node) => Some(text),
+            Value::Scalar { .. } | Value::List(_) | Value::Map(_) => {
                 self.wrong(field, "a text", "");
                 None
             }
         }
     }
 
-    fn fill(&mut self, field: Field<'a>, text: &'a str, place: Place) -> Option<Filled> {
+    fn fill(&mut self, field: Field<'a>, text: &'a str, place: Place) -> Option<Filled<'a>> {
         let pieces = match pieces(text, matches!(place, Place::Path | Place::Url)) {
             Ok(pieces) => pieces,
             Err(malformed) => {
@@ -154,8 +157,11 @@ impl<'a> Reader<'a> {
                 Some(value) => filled.text.push_str(&value),
                 None => complete = false,
             }
-            if matches!(piece, Piece::Secret(_)) {
-                filled.secrets.push((start..filled.text.len(), source.to_owned()));
+            let span = start..filled.text.len();
+            match piece {
+                Piece::Secret(_) => filled.secrets.push((span, source.to_owned())),
+                Piece::Env { name, .. } => filled.variables.push((span, name)),
+                Piece::Literal(_) | Piece::Param(_) => {}
             }
         }
         complete.then_some(filled)
@@ -190,6 +196,13 @@ impl<'a> Reader<'a> {
             false => FingerprintBuilder::new("everfresh.env").str(value).finish(),
         });
         self.environment.reads.push(EnvRead { name: name.to_owned(), value, secret });
+    }
+
+    /// A variable turned out to hold a credential: what is remembered of it must not help to guess it.
+    fn keep_secret(&mut self, name: &str) {
+        self.environment.reads.retain(|read| read.name != name || read.secret);
+        let value = self.read_env(name);
+        self.remember(name, value.as_deref(), true);
     }
 
     fn variable(&mut self, field: Field<'a>, name: &str, default: Option<&str>) -> Option<String> {
@@ -244,7 +257,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Makes a secret of a text if there is a credential in it, and warns of one that stands in the file.
-    fn conceal(&mut self, field: Field<'a>, filled: Filled, hidden: Vec<Span>) -> Secret {
+    fn conceal(&mut self, field: Field<'a>, filled: Filled<'_>, hidden: Vec<Span>) -> Secret {
         let exposed = hidden.iter().any(|range| {
             filled.literals.iter().any(|literal| {
                 let both = range.start.max(literal.start)..range.end.min(literal.end).max(range.start);
@@ -257,6 +270,11 @@ impl<'a> Reader<'a> {
             let warning = super::error::Diagnostic::warning(&self.origin, field.span(), message);
             self.report(warning.help(help));
         }
+        for (span, name) in &filled.variables {
+            if hidden.iter().any(|range| range.start < span.end && span.start < range.end) {
+                self.keep_secret(name);
+            }
+        }
         if hidden.is_empty() && filled.secrets.is_empty() {
             return Secret::public(filled.text);
         }
@@ -267,7 +285,7 @@ impl<'a> Reader<'a> {
 }
 
 /// The text with what may be shown in the place of secrets and of `hidden` parts.
-fn redacted(filled: &Filled, hidden: &[Span]) -> String {
+fn redacted(filled: &Filled<'_>, hidden: &[Span]) -> String {
     let mut shown = String::new();
     let mut secrets = filled.secrets.iter().peekable();
     let mut after = 0;
@@ -312,7 +330,7 @@ mod tests {
         let filled = Filled {
             text: "https://user:pw@host/?token=abc&x=1".into(),
             secrets: vec![(13..15, "${secret:PW}".into()), (35..35, "${secret:EMPTY}".into())],
-            literals: vec![],
+            ..Filled::default()
         };
         let hidden = credentials::in_url(&filled.text);
         assert_eq!(redacted(&filled, &hidden), "https://***${secret:PW}@host/?token=***&x=1${secret:EMPTY}");

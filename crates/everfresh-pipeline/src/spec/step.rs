@@ -5,7 +5,7 @@ use super::{
     model::{AggregateFunction, Step, StepKind},
     reader::{Field, Fields, Reader, What},
     settings::Switch,
-    yaml::Entry,
+    yaml::{Entry, Value},
 };
 use std::{collections::HashSet, time::Duration};
 
@@ -122,8 +122,8 @@ impl<'a> Reader<'a> {
                 Some(function) => functions.push(function),
                 None => {
                     let item = match &field.node.value {
-                        super::yaml::Value::List(items) => items.get(at).unwrap_or(field.node),
-                        super::yaml::Value::Scalar { .. } | super::yaml::Value::Map(_) => field.node,
+                        Value::List(items) => items.get(at).unwrap_or(field.node),
+                        Value::Scalar { .. } | Value::Map(_) => field.node,
                     };
                     self.unknown(item.span.clone(), format!("there is no function `{name}`"), name, &FUNCTIONS);
                 }

@@ -13,6 +13,7 @@ use crate::{
     cache::Cache,
     engine::{BATCH_ROWS, BoxError, Cancel},
     fault::{Failure, Fault},
+    sabotage::Sabotage,
 };
 use arrow::datatypes::SchemaRef;
 use everfresh::{
@@ -88,12 +89,17 @@ impl SourceFile {
     pub fn look_at_stat(cache: &Cache, path: &Path) -> Option<Self> {
         let record = cache.record::<FileRecord>(Space::Files, &file_key(path))?;
         let seen = observe(path).ok()?;
-        (record.seen.stat == seen.stat && !record.seen.racy)
+        let trusted = cache.planted(Sabotage::TrustMtime)
+            && (record.seen.stat.size, record.seen.stat.mtime_ns) == (seen.stat.size, seen.stat.mtime_ns);
+        (trusted || (record.seen.stat == seen.stat && !record.seen.racy))
             .then(|| Self { path: path.to_owned(), content: record.content })
     }
 
     /// Whether it still holds what it held.
     fn unchanged(&self, cache: &Cache) -> Result<bool, Failure> {
+        if cache.planted(Sabotage::SkipAfterLook) {
+            return Ok(true);
+        }
         Ok(Self::look(cache, self.path.clone(), false)?.content == self.content)
     }
 
@@ -117,12 +123,15 @@ impl FileOrigin {
     }
 
     /// The id of the table that these files make.
-    pub fn id(&self) -> Fingerprint {
+    pub fn id(&self, cache: &Cache) -> Fingerprint {
+        let mut files: Vec<&SourceFile> = self.files.iter().collect();
+        if cache.planted(Sabotage::IgnoreOrder) {
+            files.sort_by_key(|file| file.content);
+        }
+        let options = if cache.planted(Sabotage::IgnoreReader) { ReadOptions::default() } else { (*self.options).clone() };
         FingerprintBuilder::new("everfresh.source")
-            .fingerprint(&self.options.fingerprint())
-            .list(&self.files, |builder, file| {
-                builder.bytes(self.format_tag(file)).fingerprint(&file.content)
-            })
+            .fingerprint(&options.fingerprint())
+            .list(files, |builder, file| builder.bytes(self.format_tag(file)).fingerprint(&file.content))
             .finish()
     }
 

@@ -4,7 +4,7 @@ use super::{
     Facts, Origin, PartRecord, Table,
     scan::{PartScan, PartsScan},
 };
-use crate::{cache::Cache, engine::TableScan, fault::Fault};
+use crate::{cache::Cache, engine::TableScan, fault::Fault, sabotage::Sabotage};
 use everfresh::{Fingerprint, FingerprintBuilder, observation::TableObservation};
 use std::sync::Arc;
 
@@ -38,6 +38,10 @@ impl Input {
 
     /// What a computation sees that reads these columns.
     pub fn observe(&self, cache: &Cache, columns: &[usize]) -> Result<TableObservation, Fault> {
+        let columns = match columns {
+            [seen @ .., _] if cache.planted(Sabotage::DropColumn) => seen,
+            all => all,
+        };
         let facts = self.table.facts_with(cache, columns, self.part)?;
         let parts = self.parts(&facts);
         let column = |&index: &usize| {

@@ -97,8 +97,12 @@ pub(crate) fn from_box(error: BoxError) -> Fault {
         Ok(error) => return Fault::Failed(Failure::Sql { error: *error, sql: String::new(), written: false }),
         Err(error) => error,
     };
-    match error.downcast::<everfresh_sources::SourceError>() {
-        Ok(error) => Fault::Failed(Failure::Source(*error)),
+    let error = match error.downcast::<everfresh_sources::SourceError>() {
+        Ok(error) => return Fault::Failed(Failure::Source(*error)),
+        Err(error) => error,
+    };
+    match error.downcast::<everfresh_sources::sqlite::SqliteSourceError>() {
+        Ok(error) => Fault::Failed(Failure::Sqlite(*error)),
         Err(error) => Fault::Failed(Failure::Other(error.to_string())),
     }
 }

@@ -165,8 +165,11 @@ impl Folder {
             // A process was killed while it made the folder. Records and blobs carry versions of their own besides.
             None => {}
         }
+        // Renamed, so that a process killed here leaves no empty one.
         let new = self.temporary().join("format");
-        fs::write(&new, format!("{FORMAT_NAME}{FORMAT}\n")).map_err(StoreError::io("write", &new))?;
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create(true).truncate(true).mode(0o600).open(&new);
+        file.and_then(|mut file| writeln!(file, "{FORMAT_NAME}{FORMAT}")).map_err(StoreError::io("write", &new))?;
         fs::rename(&new, &path).map_err(StoreError::io("rename", &new))
     }
 

@@ -110,6 +110,6 @@ mod tests {
         ]
         .concat();
         assert_eq!(&hex[..golden.len()], golden);
-        assert_eq!(&hex[golden.len()..], "CHECKSUM");
+        assert_eq!(&hex[golden.len()..], "8c6c91c76f3894143305bb75c819fc16");
     }
 }

@@ -212,15 +212,18 @@ impl View<'_> {
         space: Option<u8>,
         mut visit: impl FnMut(u8, Fingerprint, usize, Found<'_>),
     ) -> heed::Result<()> {
-        let prefix: &[u8] = space.as_ref().map_or(&[], std::slice::from_ref);
-        for item in self.db.prefix_iter(&self.txn, prefix)? {
+        let mut visit = |item: heed::Result<(&[u8], &[u8])>| {
             let (key, sealed) = item?;
             // A key of another length is not ours: damage that the structure's check cannot see.
             if let Some((space, name)) = split_key(key) {
                 visit(space, name, sealed.len(), Found::of(key, sealed));
             }
+            Ok(())
+        };
+        match space {
+            Some(space) => self.db.prefix_iter(&self.txn, &[space])?.try_for_each(&mut visit),
+            None => self.db.iter(&self.txn)?.try_for_each(&mut visit),
         }
-        Ok(())
     }
 
     pub fn totals(&self) -> heed::Result<Option<Totals>> {

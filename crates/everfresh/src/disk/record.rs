@@ -139,6 +139,6 @@ mod tests {
         let sealed = sealed();
         let hex: String = sealed.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(&hex[..golden.len()], golden);
-        assert_eq!(&hex[golden.len()..], "CHECKSUM");
+        assert_eq!(&hex[golden.len()..], "90db6b0a997c7b2aaf42c9bf89de1087");
     }
 }
