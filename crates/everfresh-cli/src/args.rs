@@ -273,8 +273,7 @@ fn names(text: &str) -> Result<Names, String> {
             (_, None) => {}
         }
     }
-    let names: Vec<String> =
-        names.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
+    let names: Vec<String> = names.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
     if names.is_empty() { Err("a name is missing".into()) } else { Ok(Names(names)) }
 }
 

@@ -1,6 +1,9 @@
 //! Why a command ended badly, what it tells, and with which exit code.
 
-use crate::output::{self, style::{ERROR, HELP}};
+use crate::output::{
+    self,
+    style::{ERROR, HELP},
+};
 use everfresh::disk::StoreError;
 use everfresh_pipeline::{
     OpenError, ShowError,

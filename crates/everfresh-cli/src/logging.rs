@@ -6,7 +6,8 @@ use tracing_subscriber::EnvFilter;
 
 /// Starts logging: `-v` is information, `-vv` everything of our own; RUST_LOG wins.
 pub fn start(verbose: u8) {
-    let colour = io::stderr().is_terminal() && anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
+    let colour =
+        io::stderr().is_terminal() && anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
     let builder = tracing_subscriber::fmt().with_writer(|| AboveLiveLines).with_ansi(colour).with_target(false);
     let chosen = std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty());
     match (chosen, verbose) {

@@ -19,7 +19,8 @@ pub struct SecretKey {
 impl SecretKey {
     /// The key. If it cannot be had, zeros, and [`SecretKey::error`] says why: nothing may be kept that was made with it.
     pub fn get(&self) -> [u8; 32] {
-        let result = file().and_then(|file| read_or_make(&file).map_err(|error| format!("`{}`: {error}", file.display())));
+        let result =
+            file().and_then(|file| read_or_make(&file).map_err(|error| format!("`{}`: {error}", file.display())));
         result.unwrap_or_else(|error| {
             *self.error.borrow_mut() =
                 Some(format!("the pipeline names a secret, and the key for its fingerprint cannot be had: {error}"));

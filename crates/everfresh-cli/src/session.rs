@@ -66,7 +66,13 @@ pub fn known(pipeline: &Pipeline, names: &[String]) -> Result<(), CliError> {
     }
 }
 
+#[cfg(target_os = "linux")]
 fn machine_memory() -> Option<u64> {
     let info = rustix::system::sysinfo();
-    u64::try_from(info.totalram).ok()?.checked_mul(info.mem_unit.into())
+    info.totalram.checked_mul(info.mem_unit.into())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn machine_memory() -> Option<u64> {
+    None
 }

@@ -7,12 +7,12 @@ use crate::{
 };
 use everfresh::{
     Fingerprint, FingerprintBuilder,
-    disk::{Space, Store},
+    disk::{Blob, Space, Store},
     trace::{Trace, Traces},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -23,6 +23,7 @@ pub struct Cache {
     engine: Arc<dyn QueryEngine>,
     engine_version: String,
     engine_started: AtomicBool,
+    opened: Mutex<Vec<Fingerprint>>,
     #[cfg(feature = "sabotage")]
     sabotage: Option<Sabotage>,
 }
@@ -36,6 +37,7 @@ impl Cache {
             engine,
             engine_version,
             engine_started: AtomicBool::new(false),
+            opened: Mutex::default(),
             #[cfg(feature = "sabotage")]
             sabotage: None,
         }
@@ -74,6 +76,20 @@ impl Cache {
     /// Whether anything was parsed, planned or run so far.
     pub fn engine_started(&self) -> bool {
         self.engine_started.load(Ordering::Relaxed)
+    }
+
+    /// Opens a blob, and counts that as a use of it.
+    pub fn open_blob(&self, name: &Fingerprint) -> Option<Blob> {
+        let blob = self.store.blob(name)?;
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).push(*name);
+        Some(blob)
+    }
+
+    /// Tells the store which blobs were used, so that they are evicted later than others.
+    pub fn tell_uses(&self) {
+        let opened = std::mem::take(&mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner));
+        let uses: Vec<(Fingerprint, f64)> = opened.into_iter().map(|name| (name, 0.0)).collect();
+        self.store.used(&uses);
     }
 
     /// Reads a record; one that is absent, damaged or of another shape is `None`.

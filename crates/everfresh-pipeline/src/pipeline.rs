@@ -170,6 +170,7 @@ impl Pipeline {
         let mut history = History::load(&self.cache, &self.loaded.path);
         history.add(&report);
         history.env = self.loaded.env.iter().map(|read| (read.name.clone(), read.value)).collect();
+        self.cache.tell_uses();
         let kept = history.store(&self.cache, &self.loaded.path);
         let bounded = self.cache.store.enforce().map_err(Failure::from);
         for error in [kept.err(), bounded.err()].into_iter().flatten() {
@@ -260,7 +261,8 @@ impl Pipeline {
         let mut gone = 0;
         for name in names {
             let node = node_key(&self.loaded.path, name);
-            for key in NodeRecord::load(&self.cache, &node).keys {
+            let record = NodeRecord::load(&self.cache, &node);
+            for key in record.keys.into_iter().chain(record.partitions) {
                 gone += u64::from(self.cache.store.delete(Space::Traces, &key)?);
             }
             gone += u64::from(self.cache.store.delete(Space::Steps, &node)?);

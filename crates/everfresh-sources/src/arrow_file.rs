@@ -120,7 +120,9 @@ impl ArrowFile {
 
     /// Holds the buffers of a compressed block against the memory that they claim.
     fn verify(&self, block: &Buffer, metadata: usize) -> Result<(), SourceError> {
-        let Some(body) = block.get(metadata..) else { return Err(self.damaged("a block is shorter than its metadata")) };
+        let Some(body) = block.get(metadata..) else {
+            return Err(self.damaged("a block is shorter than its metadata"));
+        };
         let message = root_as_message(prefixed(block)).map_err(|error| self.damaged(error))?;
         let dictionary = message.header_as_dictionary_batch().and_then(|batch| batch.data());
         let Some(batch) = message.header_as_record_batch().or(dictionary) else { return Ok(()) };

@@ -1,12 +1,7 @@
 //! Batches in the shape that was asked for: the wanted columns, the wanted types, the wanted number of rows.
 
 use crate::{
-    Place, SourceError,
-    conform::conform,
-    reader::FileBatches,
-    schema::duplicate,
-    text_column::Misfit,
-    type_name,
+    Place, SourceError, conform::conform, reader::FileBatches, schema::duplicate, text_column::Misfit, type_name,
 };
 use arrow::{
     array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array},
@@ -67,8 +62,8 @@ impl Wanted {
             path: self.path.clone(),
             place,
             column: field.name().clone(),
-            value: misfit.value,
-            expected: type_name(field.data_type()),
+            value: misfit.value.into(),
+            expected: type_name(field.data_type()).into(),
         }
     }
 }

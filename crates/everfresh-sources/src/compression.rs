@@ -1,7 +1,8 @@
 //! Opening files: gzip and zstd are taken off, and byte order marks with them.
 //!
 //! A file's first bytes tell its compression, not its name: no text, Parquet or Arrow file begins like a compressed
-//! one, and a `.csv.gz` that a browser has unpacked reads as what it is. Gzip files of several members and zstd files
+//! one, and a `.csv.gz` that a browser has unpacked reads as what it is. (But a `.gz` that ends before it could tell has
+//! been cut off.) Gzip files of several members and zstd files
 //! of several frames are read to their end.
 
 use crate::SourceError;
@@ -68,6 +69,12 @@ fn opened(path: &Path) -> Result<Opened, SourceError> {
     if head.starts_with(&GZIP) {
         return Ok(Opened::Packed(Box::new(flate2::bufread::MultiGzDecoder::new(input))));
     }
+    // A file that ends within the mark of its packing would else be taken for a short text.
+    let name = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
+    if (name == "gz" && GZIP.starts_with(head)) || (name == "zst" && ZSTD.starts_with(head) && head.len() < ZSTD.len())
+    {
+        return Err(SourceError::io(path)(io::Error::new(io::ErrorKind::UnexpectedEof, "the file is cut off")));
+    }
     let skippable = matches!(head, [0x50..=0x5f, rest @ ..] if rest.starts_with(&ZSTD_SKIPPABLE));
     if head.starts_with(&ZSTD) || skippable {
         let decoder = zstd::stream::read::Decoder::with_buffer(input).map_err(SourceError::io(path))?;
@@ -115,6 +122,23 @@ mod tests {
         assert_eq!(text("\u{feff}a,b".as_bytes()).unwrap(), "a,b");
         assert_eq!(text(&gzip("\u{feff}a,b".as_bytes())).unwrap(), "a,b");
         assert!(text(b"\xff\xfea\0").unwrap_err().to_string().contains("UTF-16"));
+    }
+
+    #[test]
+    fn a_file_that_ends_within_the_mark_of_its_packing_is_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, whole) in [("f.csv.gz", gzip(b"a")), ("f.csv.ZST", zstd::encode_all(&b"a"[..], 1).unwrap())] {
+            let path = folder.path().join(name);
+            for length in 0..8 {
+                fs::write(&path, &whole[..length]).unwrap();
+                let mut text = Vec::new();
+                let read =
+                    open_text(&path).and_then(|mut input| input.read_to_end(&mut text).map_err(SourceError::io(&path)));
+                assert!(read.is_err(), "{length} bytes of {name}");
+            }
+            fs::write(&path, "a,b").unwrap();
+            assert!(open_text(&path).is_ok(), "a file that was unpacked and kept its name");
+        }
     }
 
     #[test]

@@ -9,9 +9,7 @@ use crate::{
     text_column::{Misfit, cast_text},
 };
 use arrow::{
-    array::{
-        Array, ArrayRef, AsArray, GenericListArray, OffsetSizeTrait, StructArray, new_null_array,
-    },
+    array::{Array, ArrayRef, AsArray, GenericListArray, OffsetSizeTrait, StructArray, new_null_array},
     compute::{CastOptions, can_cast_types, cast_with_options, kernels::cmp::not_distinct},
     datatypes::{DataType, Fields},
     util::display::array_value_to_string,
@@ -101,8 +99,8 @@ mod tests {
     use super::*;
     use arrow::{
         array::{
-            Date32Array, DictionaryArray, Float64Array, Int32Array, Int64Array, ListArray, StringArray, StringViewArray,
-            TimestampMicrosecondArray, UInt64Array,
+            Date32Array, DictionaryArray, Float64Array, Int32Array, Int64Array, ListArray, StringArray,
+            StringViewArray, TimestampMicrosecondArray, UInt64Array,
         },
         datatypes::{Field, Int32Type, TimeUnit},
     };
@@ -165,8 +163,7 @@ mod tests {
             Arc::new(Field::new("a", lists.data_type().clone(), true)),
             Arc::new(lists) as ArrayRef,
         )]);
-        let fields =
-            vec![Field::new("b", DataType::Utf8, true), Field::new("a", item(DataType::Float64), true)];
+        let fields = vec![Field::new("b", DataType::Utf8, true), Field::new("a", item(DataType::Float64), true)];
         let wanted = row(object, DataType::Struct(fields.into())).unwrap();
         assert_eq!(wanted.as_struct().column(0).null_count(), 4);
         assert_eq!(wanted.as_struct().column(1).null_count(), 1);

@@ -39,7 +39,8 @@ impl CsvFile {
         let place = Place::Line(record.line());
         let names = if options.header {
             let name = |field: &[u8]| {
-                let not_utf8 = |_| SourceError::malformed(path, place, "the header is not UTF-8; convert the file to UTF-8");
+                let not_utf8 =
+                    |_| SourceError::malformed(path, place, "the header is not UTF-8; convert the file to UTF-8");
                 std::str::from_utf8(field).map(str::to_owned).map_err(not_utf8)
             };
             record.fields().map(name).collect::<Result<Vec<_>, _>>()?
@@ -155,7 +156,8 @@ impl CsvBatches {
             return Ok(None);
         }
         let mut arrays = Vec::with_capacity(self.columns.len());
-        for ((column, index), field) in self.columns.iter_mut().zip(&self.wanted.columns).zip(self.wanted.schema.fields())
+        for ((column, index), field) in
+            self.columns.iter_mut().zip(&self.wanted.columns).zip(self.wanted.schema.fields())
         {
             arrays.push(match index {
                 None => new_null_array(field.data_type(), rows),

@@ -220,7 +220,9 @@ mod tests {
         ] {
             assert_eq!(parse_type(name), Some(data_type), "{name}");
         }
-        for name in ["", "strnig", "decimal(0,0)", "decimal(3,4)", "decimal(80,1)", "decimal(1", "timestamp[d]", "int[]"] {
+        for name in
+            ["", "strnig", "decimal(0,0)", "decimal(3,4)", "decimal(80,1)", "decimal(1", "timestamp[d]", "int[]"]
+        {
             assert_eq!(parse_type(name), None, "{name}");
         }
     }

@@ -86,9 +86,9 @@ pub enum SourceError {
         /// The column's name.
         column: String,
         /// The value, shortened if it is long.
-        value: String,
+        value: Box<str>,
         /// The column's type, in the words of [`crate::type_name`].
-        expected: String,
+        expected: Box<str>,
     },
     /// Two files hold the same column with types that have no common one.
     #[error(
@@ -103,11 +103,11 @@ pub enum SourceError {
         /// A file.
         first: PathBuf,
         /// The column's type there.
-        first_type: String,
+        first_type: Box<str>,
         /// Another file.
         second: PathBuf,
         /// The column's type there.
-        second_type: String,
+        second_type: Box<str>,
     },
 }
 
@@ -165,7 +165,7 @@ mod tests {
             path: "data/zips.csv".into(),
             place: Place::Line(7),
             column: "zip".into(),
-            value: shown("abc"),
+            value: shown("abc").into(),
             expected: "bigint".into(),
         };
         assert_eq!(

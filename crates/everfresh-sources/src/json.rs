@@ -3,13 +3,8 @@
 //! A declared column is read from each value's text, as in CSV: numbers and booleans count as their texts.
 
 use crate::{
-    Format, Place, ReadOptions, SourceError,
-    batches::Wanted,
-    json_rows::JsonRows,
-    json_type::JsonInference,
-    reader::FileBatches,
-    schema::marked,
-    text_column::cast_text,
+    Format, Place, ReadOptions, SourceError, batches::Wanted, json_rows::JsonRows, json_type::JsonInference,
+    reader::FileBatches, schema::marked, text_column::cast_text,
 };
 use arrow::{
     array::{AsArray, RecordBatch},
@@ -77,7 +72,9 @@ struct JsonBatches {
 
 impl JsonBatches {
     fn batch(&mut self) -> Result<Option<RecordBatch>, SourceError> {
-        (self.text.clear(), self.ends.clear(), self.places.clear());
+        self.text.clear();
+        self.ends.clear();
+        self.places.clear();
         while self.places.len() < self.batch_rows {
             let Some(row) = self.rows.next()? else { break };
             self.places.push(row.place);

@@ -137,7 +137,9 @@ impl JsonRows {
             None => "the end of the file".to_owned(),
         };
         let message = match state {
-            State::Opened | State::Comma => format!("row {} is not an object (`{{…}}`) but begins with {next}", self.rows + 1),
+            State::Opened | State::Comma => {
+                format!("row {} is not an object (`{{…}}`) but begins with {next}", self.rows + 1)
+            }
             State::Element => format!("after row {} there is {next} where `,` or `]` must be", self.rows),
             State::Single if next == "`{`" => {
                 "a second object follows the first; for one object a line, say `format: ndjson`".to_owned()
@@ -271,8 +273,7 @@ mod tests {
         let state = if format == Format::Ndjson { State::Lines } else { State::Document };
         let input: Input = Box::new(Cursor::new(text.as_bytes().to_vec()));
         let (path, buffer) = (PathBuf::from("f"), vec![0; buffer]);
-        let mut rows =
-            JsonRows { path, input, state, buffer, start: 0, end: 0, finished: false, line: 1, rows: 0 };
+        let mut rows = JsonRows { path, input, state, buffer, start: 0, end: 0, finished: false, line: 1, rows: 0 };
         let mut all = Vec::new();
         while let Some(row) = rows.next()? {
             all.push((String::from_utf8(row.text.to_vec()).unwrap(), row.place));
@@ -311,7 +312,10 @@ mod tests {
     #[test]
     fn a_broken_document_is_told_with_its_place() {
         for (text, message) in [
-            ("", "line 1: the file must be an array of objects (`[{…}, …]`) or one object, and begins with the end of the file"),
+            (
+                "",
+                "line 1: the file must be an array of objects (`[{…}, …]`) or one object, and begins with the end of the file",
+            ),
             ("\n7", "line 2: the file must be an array of objects (`[{…}, …]`) or one object, and begins with `7`"),
             ("[{},\n1]", "line 2: row 2 is not an object (`{…}`) but begins with `1`"),
             ("[{},]", "line 1: row 2 is not an object (`{…}`) but begins with `]`"),

@@ -240,7 +240,8 @@ impl<'de> Visitor<'de> for Value<'_, '_> {
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<(), E> {
         if i64::try_from(value).is_err() {
-            let message = format!("{value} is too large for bigint; declare the column's type (string, uint64 or double)");
+            let message =
+                format!("{value} is too large for bigint; declare the column's type (string, uint64 or double)");
             return Err(E::custom(message));
         }
         self.json_type.join(JsonType::Int64)
@@ -301,7 +302,8 @@ mod tests {
 
     #[test]
     fn nested_values_are_lists_and_structs() {
-        let rows = [r#"{"a": [{"x": 1}, {"y": []}, null], "b": {}}"#, r#"{"a": [{"y": ["t"], "x": 1.5}], "b": {"z": 1}}"#];
+        let rows =
+            [r#"{"a": [{"x": 1}, {"y": []}, null], "b": {}}"#, r#"{"a": [{"y": ["t"], "x": 1.5}], "b": {"z": 1}}"#];
         assert_eq!(inferred(&rows, &[]).unwrap(), "a: list<struct<x: double, y: list<string>>>, b: struct<z: bigint>");
     }
 

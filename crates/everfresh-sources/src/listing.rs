@@ -128,9 +128,10 @@ fn cleaned(path: &Path) -> PathBuf {
 fn one(pattern: &str, path: PathBuf) -> Result<PathBuf, SourceError> {
     match fs::metadata(&path) {
         Ok(metadata) if metadata.is_file() => Ok(path),
-        Ok(metadata) if metadata.is_dir() => {
-            Err(SourceError::NotAFile { path, what: "a folder; to read the files in it, write a glob such as `…/*.csv`" })
-        }
+        Ok(metadata) if metadata.is_dir() => Err(SourceError::NotAFile {
+            path,
+            what: "a folder; to read the files in it, write a glob such as `…/*.csv`",
+        }),
         Ok(_) => Err(not_regular(path)),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             if path.symlink_metadata().is_ok() {
@@ -258,7 +259,9 @@ mod tests {
     #[test]
     fn a_class_of_one_character_is_that_character() {
         let folder = folder(&["a[1].csv", "b.csv"]);
-        assert!(!is_glob("/x/a[[]1].csv") && !is_glob("/x/[b].csv") && is_glob("/x/[!b].csv") && is_glob("/x/[a-b].csv"));
+        assert!(
+            !is_glob("/x/a[[]1].csv") && !is_glob("/x/[b].csv") && is_glob("/x/[!b].csv") && is_glob("/x/[a-b].csv")
+        );
         assert_eq!(names(&folder, "a[[]1].csv"), ["a[1].csv"]);
         let odd = "/a*[b]?/c";
         assert!(!is_glob(&escape(odd)) && matches(&escape(odd), Path::new(odd)));

@@ -66,9 +66,12 @@ impl ReadOptions {
     /// known. Each comes with the table's column that is named most alike, if there is one.
     pub fn missing_columns<'a>(&'a self, schema: &'a Schema) -> Vec<(&'a str, Option<&'a str>)> {
         let nearest = |name: &str| {
-            let scored = schema.fields().iter().map(|field| (strsim::jaro_winkler(name, field.name()), field.name()));
+            let scored = schema
+                .fields()
+                .iter()
+                .map(|field| (strsim::normalized_damerau_levenshtein(name, field.name()), field.name()));
             let best = scored.max_by(|one, other| one.0.total_cmp(&other.0));
-            best.filter(|(score, _)| *score > 0.75).map(|(_, name)| name.as_str())
+            best.filter(|(score, _)| *score >= 0.6).map(|(_, name)| name.as_str())
         };
         let missing = self.columns.iter().filter(|(name, _)| schema.index_of(name).is_err());
         missing.map(|(name, _)| (name.as_str(), nearest(name))).collect()

@@ -61,7 +61,8 @@ fn open(path: &Path) -> Result<(Bounded, ArrowReaderMetadata), SourceError> {
 fn rows(path: &Path, metadata: &ArrowReaderMetadata) -> Result<u64, SourceError> {
     // Readers go by the row groups, so they must agree with the file's own count.
     let groups = metadata.metadata().row_groups().iter();
-    let total = groups.map(|group| u64::try_from(group.num_rows()).ok()).try_fold(0_u64, |sum, rows| sum.checked_add(rows?));
+    let total =
+        groups.map(|group| u64::try_from(group.num_rows()).ok()).try_fold(0_u64, |sum, rows| sum.checked_add(rows?));
     match (total, u64::try_from(metadata.metadata().file_metadata().num_rows())) {
         (Some(total), Ok(rows)) if total == rows => Ok(rows),
         _ => Err(SourceError::damaged(path, FORMAT, "its row groups do not have the rows that it says it has")),

@@ -92,11 +92,7 @@ impl Iterator for Guarded {
     }
 }
 
-fn guarded<T>(
-    path: &Path,
-    format: Format,
-    action: impl FnOnce() -> Result<T, SourceError>,
-) -> Result<T, SourceError> {
+fn guarded<T>(path: &Path, format: Format, action: impl FnOnce() -> Result<T, SourceError>) -> Result<T, SourceError> {
     // What the action leaves half done is dropped with it.
     catch_unwind(AssertUnwindSafe(action)).unwrap_or_else(|panic| {
         Err(SourceError::damaged(path, format.name(), format!("its decoder gave up: {}", message(&*panic))))

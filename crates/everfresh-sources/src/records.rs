@@ -224,8 +224,7 @@ mod tests {
     fn records(text: &str, pieces: Vec<usize>) -> Result<Vec<(u64, Vec<String>)>, SourceError> {
         let input = Box::new(Pieces(text.as_bytes().to_vec(), 0, pieces, 0));
         let (path, buffer) = (PathBuf::from("f.csv"), vec![0; 4]);
-        let mut records =
-            Records { path, input, delimiter: b',', buffer, start: 0, end: 0, finished: false, line: 1 };
+        let mut records = Records { path, input, delimiter: b',', buffer, start: 0, end: 0, finished: false, line: 1 };
         let (mut record, mut all) = (Record::default(), Vec::new());
         while records.next(&mut record)? {
             let fields = record.fields().map(|field| String::from_utf8(field.to_vec()).unwrap()).collect();
@@ -241,8 +240,7 @@ mod tests {
     #[test]
     fn quotes_hold_delimiters_line_ends_and_quotes() {
         let text = "a,b\r\n\"x,\n\"\"y\"\"\",\"\"\n\n1,\"2\"\r3,4";
-        let expected =
-            [row(1, &["a", "b"]), row(2, &["x,\n\"y\"", ""]), row(5, &["1", "2"]), row(6, &["3", "4"])];
+        let expected = [row(1, &["a", "b"]), row(2, &["x,\n\"y\"", ""]), row(5, &["1", "2"]), row(6, &["3", "4"])];
         for size in 1..9 {
             assert_eq!(records(text, vec![size]).unwrap(), expected);
         }

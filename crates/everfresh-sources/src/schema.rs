@@ -54,9 +54,9 @@ pub fn unify(schemas: &[(PathBuf, Schema)]) -> Result<SchemaRef, SourceError> {
                     return Err(SourceError::Types {
                         column: field.name().clone(),
                         first: column.file.to_owned(),
-                        first_type: type_name(&column.data_type),
+                        first_type: type_name(&column.data_type).into(),
                         second: file.clone(),
-                        second_type: type_name(field.data_type()),
+                        second_type: type_name(field.data_type()).into(),
                     });
                 }
             }
@@ -176,9 +176,8 @@ pub(crate) fn plain(data_type: &DataType) -> DataType {
 }
 
 fn mapped(data_type: &DataType, leaf: &dyn Fn(&DataType) -> DataType) -> DataType {
-    let nested = |field: &FieldRef| -> FieldRef {
-        Arc::new(Field::new(field.name(), mapped(field.data_type(), leaf), true))
-    };
+    let nested =
+        |field: &FieldRef| -> FieldRef { Arc::new(Field::new(field.name(), mapped(field.data_type(), leaf), true)) };
     match data_type {
         DataType::List(item) => DataType::List(nested(item)),
         DataType::LargeList(item) => DataType::LargeList(nested(item)),

@@ -226,7 +226,8 @@ impl Reader {
     /// `table`, `view`, `virtual` or `shadow`.
     fn table_kind(&self, table: &str) -> Result<String, SqliteSourceError> {
         let names = || -> rusqlite::Result<Vec<(String, String)>> {
-            let mut names = self.connection.prepare("SELECT name, type FROM pragma_table_list WHERE schema = 'main'")?;
+            let mut names =
+                self.connection.prepare("SELECT name, type FROM pragma_table_list WHERE schema = 'main'")?;
             names.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
         };
         let names = names().map_err(|error| unreadable(&self.path, &error))?;
@@ -280,7 +281,8 @@ impl Reader {
                 evidence.see(row.get_ref(index).map_err(|error| self.query_error(&error))?);
             }
         }
-        let fields = names.into_iter().zip(evidence).map(|(name, evidence)| Field::new(name, evidence.data_type(), true));
+        let fields =
+            names.into_iter().zip(evidence).map(|(name, evidence)| Field::new(name, evidence.data_type(), true));
         Ok(Arc::new(Schema::new(fields.collect::<Vec<_>>())))
     }
 
@@ -359,9 +361,7 @@ impl Reader {
             rusqlite::Error::SqlInputError { msg, sql, offset, .. } => {
                 self.query_message(msg.clone(), usize::try_from(*offset).ok(), sql)
             }
-            rusqlite::Error::MultipleStatement => {
-                self.query_message("it is more than one statement".into(), None, "")
-            }
+            rusqlite::Error::MultipleStatement => self.query_message("it is more than one statement".into(), None, ""),
             _ if is_the_databases_fault(error) => unreadable(&self.path, error),
             _ => self.query_message(message(error), None, ""),
         }

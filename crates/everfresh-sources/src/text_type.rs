@@ -91,8 +91,7 @@ fn number(text: &[u8]) -> TextType {
         return TextType::Utf8;
     }
     // A number beyond the range of a double is a text.
-    let finite = certain
-        || std::str::from_utf8(text).is_ok_and(|text| text.parse::<f64>().is_ok_and(f64::is_finite));
+    let finite = certain || std::str::from_utf8(text).is_ok_and(|text| text.parse::<f64>().is_ok_and(f64::is_finite));
     if finite { TextType::Float64 } else { TextType::Utf8 }
 }
 
@@ -165,8 +164,7 @@ mod tests {
     use arrow::array::{Array, StringArray};
     use proptest::prelude::*;
 
-    const ALL: [T; 8] =
-        [T::Null, T::Boolean, T::Int64, T::Float64, T::Date, T::Timestamp, T::Timestamptz, T::Utf8];
+    const ALL: [T; 8] = [T::Null, T::Boolean, T::Int64, T::Float64, T::Date, T::Timestamp, T::Timestamptz, T::Utf8];
 
     #[test]
     fn texts_have_the_types_that_lose_nothing() {
@@ -233,7 +231,9 @@ mod tests {
         use arrow::datatypes::Field;
         for a in ALL {
             for b in ALL {
-                let schema = |one: T| (format!("{one:?}").into(), marked(vec![Field::new("x", one.data_type(), true)], Format::Csv));
+                let schema = |one: T| {
+                    (format!("{one:?}").into(), marked(vec![Field::new("x", one.data_type(), true)], Format::Csv))
+                };
                 let both = match a.join(b) {
                     T::Null => DataType::Utf8,
                     both => both.data_type(),

@@ -154,11 +154,7 @@ pub fn fetch(request: &UrlRequest<'_>, previous: Option<&Validators>) -> Result<
 ///
 /// # Errors
 /// Those of [`fetch`].
-pub fn fetch_at_most(
-    request: &UrlRequest<'_>,
-    previous: Option<&Validators>,
-    limit: u64,
-) -> Result<Fetched, UrlError> {
+pub fn fetch_at_most(request: &UrlRequest<'_>, previous: Option<&Validators>, limit: u64) -> Result<Fetched, UrlError> {
     Exchange::new(request, previous)?.run(limit)
 }
 

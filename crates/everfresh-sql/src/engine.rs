@@ -1,7 +1,7 @@
 //! [`DataFusionEngine`]: the threads, the memory and the functions that queries share.
 
 use crate::{
-    error::{panicked, runtime},
+    error::{invalid, panicked, runtime},
     parse, plan, session,
 };
 use datafusion::execution::session_state::SessionState;
@@ -19,8 +19,12 @@ use tokio::runtime::Runtime;
 /// another result, in any byte or in the order of rows.
 pub const OPERATORS: u32 = 1;
 
-/// How deep the stack of an engine thread may grow before DataFusion takes a new piece.
-const STACK_BYTES: usize = 8 * 1024 * 1024;
+/// The stack of an engine thread: enough to evaluate the deepest expression that is accepted. Only what is used of it
+/// takes memory.
+const STACK_BYTES: usize = 32 * 1024 * 1024;
+
+/// The longest text that is read as a query.
+const TEXT_BYTES: usize = 512 * 1024;
 
 /// How a [`DataFusionEngine`] uses the machine. None of it changes a result.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,20 +73,27 @@ impl QueryEngine for DataFusionEngine {
     }
 
     fn parse(&self, sql: &str) -> Result<ParsedSql, SqlError> {
-        guarded(|| parse::parse(sql))
+        guarded(sql, || parse::parse(sql))
     }
 
     fn plan(&self, request: PlanRequest<'_>) -> Result<Box<dyn PlannedQuery>, SqlError> {
-        guarded(|| {
+        guarded(request.sql, || {
             let query = plan::plan(&request, &self.shared()?)?;
             Ok(Box::new(query) as Box<dyn PlannedQuery>)
         })
     }
 }
 
-/// A panic in the engine is an error of the query.
-fn guarded<T>(f: impl FnOnce() -> Result<T, SqlError>) -> Result<T, SqlError> {
-    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
+/// Runs `f` on `sql`. A panic in the engine is an error of the query. Syntax trees are walked by recursion, so the
+/// stack is made as deep as the text can make them.
+fn guarded<T>(sql: &str, f: impl FnOnce() -> Result<T, SqlError>) -> Result<T, SqlError> {
+    if sql.len() > TEXT_BYTES {
+        return Err(invalid(format!("the query is longer than {TEXT_BYTES} bytes"), None));
+    }
+    let stack = 1024 * 1024 + 512 * sql.len();
+    stacker::maybe_grow(stack, stack, || {
+        catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
+    })
 }
 
 /// What all queries of an engine share, once the first is planned.

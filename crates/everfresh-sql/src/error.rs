@@ -58,7 +58,8 @@ pub(crate) fn planning(error: &DataFusionError, text: &Text<'_>, names: &Names<'
         DataFusionError::SQL(error, _) => invalid(error.to_string(), None),
         other => invalid(sentence(&other.strip_backtrace()), None),
     };
-    found.span = found.span.or(span);
+    // The planner knows which of several places is meant, where it knows any.
+    found.span = span.or(found.span);
     found
 }
 
@@ -124,6 +125,7 @@ fn range(text: &Text<'_>, span: CommonSpan) -> Option<Range<usize>> {
 fn schema(error: &SchemaError, text: &Text<'_>) -> SqlError {
     match error {
         SchemaError::FieldNotFound { field, valid_fields } => unknown_column(field, valid_fields, text),
+        SchemaError::AmbiguousReference { field } if field.relation.is_some() => duplicate_column(&field.name, text),
         SchemaError::AmbiguousReference { field } => SqlError {
             help: Some(format!("say of which table it is: `table.{}`", field.name)),
             ..invalid(format!("more than one table has a column `{}`", field.name), text.word(&field.name, 0))

@@ -8,7 +8,7 @@ use crate::{
     text::{DIALECT, Text},
 };
 use datafusion::sql::sqlparser::{
-    ast::{ObjectName, Query, Select, SetExpr, Spanned, TableFactor, Value, ValueWithSpan, Visit, Visitor},
+    ast::{Expr, ObjectName, Query, Select, SetExpr, Spanned, TableFactor, Value, ValueWithSpan, Visit, Visitor},
     keywords::Keyword,
     parser::{Parser, ParserError},
     tokenizer::{Location, Token, TokenWithSpan},
@@ -19,8 +19,11 @@ use std::{
     ops::{ControlFlow, Range},
 };
 
-/// How deep queries and expressions may be nested: DataFusion's default.
+/// How deep queries and parentheses may be nested: DataFusion's default.
 const DEPTH: usize = 50;
+
+/// How deep expressions may be nested, where a chain of `or` counts each: they are evaluated by recursion.
+const CHAIN: usize = 2000;
 
 /// A query with the tables and parameters that it names, each with where it stands.
 pub(crate) struct Parsed {
@@ -32,7 +35,7 @@ pub(crate) struct Parsed {
 /// The query in `text`, all of it looked at.
 pub(crate) fn read(text: &Text<'_>) -> Result<Parsed, SqlError> {
     let query = query(text)?;
-    let mut found = Found { text, tables: BTreeMap::new(), params: BTreeMap::new(), scopes: Vec::new() };
+    let mut found = Found { text, tables: BTreeMap::new(), params: BTreeMap::new(), scopes: Vec::new(), depth: 0 };
     if let ControlFlow::Break(error) = query.visit(&mut found) {
         return Err(error);
     }
@@ -144,6 +147,8 @@ struct Found<'a> {
     tables: BTreeMap<String, Range<usize>>,
     params: BTreeMap<String, Range<usize>>,
     scopes: Vec<Scope>,
+    /// How many expressions the one at hand stands in.
+    depth: usize,
 }
 
 impl Found<'_> {
@@ -236,6 +241,22 @@ impl Visitor for Found<'_> {
             TableFactor::Table { name, args: None, .. } => self.table(name),
             _ => ControlFlow::Continue(()),
         }
+    }
+
+    fn pre_visit_expr(&mut self, _: &Expr) -> ControlFlow<SqlError> {
+        self.depth += 1;
+        if self.depth <= CHAIN {
+            return ControlFlow::Continue(());
+        }
+        ControlFlow::Break(SqlError {
+            help: Some("write `in (…)`, or join a table of the values".to_owned()),
+            ..invalid(format!("an expression is nested more than {CHAIN} levels deep"), None)
+        })
+    }
+
+    fn post_visit_expr(&mut self, _: &Expr) -> ControlFlow<SqlError> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
     }
 
     fn pre_visit_value(&mut self, value: &ValueWithSpan) -> ControlFlow<SqlError> {

@@ -108,6 +108,7 @@ fn walk(plan: &LogicalPlan, table: &str, text: &Text<'_>) -> Result<Option<Refus
         LogicalPlan::Distinct(Distinct::All(_) | Distinct::On(_)) => {
             refused("has a `distinct`", text.only(&[Keyword::DISTINCT]))
         }
+        LogicalPlan::Sort(sort) if sort.fetch.is_some() => refused("has a `limit`", text.only(&[Keyword::LIMIT])),
         LogicalPlan::Sort(_) => refused("has an `order by`", text.only(&[Keyword::ORDER, Keyword::BY])),
         LogicalPlan::Limit(_) => refused("has a `limit`", text.only(&[Keyword::LIMIT])),
         LogicalPlan::Window(_) => refused("has a window function", text.only(&[Keyword::OVER])),

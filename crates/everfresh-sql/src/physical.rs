@@ -2,6 +2,7 @@
 
 pub(crate) mod concat;
 pub(crate) mod join_sides;
+pub(crate) mod probe_order;
 pub(crate) mod row_number;
 pub(crate) mod stable_sort;
 

@@ -7,7 +7,7 @@
 
 use crate::{
     error::runtime,
-    physical::{concat::Concat, join_sides::JoinSides, stable_sort::StableSort},
+    physical::{concat::Concat, join_sides::JoinSides, probe_order::ProbeOrder, stable_sort::StableSort},
 };
 use datafusion::{
     common::config::ConfigOptions,
@@ -87,8 +87,8 @@ fn environment(
     environment.build_arc()
 }
 
-/// DataFusion's rules, with three of ours: unions are read in order, join sides are chosen by row counts or by which
-/// side is read in partitions, and sorts keep ties in order.
+/// DataFusion's rules, with four of ours: unions are read in order, join sides are chosen by row counts or by which
+/// side is read in partitions, outer joins keep the order of the probed side, and sorts keep ties in order.
 fn rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = Vec::new();
     for rule in PhysicalOptimizer::new().rules {
@@ -99,7 +99,8 @@ fn rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
             rules.push(rule);
         }
     }
-    // Last: the sort that it puts in needs nothing that any other rule provides.
+    // Last: what these put in needs nothing that any other rule provides, and no rule may move it.
+    rules.push(Arc::new(ProbeOrder));
     rules.push(Arc::new(StableSort));
     rules
 }
@@ -114,7 +115,7 @@ mod tests {
         let at = |name: &str| names.iter().position(|found| found == name).unwrap_or_else(|| panic!("no {name} in {names:?}"));
         assert!(at("concat") < at("join_sides"));
         assert!(at("join_sides") < at("SanityCheckPlan"));
-        assert_eq!(names.last().unwrap(), "stable_sort");
+        assert_eq!(names[names.len() - 2..], ["probe_order", "stable_sort"]);
         assert!(!names.iter().any(|name| name == "join_selection"));
     }
 }

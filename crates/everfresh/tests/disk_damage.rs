@@ -116,7 +116,7 @@ fn a_flipped_bit_is_seen_even_if_the_mtime_is_put_back() {
     store_blob(&store, blob, &payload(1));
     let path = blob_path(store.dir(), &blob);
     // The clock that stamps files has to tick once, or nothing but the mtime could tell.
-    let stamp = |path: &Path| fs::metadata(path).map(|m| (std::os::unix::fs::MetadataExt::ctime_nsec(&m))).unwrap();
+    let stamp = |path: &Path| fs::metadata(path).map(|m| std::os::unix::fs::MetadataExt::ctime_nsec(&m)).unwrap();
     let (stored, probe) = (stamp(&path), folder.path().join("tmp/probe"));
     loop {
         fs::write(&probe, "").unwrap();

@@ -5,8 +5,9 @@ use everfresh::{
     Fingerprint,
     disk::{Space, Store, StoreError, StoreOptions},
 };
+use proptest::prelude::*;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::Write as _,
     os::unix::fs::PermissionsExt as _,
@@ -431,4 +432,144 @@ fn a_store_can_be_used_inside_of_for_each() {
         })
         .unwrap();
     assert_eq!(seen.unwrap(), b"v");
+}
+
+#[derive(Clone, Debug)]
+enum Action {
+    Put { key: u64, length: usize, blob: u64 },
+    Delete { key: u64 },
+    Blob { blob: u64 },
+    Gc,
+    Verify,
+    Reopen,
+    Wipe,
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        8 => (0..12u64, prop_oneof![Just(0), 1..400usize, 2_000..9_000usize], 0..6u64)
+            .prop_map(|(key, length, blob)| Action::Put { key, length, blob }),
+        4 => (0..12u64).prop_map(|key| Action::Delete { key }),
+        6 => (0..6u64).prop_map(|blob| Action::Blob { blob }),
+        3 => Just(Action::Gc),
+        1 => Just(Action::Verify),
+        2 => Just(Action::Reopen),
+        1 => Just(Action::Wipe),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// The model: a map of records with the blob that each refers to, and a set of blobs.
+    #[test]
+    fn a_store_behaves_like_two_maps(actions in proptest::collection::vec(action(), 1..40)) {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Store::open(folder.path(), options(1 << 30)).unwrap();
+        let (mut store, mut records, mut blobs) = (open(), BTreeMap::new(), BTreeSet::new());
+        let blob_name = |blob: u64| name(&format!("blob {blob}"));
+        let payload = |blob: u64| vec![blob as u8; if blob.is_multiple_of(2) { 700 } else { 3_000 }];
+        for (turn, action) in actions.into_iter().enumerate() {
+            match action {
+                Action::Put { key, length, blob } => {
+                    let value = vec![turn as u8; length];
+                    store.put(Space::Memos, &name(&key.to_string()), &value, &[blob_name(blob)]).unwrap();
+                    records.insert(key, (value, blob));
+                }
+                Action::Delete { key } => {
+                    let was_there = store.delete(Space::Memos, &name(&key.to_string())).unwrap();
+                    prop_assert_eq!(was_there, records.remove(&key).is_some());
+                }
+                Action::Blob { blob } => {
+                    store_blob(&store, &format!("blob {blob}"), &payload(blob), Duration::ZERO);
+                    blobs.insert(blob);
+                }
+                Action::Gc => {
+                    let referred: BTreeSet<u64> = records.values().map(|(_, blob)| *blob).collect();
+                    let before = blobs.len();
+                    blobs.retain(|blob| referred.contains(blob));
+                    let report = store.gc(None).unwrap();
+                    prop_assert_eq!(report.removed_blobs as usize, before - blobs.len());
+                    prop_assert_eq!(report.kept_blobs as usize, blobs.len());
+                }
+                Action::Verify => {
+                    let report = store.verify().unwrap();
+                    prop_assert_eq!((report.records as usize, report.blobs as usize), (records.len(), blobs.len()));
+                    prop_assert!(report.damaged.is_empty());
+                }
+                Action::Reopen => {
+                    drop(store);
+                    store = open();
+                }
+                Action::Wipe => {
+                    store.wipe().unwrap();
+                    records.clear();
+                    blobs.clear();
+                }
+            }
+            for key in 0..12 {
+                let value = store.get(Space::Memos, &name(&key.to_string()));
+                prop_assert_eq!(value.as_ref(), records.get(&key).map(|(value, _)| value));
+            }
+            for blob in 0..6 {
+                prop_assert_eq!(store.has_blob(&blob_name(blob)), blobs.contains(&blob));
+                let found = store.blob(&blob_name(blob)).map(|found| found.to_vec());
+                prop_assert_eq!(found, blobs.contains(&blob).then(|| payload(blob)));
+            }
+            if records.is_empty() && blobs.is_empty() {
+                prop_assert_eq!(store.size(), 0);
+            }
+        }
+    }
+}
+
+#[test]
+fn zz_timing() {
+    let (_folder, store) = store();
+    for n in 0..10_000u64 {
+        store.put(Space::Traces, &name(&n.to_string()), &[1; 300], &[]).unwrap();
+    }
+    let keys: Vec<_> = (0..10_000u64).map(|n| name(&n.to_string())).collect();
+    let t = std::time::Instant::now();
+    for _ in 0..10 {
+        for k in &keys {
+            std::hint::black_box(store.get(Space::Traces, k));
+        }
+    }
+    println!("get {:?}", t.elapsed() / 100_000);
+    let t = std::time::Instant::now();
+    for k in &keys {
+        store.put(Space::Runs, k, &[1; 300], &[]).unwrap();
+    }
+    println!("put {:?}", t.elapsed() / 10_000);
+    store_blob(&store, "b", &[1; 100_000], Duration::ZERO);
+    let t = std::time::Instant::now();
+    for _ in 0..10_000 {
+        std::hint::black_box(store.blob(&name("b")));
+    }
+    println!("blob {:?}", t.elapsed() / 10_000);
+    let t = std::time::Instant::now();
+    for _ in 0..10_000 {
+        std::hint::black_box(store.has_blob(&name("b")));
+    }
+    println!("has_blob {:?}", t.elapsed() / 10_000);
+    let dir = store.dir().to_owned();
+    drop(store);
+    let t = std::time::Instant::now();
+    for _ in 0..100 {
+        std::hint::black_box(Store::open(&dir, options(1 << 30)).unwrap());
+    }
+    println!("open+close {:?}", t.elapsed() / 100);
+    let data = dir.join("index/data.mdb");
+    let t = std::time::Instant::now();
+    for n in 0..100 {
+        fs::File::options()
+            .write(true)
+            .open(&data)
+            .unwrap()
+            .set_modified(SystemTime::now() - Duration::from_secs(n))
+            .unwrap();
+        std::hint::black_box(Store::open(&dir, options(1 << 30)).unwrap());
+    }
+    println!("checked open+close {:?} of {} bytes", t.elapsed() / 100, fs::metadata(&data).unwrap().len());
 }

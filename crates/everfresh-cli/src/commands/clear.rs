@@ -3,7 +3,10 @@
 use crate::{
     args::{ClearArgs, flatten},
     failure::CliError,
-    output::{self, quantity::{count, near}},
+    output::{
+        self,
+        quantity::{count, near},
+    },
     session::{self, Needs, known},
 };
 use everfresh_pipeline::{Clear, Pipeline};

@@ -5,9 +5,9 @@ use crate::{
     failure::CliError,
     output::{
         self, check_lines,
-        query_diff::query_diff,
         quantity::{grouped, seconds},
-        style::{BAD, FAINT, GOOD, TITLE, WARN},
+        query_diff::query_diff,
+        style::{BAD, FAINT, FRESH, GOOD, TITLE},
         table::{Align, Table},
     },
     session::{self, Needs, known},
@@ -36,7 +36,7 @@ pub fn explain(args: &ExplainArgs, json: bool) -> Result<u8, CliError> {
         return Err(CliError::Failed(format!("`{}` has not run yet: `everfresh run {path}`", args.step)));
     };
     let trace = trace(&pipeline, node);
-    let seen: Vec<&TableObservation> = trace.iter().flat_map(|trace| tables(trace)).collect();
+    let seen: Vec<&TableObservation> = trace.iter().flat_map(tables).collect();
     let env = env_changes(&pipeline, &history);
     if json {
         output::print_json(&to_json(node, &seen, &env))?;
@@ -69,18 +69,20 @@ fn env_changes(pipeline: &Pipeline, history: &History) -> Vec<String> {
 
 fn text(node: &NodeReport, seen: &[&TableObservation], env: &[String]) -> String {
     let mut text = String::new();
+    let known = matches!(node.reason, Reason::Unchanged | Reason::NotRead(_));
     let (word, style) = match node.outcome {
         Outcome::Hit => ("hit", GOOD),
-        Outcome::Ran => ("ran", WARN),
+        Outcome::Ran => ("ran", FRESH),
+        Outcome::Failed if known => ("failed as before", BAD),
         Outcome::Failed => ("failed", BAD),
         Outcome::Skipped => ("skipped", FAINT),
     };
     let name = &node.name;
-    let saved = match node.outcome {
-        Outcome::Hit => format!(" ({} saved)", seconds(node.saved_seconds)),
-        _ => format!(" ({})", seconds(node.seconds)),
+    let time = match node.outcome {
+        Outcome::Hit => format!("{} saved", seconds(node.saved_seconds)),
+        _ => seconds(node.seconds),
     };
-    let _ = writeln!(text, "{TITLE}{name}{TITLE:#}: {style}{word}{style:#}, {}{saved}", sentence(&node.reason));
+    let _ = writeln!(text, "{TITLE}{name}{TITLE:#}: {style}{word}{style:#} ({time}){}", sentence(&node.reason));
     if let Reason::Changed(changes) = &node.reason {
         for change in changes {
             change_lines(&mut text, change);
@@ -97,11 +99,18 @@ fn text(node: &NodeReport, seen: &[&TableObservation], env: &[String]) -> String
         text += &check_lines::details(check, &[], "  ");
     }
     if !seen.is_empty() {
-        let _ = writeln!(text, "\n{}", if node.outcome == Outcome::Hit { "What it read still holds:" } else { "It read:" });
-        let mut table = Table::new(&[("table", Align::Left), ("rows", Align::Right), ("columns, with their fingerprints", Align::Left)]);
+        let _ =
+            writeln!(text, "\n{}", if node.outcome == Outcome::Hit { "What it read still holds:" } else { "It read:" });
+        let mut table = Table::new(&[
+            ("table", Align::Left),
+            ("rows", Align::Right),
+            ("columns, with their fingerprints", Align::Left),
+        ]);
         for seen in seen {
-            let columns: Vec<String> = seen.columns.iter().map(|(name, value)| format!("{name} {}", value.short())).collect();
-            let columns = if columns.is_empty() { "none, only how many rows there are".into() } else { columns.join(", ") };
+            let columns: Vec<String> =
+                seen.columns.iter().map(|(name, value)| format!("{name} {}", value.short())).collect();
+            let columns =
+                if columns.is_empty() { "none, only how many rows there are".into() } else { columns.join(", ") };
             table.row([seen.name.clone(), grouped(seen.rows), columns]);
         }
         text += &table.render(None);
@@ -114,16 +123,17 @@ fn text(node: &NodeReport, seen: &[&TableObservation], env: &[String]) -> String
 
 fn sentence(reason: &Reason) -> String {
     match reason {
-        Reason::Unchanged => "since nothing that it was made from has changed".into(),
-        Reason::NotRead(tables) => format!("since {} changed in nothing that it reads", tables.join(", ")),
-        Reason::New => "since nothing was known of it".into(),
-        Reason::Changed(changes) if changes.len() == 1 => "since this changed:".into(),
-        Reason::Changed(_) => "since these changed:".into(),
-        Reason::Refreshed => "since somebody asked for it".into(),
-        Reason::Disabled => "since its cache is off".into(),
-        Reason::Expired { .. } => format!("since its result was {reason}"),
-        Reason::RowsGone => "since its rows had been evicted and somebody read them".into(),
-        other => other.to_string(),
+        Reason::Unchanged => ", since nothing that it was made from has changed".into(),
+        Reason::NotRead(tables) => format!(", since {} changed in nothing that it reads", tables.join(", ")),
+        Reason::New => ", since nothing was known of it".into(),
+        Reason::Changed(changes) if changes.len() == 1 => ", since this changed:".into(),
+        Reason::Changed(_) => ", since these changed:".into(),
+        Reason::Refreshed => ", since somebody asked for it".into(),
+        Reason::Disabled => ", since its cache is off".into(),
+        Reason::Expired { .. } => format!(", since its result was {reason}"),
+        Reason::RowsGone => ", since its rows had been evicted and somebody read them".into(),
+        Reason::Failed => String::new(),
+        other => format!(", {other}"),
     }
 }
 

@@ -3,7 +3,10 @@
 use crate::{
     args::GcArgs,
     failure::CliError,
-    output::{self, quantity::{bytes, count, near}},
+    output::{
+        self,
+        quantity::{bytes, count, near},
+    },
     session::{self, Needs},
 };
 use serde_json::json;

@@ -33,7 +33,8 @@ pub fn init(args: &InitArgs, json: bool) -> Result<u8, CliError> {
     let mut created = Vec::new();
     for (name, content) in STARTER {
         let path = folder.join(name);
-        write_new(&path, content).map_err(|error| CliError::Failed(format!("cannot write `{}`: {error}", path.display())))?;
+        write_new(&path, content)
+            .map_err(|error| CliError::Failed(format!("cannot write `{}`: {error}", path.display())))?;
         created.push(path.display().to_string());
     }
     let (name, content) = IGNORED;

@@ -17,8 +17,8 @@ use serde_json::json;
 
 /// Tells what a run would do.
 pub fn plan(args: &PlanArgs, json: bool) -> Result<u8, CliError> {
-    let pipeline = session::open(&args.pipeline, Needs::look_only(), json)
-        .map_err(|error| with_hint(error, &args.choice))?;
+    let pipeline =
+        session::open(&args.pipeline, Needs::look_only(), json).map_err(|error| with_hint(error, &args.choice))?;
     let options = options(&pipeline, &args.choice, cores())?;
     let plan = pipeline.plan(&options)?;
     let all_hits = plan.iter().all(|line| line.forecast == Forecast::Hit);
@@ -32,7 +32,8 @@ pub fn plan(args: &PlanArgs, json: bool) -> Result<u8, CliError> {
 }
 
 fn lines(plan: &[Planned]) -> String {
-    let mut table = Table::new(&[("", Align::Left), ("name", Align::Left), ("kind", Align::Left), ("why", Align::Left)]);
+    let mut table =
+        Table::new(&[("", Align::Left), ("name", Align::Left), ("kind", Align::Left), ("why", Align::Left)]);
     for line in plan {
         let (word, style) = match line.forecast {
             Forecast::Hit => ("HIT", GOOD),

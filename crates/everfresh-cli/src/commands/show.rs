@@ -18,7 +18,11 @@ use serde_json::{Value, json};
 pub fn show(args: &ShowArgs, json: bool) -> Result<u8, CliError> {
     let pipeline = session::open(&args.pipeline, Needs::look_only(), json)?;
     session::known(&pipeline, std::slice::from_ref(&args.step))?;
-    if args.failures { failures(&pipeline, args, json)? } else { table(&pipeline, args, json)? };
+    if args.failures {
+        failures(&pipeline, args, json)?
+    } else {
+        table(&pipeline, args, json)?
+    };
     Ok(0)
 }
 

@@ -101,11 +101,18 @@ fn lines(pipeline: &Pipeline, nodes: &[(String, &'static str, Counts)], total: C
         row(name.clone(), counts);
     }
     // The checks of a pipeline are many, and each is cheap: `--json` has them one by one.
-    let checks: Vec<Counts> = nodes.iter().filter(|(_, kind, _)| *kind == "check").map(|(_, _, counts)| *counts).collect();
+    let checks: Vec<Counts> =
+        nodes.iter().filter(|(_, kind, _)| *kind == "check").map(|(_, _, counts)| *counts).collect();
     if !checks.is_empty() {
         row(count(checks.len() as u64, "check"), &checks.iter().copied().fold(Counts::default(), add));
     }
     row("total".into(), &total);
     let max_size = pipeline.loaded().spec.cache.max_size;
-    format!("{}\ncache: {} of {} in {}\n", table.render(None), bytes(size), bytes(max_size), near(&pipeline.cache_dir()))
+    format!(
+        "{}\ncache: {} of {} in {}\n",
+        table.render(None),
+        bytes(size),
+        bytes(max_size),
+        near(&pipeline.cache_dir())
+    )
 }

@@ -3,7 +3,11 @@
 use crate::{
     args::PipelineArgs,
     failure::{CliError, FAILED},
-    output::{self, quantity::{bytes, count, near}, style::BAD},
+    output::{
+        self,
+        quantity::{bytes, count, near},
+        style::BAD,
+    },
     session::{self, Needs},
 };
 use serde_json::json;
@@ -36,10 +40,9 @@ pub fn verify(args: &PipelineArgs, json: bool) -> Result<u8, CliError> {
         }
         let _ = match report.damaged.len() as u64 {
             0 => writeln!(text, "{read}: all whole"),
-            damaged => writeln!(
-                text,
-                "{read}: {damaged} damaged and removed; the next run computes what is missing again"
-            ),
+            damaged => {
+                writeln!(text, "{read}: {damaged} damaged and removed; the next run computes what is missing again")
+            }
         };
         output::print(&text)?;
     }

@@ -3,12 +3,7 @@
 use super::quantity::grouped;
 use everfresh_pipeline::reason::Reason;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use std::{
-    collections::HashMap,
-    io::IsTerminal,
-    sync::OnceLock,
-    time::Duration,
-};
+use std::{collections::HashMap, io::IsTerminal, sync::OnceLock, time::Duration};
 
 /// The one set of live lines of this process: whoever writes to the terminal must move it away first.
 static LINES: OnceLock<MultiProgress> = OnceLock::new();

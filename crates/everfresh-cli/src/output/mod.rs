@@ -17,6 +17,9 @@ use anstream::{AutoStream, ColorChoice, adapter::strip_str};
 use serde_json::Value;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 
+/// The bytes that are gathered before they are written.
+const BUFFER: usize = 64 * 1024;
+
 /// Standard output, buffered. An error is kept until [`Out::flush`].
 pub struct Out {
     colour: bool,
@@ -28,7 +31,7 @@ impl Out {
     /// Standard output, with colours where they are wanted.
     pub fn new() -> Self {
         let colour = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
-        Self { colour, to: BufWriter::new(io::stdout()), error: None }
+        Self { colour, to: BufWriter::with_capacity(BUFFER, io::stdout()), error: None }
     }
 
     /// Writes text.
@@ -40,13 +43,16 @@ impl Out {
         self.error = self.error.take().or(result.err());
     }
 
+    /// Sends everything on its way.
+    pub fn send(&mut self) {
+        let sent = self.to.flush();
+        self.error = self.error.take().or(sent.err());
+    }
+
     /// Sends everything on its way, and gives the first error so far.
     pub fn flush(&mut self) -> io::Result<()> {
-        let flushed = self.to.flush();
-        match self.error.take() {
-            Some(error) => Err(error),
-            None => flushed,
-        }
+        self.send();
+        self.error.take().map_or(Ok(()), Err)
     }
 
     /// Whether people see it come.

@@ -88,7 +88,10 @@ mod tests {
 
     #[test]
     fn sizes_are_in_the_units_of_the_pipeline_file() {
-        assert_eq!([0, 999, 1_000, 12_400, 999_600, 5_000_000_000].map(bytes), ["0 B", "999 B", "1.0 kB", "12 kB", "1.0 MB", "5.0 GB"]);
+        assert_eq!(
+            [0, 999, 1_000, 12_400, 999_600, 5_000_000_000].map(bytes),
+            ["0 B", "999 B", "1.0 kB", "12 kB", "1.0 MB", "5.0 GB"]
+        );
     }
 
     #[test]

@@ -10,11 +10,11 @@ use super::{
     style::{BAD, FAINT, FRESH, GOOD, WARN},
 };
 use everfresh_pipeline::{
-    graph::{Graph, NodeKind},
+    graph::{Graph, Node, NodeKind},
     report::{CheckReport, Event, NodeReport, Observer, Outcome},
 };
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt::Write as _,
     sync::{Mutex, PoisonError},
 };
@@ -39,6 +39,7 @@ struct State {
     next: usize,
     out: Out,
     live: Live,
+    computing: HashSet<String>,
 }
 
 #[derive(Default)]
@@ -55,16 +56,17 @@ impl<'a> RunLines<'a> {
             [] => vec![true; graph.nodes.len()],
             only => graph.needed_by(&only.iter().filter_map(|name| graph.find(name)).collect::<Vec<_>>()),
         };
-        let nodes = || graph.order.iter().filter(|id| needed.get(**id) == Some(&true)).filter_map(|id| graph.nodes.get(*id));
+        let wanted_ids = graph.order.iter().filter(|id| needed.get(**id) == Some(&true));
+        let nodes: Vec<&'a Node> = wanted_ids.filter_map(|id| graph.nodes.get(*id)).collect();
         let mut groups: Vec<Group> = Vec::new();
         let mut places = HashMap::new();
         let mut name_width = 0;
-        for node in nodes().filter(|node| !matches!(node.kind, NodeKind::Check(..))) {
+        for node in nodes.iter().filter(|node| !matches!(node.kind, NodeKind::Check(..))) {
             places.insert(node.name.as_str(), (groups.len(), 0));
             name_width = name_width.max(node.name.len().min(LONGEST_NAME));
             groups.push(Group { lines: vec![None], missing: 1, printed: false });
         }
-        for node in nodes() {
+        for node in &nodes {
             let NodeKind::Check(check, _) = &node.kind else { continue };
             let Some(&(group, _)) = places.get(check.table.as_str()) else { continue };
             if let Some(slots) = groups.get_mut(group) {
@@ -73,7 +75,7 @@ impl<'a> RunLines<'a> {
                 slots.missing += 1;
             }
         }
-        let state = State { groups, next: 0, out: Out::new(), live: Live::new() };
+        let state = State { groups, next: 0, out: Out::new(), live: Live::new(), computing: HashSet::new() };
         Self { graph, places, name_width, wanted, in_order: !Out::is_terminal(), state: Mutex::new(state) }
     }
 
@@ -88,6 +90,7 @@ impl<'a> RunLines<'a> {
 
     fn ended(&self, state: &mut State, report: &NodeReport) {
         state.live.end(&report.name);
+        state.computing.remove(&report.name);
         if !self.wanted {
             return;
         }
@@ -96,25 +99,10 @@ impl<'a> RunLines<'a> {
             _ => self.node_text(report),
         };
         let Some(&(place, slot)) = self.places.get(report.name.as_str()) else { return };
-        let State { groups, next, out, .. } = state;
-        let Some(group) = groups.get_mut(place) else { return };
-        if group.printed {
-            // Told once already: its rows were gone, and it had to be computed after all.
-            return above(|| show(out, &text));
-        }
-        if let Some(line) = group.lines.get_mut(slot) {
-            group.missing -= usize::from(line.is_none());
-            *line = Some(text);
-        }
-        if !self.in_order && group.missing == 0 {
-            return above(|| {
-                group.print(out);
-                let _ = out.flush();
-            });
-        }
-        while let Some(group) = groups.get_mut(*next).filter(|group| self.in_order && group.missing == 0) {
-            group.print(out);
-            *next += 1;
+        state.place(place, slot, text, self.in_order);
+        // A run that computes is slow enough to be followed line by line; one that only looks up is not.
+        if report.outcome == Outcome::Ran || !state.computing.is_empty() {
+            state.flush();
         }
     }
 
@@ -132,9 +120,7 @@ impl<'a> RunLines<'a> {
         };
         let (time, rows, saved) = match report.outcome {
             Outcome::Skipped => Default::default(),
-            Outcome::Hit => {
-                (seconds(report.seconds), report.rows, format!("saved {}", seconds(report.saved_seconds)))
-            }
+            Outcome::Hit => (seconds(report.seconds), report.rows, format!("saved {}", seconds(report.saved_seconds))),
             Outcome::Ran | Outcome::Failed => (seconds(report.seconds), report.rows, String::new()),
         };
         let rows = rows.map(|rows| count(rows, "row")).unwrap_or_default();
@@ -164,8 +150,8 @@ impl<'a> RunLines<'a> {
         let mut text = format!("  {style}{mark} {}: {word}{style:#}, {}\n", report.name, check_lines::verdict(check));
         // A warning that is known already is told in one line.
         if report.outcome != Outcome::Hit {
-            let kind = self.graph.nodes.iter().find(|node| node.name == report.name).map(|node| &node.kind);
-            let columns = match kind {
+            let node = self.graph.find(&report.name).and_then(|id| self.graph.nodes.get(id));
+            let columns = match node.map(|node| &node.kind) {
                 Some(NodeKind::Check(check, _)) => check_lines::columns(&check.kind),
                 _ => Vec::new(),
             };
@@ -186,9 +172,30 @@ fn trim(line: &str) -> &str {
     }
 }
 
-fn show(out: &mut Out, text: &str) {
-    out.write(text);
-    let _ = out.flush();
+impl State {
+    fn place(&mut self, place: usize, slot: usize, text: String, in_order: bool) {
+        let Some(group) = self.groups.get_mut(place) else { return };
+        if group.printed {
+            // Told once already: its rows were gone, and it had to be computed after all.
+            return self.out.write(&text);
+        }
+        if let Some(line) = group.lines.get_mut(slot) {
+            group.missing -= usize::from(line.is_none());
+            *line = Some(text);
+        }
+        if !in_order && group.missing == 0 {
+            group.print(&mut self.out);
+        }
+        while let Some(group) = self.groups.get_mut(self.next).filter(|group| in_order && group.missing == 0) {
+            group.print(&mut self.out);
+            self.next += 1;
+        }
+    }
+
+    /// Shows what is printed so far. An error is kept for the end of the run.
+    fn flush(&mut self) {
+        above(|| self.out.send());
+    }
 }
 
 impl Group {
@@ -206,7 +213,8 @@ impl Observer for RunLines<'_> {
         match event {
             Event::Started { name, reason } => {
                 // This may take a while: what is ready is shown before.
-                let _ = above(|| state.out.flush());
+                state.flush();
+                state.computing.insert(name.to_owned());
                 state.live.start(name, reason);
             }
             Event::Progress { name, rows } => state.live.progress(name, rows),

@@ -5,15 +5,39 @@
 
 /// Words that begin a line. For those of several words the first one decides, the others stay behind it.
 const CLAUSES: [&str; 18] = [
-    "SELECT", "FROM", "WHERE", "GROUP", "HAVING", "QUALIFY", "ORDER", "LIMIT", "OFFSET", "UNION", "EXCEPT", "INTERSECT",
-    "JOIN", "LEFT", "RIGHT", "FULL", "CROSS", "INNER",
+    "SELECT",
+    "FROM",
+    "WHERE",
+    "GROUP",
+    "HAVING",
+    "QUALIFY",
+    "ORDER",
+    "LIMIT",
+    "OFFSET",
+    "UNION",
+    "EXCEPT",
+    "INTERSECT",
+    "JOIN",
+    "LEFT",
+    "RIGHT",
+    "FULL",
+    "CROSS",
+    "INNER",
 ];
 /// Words that begin a line within a clause.
 const CONDITIONS: [&str; 2] = ["AND", "OR"];
 /// Pairs that stay on one line though the second word looks like a clause.
 const TOGETHER: [(&str, &str); 10] = [
-    ("LEFT", "JOIN"), ("RIGHT", "JOIN"), ("FULL", "JOIN"), ("CROSS", "JOIN"), ("INNER", "JOIN"), ("OUTER", "JOIN"),
-    ("SEMI", "JOIN"), ("ANTI", "JOIN"), ("DISTINCT", "FROM"), ("WITHIN", "GROUP"),
+    ("LEFT", "JOIN"),
+    ("RIGHT", "JOIN"),
+    ("FULL", "JOIN"),
+    ("CROSS", "JOIN"),
+    ("INNER", "JOIN"),
+    ("OUTER", "JOIN"),
+    ("SEMI", "JOIN"),
+    ("ANTI", "JOIN"),
+    ("DISTINCT", "FROM"),
+    ("WITHIN", "GROUP"),
 ];
 
 /// The query over several lines.

@@ -32,9 +32,8 @@ fn of<'a>(report: &'a RunReport, kind: &str, outcome: Outcome) -> impl Iterator<
 }
 
 fn warnings(report: &RunReport) -> u64 {
-    let warned = |node: &&NodeReport| {
-        node.outcome != Outcome::Failed && node.check.as_ref().is_some_and(|check| !check.passed)
-    };
+    let warned =
+        |node: &&NodeReport| node.outcome != Outcome::Failed && node.check.as_ref().is_some_and(|check| !check.passed);
     report.nodes.iter().filter(warned).count() as u64
 }
 
@@ -84,7 +83,10 @@ fn stopped(report: &RunReport) -> String {
         0 => "nothing new was finished".into(),
         done => format!("what was finished is kept ({})", count(done, "result")),
     };
-    format!("stopped: {kept}, {} not run, no output is half written; the next run goes on from there\n", count(left, "node"))
+    format!(
+        "stopped: {kept}, {} not run, no output is half written; the next run goes on from there\n",
+        count(left, "node")
+    )
 }
 
 fn failed(report: &RunReport, path: &Path) -> String {
@@ -92,7 +94,11 @@ fn failed(report: &RunReport, path: &Path) -> String {
     for node in report.nodes.iter().filter(|node| node.outcome == Outcome::Failed) {
         let _ = writeln!(text, "{BAD}failed{BAD:#}: {}", node.name);
         if node.check.as_ref().is_some_and(|check| check.kept.is_some()) {
-            let place = if path == Path::new(".") { String::new() } else { format!(" {}", shell_word(&path.display().to_string())) };
+            let place = if path == Path::new(".") {
+                String::new()
+            } else {
+                format!(" {}", shell_word(&path.display().to_string()))
+            };
             let _ = writeln!(text, "  its bad rows: everfresh show {}{place} --failures", shell_word(&node.name));
         }
     }
@@ -103,7 +109,8 @@ fn failed(report: &RunReport, path: &Path) -> String {
         .map(|node| node.name.as_str())
         .collect();
     if !skipped.is_empty() {
-        let _ = writeln!(text, "{FAINT}skipped{FAINT:#}: {}: what they would have written is as it was", names(&skipped));
+        let _ =
+            writeln!(text, "{FAINT}skipped{FAINT:#}: {}: what they would have written is as it was", names(&skipped));
     }
     text
 }

@@ -40,18 +40,23 @@ impl Table {
         let widths: Vec<usize> = (0..self.heading.len()).map(|column| self.column_width(column)).collect();
         let shown = width.map_or(widths.len(), |width| fitting(&widths, width));
         let mut text = String::new();
-        let heading: Vec<String> =
-            self.heading.iter().map(|(name, _)| if name.is_empty() { String::new() } else { format!("{FAINT}{name}{FAINT:#}") }).collect();
+        let heading: Vec<String> = self
+            .heading
+            .iter()
+            .map(|(name, _)| if name.is_empty() { String::new() } else { format!("{FAINT}{name}{FAINT:#}") })
+            .collect();
         for row in std::iter::once(&heading).chain(&self.rows) {
             let mut line = String::new();
-            for ((cell, (_, align)), width) in row.iter().zip(&self.heading).zip(&widths).take(shown) {
-                if !line.is_empty() || width == &0 {
+            for (index, ((cell, (_, align)), width)) in
+                row.iter().zip(&self.heading).zip(&widths).enumerate().take(shown)
+            {
+                if index > 0 {
                     line.push_str("  ");
                 }
                 let padding = " ".repeat(width.saturating_sub(visible_width(cell)));
                 match align {
-                    Align::Left => line.extend([cell, padding.as_str()]),
-                    Align::Right => line.extend([padding.as_str(), cell]),
+                    Align::Left => line.extend([cell.as_str(), padding.as_str()]),
+                    Align::Right => line.extend([padding.as_str(), cell.as_str()]),
                 }
             }
             text.push_str(line.trim_end());

@@ -78,6 +78,8 @@ pub struct NodeRecord {
     pub parts: Option<KeyParts>,
     /// The keys that it had, the newest first.
     pub keys: Vec<Fingerprint>,
+    /// The keys of its partitions in the last computation.
+    pub partitions: Vec<Fingerprint>,
 }
 
 /// How many earlier keys of a node are kept.
@@ -92,14 +94,21 @@ impl NodeRecord {
     /// Remembers that the node was computed under this key.
     pub fn store(cache: &crate::cache::Cache, node: &Fingerprint, parts: &KeyParts) -> Result<(), crate::fault::Failure> {
         let mut record = Self::load(cache, node);
-        let partition = parts.partition_of.as_ref().map(|_| KeyParts { kind: "partition".into(), ..parts.clone() });
-        for key in partition.iter().chain([parts]).map(KeyParts::key) {
-            record.keys.retain(|old| *old != key);
-            record.keys.insert(0, key);
-        }
+        let key = parts.key();
+        record.keys.retain(|old| *old != key);
+        record.keys.insert(0, key);
         record.keys.truncate(KEYS_KEPT);
         record.parts = Some(parts.clone());
         cache.put(Space::Steps, node, &record, &[])
+    }
+
+    /// Remembers the keys of a node's partitions.
+    pub fn store_partitions(
+        cache: &crate::cache::Cache,
+        node: &Fingerprint,
+        partitions: Vec<Fingerprint>,
+    ) -> Result<(), crate::fault::Failure> {
+        cache.put(Space::Steps, node, &Self { partitions, ..Self::load(cache, node) }, &[])
     }
 
     /// What differs between the key of the last computation and this one.

@@ -53,9 +53,8 @@ pub fn lookup(
             None => live.push(trace),
         }
     }
-    let mixed = cache.planted(Sabotage::MixPartitions) && inputs.iter().any(|input| input.part.is_some());
     for trace in &live {
-        if mixed || holds_by_id(cache, trace, inputs)? {
+        if holds_by_id(cache, trace, inputs)? {
             return Ok(Lookup::Hit((*trace).clone(), Reason::Unchanged));
         }
     }
@@ -85,7 +84,7 @@ pub fn lookup(
 }
 
 /// Why a trace is too old, if it is.
-fn expiry(trace: &Trace, ttl: Option<Duration>) -> Option<Reason> {
+pub fn expiry(trace: &Trace, ttl: Option<Duration>) -> Option<Reason> {
     let ttl = ttl?;
     let age = Duration::from_nanos(u64::try_from(now_ns().saturating_sub(trace.made_ns)).unwrap_or(0));
     (age >= ttl).then(|| Reason::Expired { age: age.as_secs(), ttl: ttl.as_secs() })

@@ -25,6 +25,8 @@ pub struct Prepared {
     planned: Box<dyn PlannedQuery>,
     /// What it reads, as it was before the first read.
     pub observations: Vec<Observation>,
+    /// The columns that it reads of each input, in the order of the inputs.
+    pub reads: Vec<Vec<usize>>,
 }
 
 /// Points an engine's error at the text that it is about.
@@ -58,15 +60,10 @@ impl Prepared {
                 partition_wise: terms.partition_of.as_deref(),
             })
             .map_err(|error| sql_failure(query, error))?;
-        let none = Vec::new();
-        let observations = inputs
-            .iter()
-            .map(|input| {
-                let columns = planned.reads().get(&input.name).unwrap_or(&none);
-                input.observe(cache, columns).map(Observation::Table)
-            })
-            .collect::<Result<Vec<_>, Fault>>()?;
-        Ok(Self { planned, observations })
+        let reads: Vec<Vec<usize>> =
+            inputs.iter().map(|input| planned.reads().get(&input.name).cloned().unwrap_or_default()).collect();
+        let observations = observe(context, inputs, &reads)?;
+        Ok(Self { planned, observations, reads })
     }
 
     /// The columns of the result.
@@ -93,6 +90,12 @@ impl Prepared {
         let batches = self.planned.execute(cancel.clone()).map_err(|error| sql_failure(query, error))?;
         batches.map(|batch| batch.map_err(|error| sql_fault(query, crate::table::from_box(error)))).collect()
     }
+}
+
+/// What a computation sees of its inputs that reads these columns of each.
+pub fn observe(context: &Context<'_>, inputs: &[Input], reads: &[Vec<usize>]) -> Result<Vec<Observation>, Fault> {
+    let one = |(input, columns): (&Input, &Vec<usize>)| input.observe(context.cache, columns).map(Observation::Table);
+    inputs.iter().zip(reads).map(one).collect()
 }
 
 /// Whether a result may be stored: its inputs are still what they were, and none stands in for a newer one.

@@ -3,8 +3,8 @@
 use super::{
     Context,
     done::{Done, Looked, NodeRecord},
-    lookup::{Depth, Lookup, lookup, renewed},
-    query_run::{Prepared, Terms, may_store, trace},
+    lookup::{Depth, Lookup, expiry, lookup, renewed},
+    query_run::{Prepared, Terms, may_store, observe, trace},
 };
 use crate::{
     engine::Cancel,
@@ -18,7 +18,12 @@ use crate::{
     spec::model::Step,
     table::{Facts, Input, Origin, PartRecord, Table, TableRecord},
 };
-use everfresh::{Fingerprint, disk::Space, trace::Trace};
+use everfresh::{
+    Fingerprint, FingerprintBuilder,
+    disk::Space,
+    observation::Observation,
+    trace::{Trace, Traces},
+};
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
@@ -202,55 +207,83 @@ impl StepRun<'_> {
             return Err(Fault::Failed(Failure::Other(format!("`{name}` is no input of `{}`", self.step.name))));
         };
         let partitions = input.table.facts(cache)?.parts.len();
+        // Planning tells which columns the whole reads; its partitions read the same ones.
+        let prepared = Prepared::new(self.context, self.query, &self.inputs, &self.terms())?;
+        let (observations, reads) = (prepared.observations.clone(), prepared.reads.clone());
+        drop(prepared);
         let (rows, computed) = (AtomicU64::new(0), AtomicUsize::new(0));
         let progress = self.progress();
         let parts = in_parallel(self.context.options.jobs, partitions, |index| {
-            let (facts, cost_ns, ran) = self.one_partition(&self.with_partition(name, index), cancel)?;
-            computed.fetch_add(usize::from(ran), Ordering::Relaxed);
-            progress(rows.fetch_add(facts.rows(), Ordering::Relaxed) + facts.rows());
-            Ok((facts, cost_ns))
+            let part = self.one_partition(&self.with_partition(name, index), &reads, cancel)?;
+            computed.fetch_add(usize::from(part.ran), Ordering::Relaxed);
+            progress(rows.fetch_add(part.facts.rows(), Ordering::Relaxed) + part.facts.rows());
+            Ok(part)
         })?;
-        let Some(schema) = parts.first().map(|(facts, _)| facts.schema.clone()) else {
+        let Some(schema) = parts.first().map(|part| part.facts.schema.clone()) else {
             return Err(Fault::Failed(Failure::Other(format!("`{name}` has no partition"))));
         };
-        let cost_ns = parts.iter().map(|(_, cost_ns)| cost_ns).sum();
-        let all: Vec<PartRecord> = parts.into_iter().flat_map(|(facts, _)| facts.parts).collect();
+        let cost_ns = parts.iter().map(|part| part.cost_ns).sum();
+        let keys = parts.iter().map(|part| part.key).collect();
+        NodeRecord::store_partitions(cache, &self.context.node_key(&self.step.name), keys)?;
+        let all: Vec<PartRecord> = parts.into_iter().flat_map(|part| part.facts.parts).collect();
         let facts = Facts::new(schema, all);
         let id = self.store_table(&facts)?;
-        // Planning tells which columns the whole reads; its partitions read the same ones.
-        let observations = Prepared::new(self.context, self.query, &self.inputs, &self.terms())?.observations;
         let mut trace = trace(observations, id, facts.rows(), facts.bytes(), started);
         trace.cost_ns = cost_ns;
         Ok((facts, trace, computed.into_inner()))
     }
 
-    /// One partition, from the cache where it is there; what computing it took; and whether that was now.
-    fn one_partition(&self, inputs: &[Input], cancel: &Cancel) -> Result<(Facts, u64, bool), Fault> {
+    /// The key of one partition's result: what it reads is part of it, since that is known once the whole is planned.
+    /// So any number of partitions have a key each, and one that moved, or changed in another column, is found again.
+    fn partition_key(&self, observations: &[Observation]) -> Fingerprint {
+        let mixed = self.context.cache.planted(Sabotage::MixPartitions);
+        let builder = FingerprintBuilder::new("everfresh.partition").fingerprint(&self.key_parts("partition").key());
+        builder
+            .list(observations, |builder, observation| match observation {
+                Observation::Table(table) if !mixed => builder
+                    .str(&table.name)
+                    .fingerprint(&table.schema)
+                    .u64(table.rows)
+                    .list(&table.columns, |builder, (name, content)| builder.str(name).fingerprint(content)),
+                _ => builder,
+            })
+            .finish()
+    }
+
+    /// One partition, from the cache where it is there.
+    fn one_partition(&self, inputs: &[Input], reads: &[Vec<usize>], cancel: &Cancel) -> Result<Partition, Fault> {
         let (cache, started) = (self.context.cache, Instant::now());
-        let key = self.key_parts("partition").key();
+        let observations = observe(self.context, inputs, reads)?;
+        let key = self.partition_key(&observations);
         if self.step.enabled
             && !self.context.refreshes(&self.step.name)
-            && let Lookup::Hit(trace, reason) = lookup(cache, &key, inputs, self.step.ttl, Depth::Facts)?
+            && let Some(trace) = cache.traces(&key).0.into_iter().find(|trace| expiry(trace, self.step.ttl).is_none())
             && let Some(facts) = cache.record::<TableRecord>(Space::Tables, &trace.output).and_then(Facts::from_record)
             && facts.parts.iter().all(|part| part.blob.is_some_and(|blob| cache.store.has_blob(&blob)))
         {
-            if reason != Reason::Unchanged {
-                cache.remember(&key, renewed(cache, &trace, inputs)?)?;
-            }
-            return Ok((facts, trace.cost_ns, false));
+            return Ok(Partition { facts, key, cost_ns: trace.cost_ns, ran: false });
         }
         let prepared = Prepared::new(self.context, self.query, inputs, &self.terms())?;
-        let observations = prepared.observations.clone();
         let written = prepared.write(self.context, self.query, cancel, started, &|_| {})?;
         let facts = Facts::new(written.schema, vec![written.part]);
         let id = self.store_table(&facts)?;
         let trace = trace(observations, id, facts.rows(), facts.bytes(), started);
         let cost_ns = trace.cost_ns;
         if self.step.enabled && may_store(self.context, inputs)? {
-            cache.remember(&key, trace)?;
+            cache.put(Space::Traces, &key, &Traces(vec![trace]), &[])?;
         }
-        Ok((facts, cost_ns, true))
+        Ok(Partition { facts, key, cost_ns, ran: true })
     }
+}
+
+/// The result of one partition.
+struct Partition {
+    facts: Facts,
+    key: Fingerprint,
+    /// What computing it took.
+    cost_ns: u64,
+    /// Whether that was now.
+    ran: bool,
 }
 
 /// Does `work` for each index, on at most `jobs` threads; the results in order, or the first fault.

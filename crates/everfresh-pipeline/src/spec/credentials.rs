@@ -109,7 +109,7 @@ pub(super) fn in_lines(text: &str) -> Vec<Span> {
 }
 
 /// The text with every character in `ranges` replaced by `*`s that take as many bytes; white space, quotes and
-/// references to variables (`${…}`) stay.
+/// references to variables (`${…}`, but not their defaults) stay.
 pub(super) fn mask(text: &str, ranges: &[Span]) -> String {
     if ranges.is_empty() {
         return text.to_owned();
@@ -125,7 +125,8 @@ pub(super) fn mask(text: &str, ranges: &[Span]) -> String {
         out.push_str(before);
         let mut reference = false;
         for (at, c) in hidden.char_indices() {
-            reference |= hidden.get(at..).is_some_and(|rest| rest.starts_with("${"));
+            let rest = hidden.get(at..).unwrap_or("");
+            reference |= rest.starts_with("${") && rest.split('}').next().is_some_and(|inside| !inside.contains(":-"));
             match c {
                 _ if reference || c.is_whitespace() || matches!(c, '"' | '\'') => out.push(c),
                 _ => out.extend(std::iter::repeat_n('*', c.len_utf8())),
@@ -151,6 +152,7 @@ mod tests {
         assert_eq!(masked("http://h/?a=1&api_key=xyz&b=2#f"), "http://h/?a=1&api_key=***&b=2#f");
         assert_eq!(masked("'http://h/?token=é' http://u@h"), "'http://h/?token=**' http://*@h");
         assert_eq!(masked("https://${secret:U}:x@h/"), "https://${secret:U}**@h/");
+        assert_eq!(masked("https://u:${P:-pw}@h/"), "https://**********@h/");
         assert_eq!(masked("mail me@host: a://b c@d"), "mail me@host: a://b c@d");
     }
 

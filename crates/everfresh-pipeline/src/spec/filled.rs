@@ -13,7 +13,7 @@ use super::{
 use crate::engine::ParamValue;
 use everfresh::FingerprintBuilder;
 use everfresh_sources::Secret;
-use std::{borrow::Cow, collections::HashMap};
+use std::{borrow::Cow, collections::{HashMap, HashSet}};
 
 /// Schemes of an `authorization` header, which may be shown.
 const SCHEMES: [&str; 4] = ["Basic ", "Bearer ", "Token ", "ApiKey "];
@@ -23,6 +23,7 @@ const SCHEMES: [&str; 4] = ["Basic ", "Bearer ", "Token ", "ApiKey "];
 pub(super) struct Environment {
     values: HashMap<String, Option<String>>,
     reads: Vec<EnvRead>,
+    seen: HashSet<(String, bool)>,
     secret_key: Option<[u8; 32]>,
 }
 
@@ -188,7 +189,7 @@ impl<'a> Reader<'a> {
     }
 
     fn remember(&mut self, name: &str, value: Option<&str>, secret: bool) {
-        if self.environment.reads.iter().any(|read| read.name == name && read.secret == secret) {
+        if !self.environment.seen.insert((name.to_owned(), secret)) {
             return;
         }
         let value = value.map(|value| match secret {
@@ -259,6 +260,10 @@ impl<'a> Reader<'a> {
     /// Makes a secret of a text if there is a credential in it, and warns of one that stands in the file.
     fn conceal(&mut self, field: Field<'a>, filled: Filled<'_>, hidden: Vec<Span>) -> Secret {
         let exposed = hidden.iter().any(|range| {
+            // A user's name alone is no secret beside a password that is one.
+            let after = filled.text.get(range.end..).unwrap_or("");
+            let user = filled.text.get(range.clone()).and_then(|text| text.find(':')).filter(|_| after.starts_with('@'));
+            let range = range.start + user.map_or(0, |colon| colon + 1)..range.end;
             filled.literals.iter().any(|literal| {
                 let both = range.start.max(literal.start)..range.end.min(literal.end).max(range.start);
                 filled.text.get(both).is_some_and(|text| text.chars().any(char::is_alphanumeric))

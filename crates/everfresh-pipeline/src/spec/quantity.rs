@@ -13,6 +13,9 @@ pub const SIZE_HELP: &str = "such as `5GB`, `512MiB`, or a number of bytes";
 /// negative, or beyond a thousand years (so that adding it to a time of day cannot overflow).
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();
+    if !text.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+        return None;
+    }
     if let Ok(seconds) = text.parse::<f64>() {
         return seconds_to_duration(seconds);
     }
@@ -36,7 +39,7 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
         total += number.parse::<f64>().ok()? * unit;
         rest = after.trim_start();
     }
-    if text.is_empty() { None } else { seconds_to_duration(total) }
+    seconds_to_duration(total)
 }
 
 /// A number of seconds; `None` if it is negative or beyond a thousand years.
@@ -75,6 +78,9 @@ pub fn parse_size(text: &str) -> Option<u64> {
 /// Reads `2` or `1%`.
 pub(super) fn parse_max_bad(text: &str) -> Option<MaxBad> {
     let text = text.trim();
+    if !text.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+        return None;
+    }
     match text.strip_suffix('%') {
         Some(percent) => {
             let percent = percent.trim_end().parse::<f64>().ok().filter(|percent| (0.0..=100.0).contains(percent))?;
@@ -104,7 +110,7 @@ mod tests {
         ] {
             assert_eq!(parse_duration(text), Some(Duration::from_millis(milliseconds)), "{text}");
         }
-        for text in ["", "m", "5x", "-5m", "-1", "1h30", "nan", "inf", "5 minutes ago", "99999999999w", "1..5h", "5m!"] {
+        for text in ["", "m", "5x", "-5m", "-1", "1h30", "nan", "inf", "5 minutes ago", "99999999999w", "1..5h", "5m!", "+5", "+5m"] {
             assert_eq!(parse_duration(text), None, "{text}");
         }
     }
@@ -130,7 +136,7 @@ mod tests {
     fn max_bad_is_a_count_or_a_share() {
         assert_eq!(parse_max_bad("2"), Some(MaxBad::Count(2)));
         assert_eq!(parse_max_bad("1.5 %"), Some(MaxBad::Percent(1.5)));
-        for text in ["", "%", "101%", "-1", "-1%", "1.5", "nan%"] {
+        for text in ["", "%", "101%", "-1", "-1%", "1.5", "nan%", "+1", "+1%"] {
             assert_eq!(parse_max_bad(text), None, "{text}");
         }
     }

@@ -7,7 +7,7 @@ use super::{
     LoadOptions,
     error::{Diagnostic, Origin},
     filled::Environment,
-    keys::{Kind, Key, Shape, Table},
+    keys::{Key, Kind, ROOT, Shape, Table},
     model::{MaxBad, Span},
     quantity::{DURATION_HELP, SIZE_HELP, parse_duration, parse_max_bad, parse_size, seconds_to_duration},
     scalar::Scalar,
@@ -26,7 +26,7 @@ use std::{
 };
 
 /// How many names are looked through for suggestions, in all: a file with thousands of errors must not take minutes.
-const MOST_COMPARED: usize = 1_000_000;
+const MOST_COMPARED: usize = 200_000;
 
 /// What one load is about.
 pub(super) struct Reader<'a> {
@@ -157,7 +157,7 @@ impl<'a> Reader<'a> {
         let help = match nearest {
             Some(nearest) => Some(format!("did you mean `{nearest}`?")),
             None if names.is_empty() || names.len() > 20 => None,
-            None => Some(format!("there is {}", list(names, "and"))),
+            None => Some(format!("{} {}", if names.len() == 1 { "there is" } else { "there are" }, list(names, "and"))),
         };
         let mut diagnostic = self.error(span, message);
         diagnostic.help = help;
@@ -172,7 +172,8 @@ impl<'a> Reader<'a> {
                 true => format!("its keys are {}", names_of(table.all())),
                 false => format!("it has one of {}", marks_of(table)),
             };
-            let (at, label) = (self.at(field), describe(field.node));
+            let at = if is_null(field.node) { self.at(field) } else { field.span() };
+            let label = describe(field.node);
             let message = format!("{what} must be a map");
             self.report(self.error(at, message).label(label).help(help));
             return None;
@@ -195,9 +196,9 @@ impl<'a> Reader<'a> {
             let found = table.common.iter().chain(kind.into_iter().flat_map(Kind::own)).find(|key| key.name == name);
             let elsewhere = || table.all().find(|key| key.name == name);
             match (found, kind) {
-                (Some(key), _) => self.keep(entry, key, &mut known),
+                (Some(key), _) => self.keep(entry, key, table, &mut known),
                 // Without a mark nobody knows what it is: look at the value all the same.
-                (None, None) if elsewhere().is_some() => elsewhere().into_iter().for_each(|key| self.keep(entry, key, &mut known)),
+                (None, None) if elsewhere().is_some() => elsewhere().into_iter().for_each(|key| self.keep(entry, key, table, &mut known)),
                 (None, _) if table.extensions && name.starts_with("x-") => {}
                 // A mark of another kind is reported already.
                 (None, Some(_)) if table.marked(name).is_some() => {}
@@ -222,18 +223,18 @@ impl<'a> Reader<'a> {
         let fields = Fields { table, entries: known };
         let present = |name: &str| entries.iter().any(|entry| entry.key == name) || suggested.contains(&name);
         if kind.is_none() && !table.kinds.is_empty() && !strange {
-            self.missing(what, field, format!("{what} needs {}", marks_of(table)));
+            self.missing(field, format!("{what} needs {}", marks_of(table)));
         }
         for key in table.common.iter().chain(kind.into_iter().flat_map(Kind::own)) {
             if key.required && !present(key.name) {
-                self.missing(what, field, format!("{what} needs `{}`: {}", key.name, lower(key.about)));
+                self.missing(field, format!("{what} needs `{}`: {}", key.name, lower(key.about)));
             }
         }
         for group in kind.map_or(&[][..], |kind| kind.one_of) {
             let mut there = entries.iter().filter(|entry| group.contains(&entry.key.as_ref()));
             match (there.next(), there.next()) {
                 (None, _) if !group.iter().any(|name| present(name)) => {
-                    self.missing(what, field, format!("{what} needs {}", list(group, "or")));
+                    self.missing(field, format!("{what} needs {}", list(group, "or")));
                 }
                 (Some(first), Some(second)) => self.exclude(what, first, second),
                 _ => {}
@@ -243,9 +244,9 @@ impl<'a> Reader<'a> {
     }
 
     /// Keeps a known key; one without a value is an error, but for the sections of the file.
-    fn keep(&mut self, entry: &'a Entry<'a>, key: &Key, known: &mut Vec<&'a Entry<'a>>) {
+    fn keep(&mut self, entry: &'a Entry<'a>, key: &Key, table: &Table, known: &mut Vec<&'a Entry<'a>>) {
         if is_null(&entry.value) {
-            if !matches!(key.shape, Shape::MapOf(Shape::Record(_) | Shape::ListOf(_) | Shape::Scalar)) {
+            if !(std::ptr::eq(table, &ROOT) && matches!(key.shape, Shape::MapOf(_))) {
                 let message = format!("`{}` has no value", key.name);
                 self.report(self.error(entry.span.clone(), message).help("give it one, or take the key out"));
             }
@@ -254,7 +255,7 @@ impl<'a> Reader<'a> {
         known.push(entry);
     }
 
-    fn missing(&mut self, _: What<'_>, field: Field<'a>, message: String) {
+    fn missing(&mut self, field: Field<'a>, message: String) {
         let at = self.at(field);
         self.report(self.error(at, message));
     }
@@ -309,6 +310,15 @@ impl<'a> Reader<'a> {
         Some(if *plain { Scalar::plain(text) } else { Scalar::Text(text) })
     }
 
+    /// A scalar that is no text: what variables give is taken for what it looks like, even in quotes, since `{ a: ${B} }`
+    /// needs them.
+    fn typed(&mut self, field: Field<'a>, expected: &str, help: &str) -> Option<Scalar<'a>> {
+        match (self.scalar(field, expected, help)?, &field.node.value) {
+            (Scalar::Text(filled), Value::Scalar { text, .. }) if filled != *text => Some(Scalar::plain(filled)),
+            (scalar, _) => Some(scalar),
+        }
+    }
+
     /// A text, variables filled in. A number is none.
     pub fn text(&mut self, field: Field<'a>) -> Option<Cow<'a, str>> {
         match self.scalar(field, "a text", "")? {
@@ -361,7 +371,7 @@ impl<'a> Reader<'a> {
 
     /// `5m`, or a number of seconds.
     pub fn duration(&mut self, field: Field<'a>) -> Option<Duration> {
-        let duration = match self.scalar(field, "a duration", DURATION_HELP)? {
+        let duration = match self.typed(field, "a duration", DURATION_HELP)? {
             Scalar::Int(seconds) => seconds_to_duration(seconds as f64),
             Scalar::Float(seconds) => seconds_to_duration(seconds),
             Scalar::Text(text) => parse_duration(&text),
@@ -378,7 +388,7 @@ impl<'a> Reader<'a> {
 
     /// `5GB`, or a number of bytes.
     pub fn size(&mut self, field: Field<'a>) -> Option<u64> {
-        let size = match self.scalar(field, "a size", SIZE_HELP)? {
+        let size = match self.typed(field, "a size", SIZE_HELP)? {
             Scalar::Int(bytes) => u64::try_from(bytes).ok(),
             Scalar::Text(text) => parse_size(&text),
             _ => None,
@@ -388,7 +398,7 @@ impl<'a> Reader<'a> {
 
     /// `true` or `false`.
     pub fn boolean(&mut self, field: Field<'a>) -> Option<bool> {
-        match self.scalar(field, "`true` or `false`", "")? {
+        match self.typed(field, "`true` or `false`", "")? {
             Scalar::Bool(value) => Some(value),
             _ => self.none(field, "`true` or `false`", ""),
         }
@@ -397,7 +407,7 @@ impl<'a> Reader<'a> {
     /// A whole number from 0 to `most`.
     pub fn whole(&mut self, field: Field<'a>, most: u64) -> Option<u64> {
         let expected = "a whole number that is not negative";
-        match self.scalar(field, expected, "")? {
+        match self.typed(field, expected, "")? {
             Scalar::Int(value) if value > 0 && value.cast_unsigned() > most => {
                 self.none(field, &format!("at most {most}"), "")
             }
@@ -408,7 +418,7 @@ impl<'a> Reader<'a> {
 
     /// A number; `None` inside for null or an infinite one.
     pub fn bound(&mut self, field: Field<'a>) -> Option<Option<f64>> {
-        match self.scalar(field, "a number", "null is open")? {
+        match self.typed(field, "a number", "null is open")? {
             Scalar::Null => Some(None),
             Scalar::Int(value) => Some(Some(value as f64)),
             Scalar::Huge(value) | Scalar::Float(value) if !value.is_nan() => Some(Some(value).filter(|v| v.is_finite())),
@@ -434,7 +444,7 @@ impl<'a> Reader<'a> {
     /// A count or a percentage.
     pub fn max_bad(&mut self, field: Field<'a>) -> Option<MaxBad> {
         let (expected, help) = ("a count or a percentage", "such as `2` or `1%`");
-        let max_bad = match self.scalar(field, expected, help)? {
+        let max_bad = match self.typed(field, expected, help)? {
             Scalar::Int(count) => u64::try_from(count).ok().map(MaxBad::Count),
             Scalar::Text(text) => parse_max_bad(&text),
             _ => None,
@@ -462,6 +472,7 @@ impl<'a> Reader<'a> {
         let nodes = match &field.node.value {
             Value::List(items) => items.as_slice(),
             Value::Scalar { .. } => std::slice::from_ref(field.node),
+            Value::Map(_) if loose => return self.none(field, "a text or a list of texts", ""),
             Value::Map(_) => return self.none(field, "a name or a list of names", ""),
         };
         if nodes.is_empty() && !loose {

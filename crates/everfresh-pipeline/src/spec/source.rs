@@ -193,7 +193,7 @@ impl<'a> Reader<'a> {
     }
 
     fn delimiter(&mut self, field: Field<'a>) -> Option<u8> {
-        let text = self.loose(field)?;
+        let text = self.text(field)?;
         match text.as_bytes() {
             b"tab" => Some(b'\t'),
             [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => Some(*byte),

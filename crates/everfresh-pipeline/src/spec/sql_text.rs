@@ -136,10 +136,9 @@ fn place_in(file: &str, scalar: &Span, text: &str, span: &Span) -> Option<Span> 
         let start = scalar.start + at;
         return (span.end <= text.len()).then(|| start + span.start..(start + span.end).min(scalar.end.max(start + span.start)));
     }
+    // The span of an indented block starts with its first line's text.
     let mut lines = raw.split_inclusive('\n');
     let mut at = scalar.start;
-    // The line of `|` itself.
-    at += lines.next()?.len();
     let mut found = Vec::new();
     for wanted in text.split_inclusive('\n') {
         let wanted = wanted.trim_end_matches(['\n', '\r']);

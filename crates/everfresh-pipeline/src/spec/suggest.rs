@@ -1,7 +1,7 @@
 //! Did you mean …? The nearest name to a mistyped one, and the words that people bring from other tools.
 
 /// Words of other tools, with ours.
-const SYNONYMS: [(&str, &str); 22] = [
+const SYNONYMS: [(&str, &str); 24] = [
     ("avg", "mean"),
     ("average", "mean"),
     ("stddev", "std"),
@@ -24,6 +24,8 @@ const SYNONYMS: [(&str, &str); 22] = [
     ("parameters", "params"),
     ("outputs", "sinks"),
     ("tests", "checks"),
+    ("warning", "warn"),
+    ("fatal", "error"),
 ];
 
 /// The name that `word` was probably meant to be: the same but for case, `-` and `_`, a known synonym, or the nearest

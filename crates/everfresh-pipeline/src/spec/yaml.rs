@@ -160,15 +160,15 @@ impl<'t> Builder<'t> {
                     }
                 }
                 Event::Scalar(content, style, anchor, tag) => {
-                    let plain = style == ScalarStyle::Plain && self.tag(tag.as_deref(), &span);
+                    let plain = self.tag(tag.as_deref(), &tag_place(text, &place)) && style == ScalarStyle::Plain;
                     self.push(Node { span, value: Value::Scalar { text: content, plain } }, anchor)?;
                 }
                 Event::SequenceStart(_, anchor, tag) => {
-                    self.tag(tag.as_deref(), &span);
+                    self.tag(tag.as_deref(), &tag_place(text, &place));
                     self.open(span, anchor, Inside::List(Vec::new()))?;
                 }
                 Event::MappingStart(_, anchor, tag) => {
-                    self.tag(tag.as_deref(), &span);
+                    self.tag(tag.as_deref(), &tag_place(text, &place));
                     let (entries, merged, seen) = Default::default();
                     self.open(span, anchor, Inside::Map { entries, key: None, merged, seen })?;
                 }
@@ -319,6 +319,10 @@ fn bytes(text: &str, place: &Place) -> Span {
     start..start + raw.trim_end().len()
 }
 
+fn tag_place(text: &str, place: &Place) -> Span {
+    bytes(text, &place.tag_span().unwrap_or(*place))
+}
+
 fn syntax(text: &str, error: &ScanError) -> Problem {
     let mark = error.marker();
     let at = mark.byte_offset().or_else(|| text.char_indices().nth(mark.index()).map(|(at, _)| at)).unwrap_or(text.len());
@@ -338,6 +342,7 @@ fn syntax(text: &str, error: &ScanError) -> Problem {
         ErrorKind::ExpectedFlowSequenceSeparator | ErrorKind::UnexpectedEofFlowSequence => {
             ("this list is not closed", "put `,` between its items and `]` at its end; a text with `[` needs quotes")
         }
+        ErrorKind::UnclosedFlowCollection { .. } => ("this is opened and never closed", "close it, or put it in quotes"),
         ErrorKind::UnexpectedCharacter { .. } => ("a text cannot start like this", "put it in quotes"),
         ErrorKind::ExpectedBlockMappingKey | ErrorKind::SimpleKeyExpected => {
             ("this is no `key: value`", "check the indentation, and that the key is followed by `: `")
@@ -384,7 +389,7 @@ mod tests {
         assert_eq!(
             slices,
             [
-                "é", "plain text", "b", "'quoted'", "c", "|\n  one\n  two", "d", "[1, {e: \"x\"}]", "1", "{e: \"x\"}", "e",
+                "é", "plain text", "b", "'quoted'", "c", "one\n  two", "d", "[1, {e: \"x\"}]", "1", "{e: \"x\"}", "e",
                 "\"x\"", "f", "last", "g", "last"
             ]
         );

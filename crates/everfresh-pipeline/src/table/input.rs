@@ -69,7 +69,7 @@ impl Input {
         let mut scans = Vec::new();
         let first = self.part.unwrap_or(0);
         for (index, part) in self.parts(&facts).iter().enumerate() {
-            let blob = part.blob.as_ref().and_then(|name| cache.store.blob(name));
+            let blob = part.blob.as_ref().and_then(|name| cache.open_blob(name));
             scans.push(match (blob, self.table.origin()) {
                 (Some(blob), _) => PartScan::Blob(blob),
                 (None, Origin::Stored(node)) => return Err(Fault::Missing(*node)),

@@ -119,8 +119,7 @@ fn a_large_table_streams_in_batches_and_in_the_order_of_its_keys() {
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
          INSERT INTO t SELECT i, -i FROM n;",
     );
-    let sizes: Vec<_> =
-        read_table(&database.path, "t").unwrap().map(|batch| batch.unwrap().num_rows()).collect();
+    let sizes: Vec<_> = read_table(&database.path, "t").unwrap().map(|batch| batch.unwrap().num_rows()).collect();
     assert_eq!(sizes, [8192, 8192, 3616]);
     let all = rows(read_table(&database.path, "t").unwrap());
     assert!(all.column(0).as_primitive::<Int64Type>().values().iter().copied().eq(1..=20000));
@@ -132,8 +131,7 @@ fn a_batch_of_long_texts_ends_early() {
         "CREATE TABLE t (a TEXT);
          INSERT INTO t VALUES (hex(zeroblob(5000000))), (hex(zeroblob(5000000))), ('end');",
     );
-    let sizes: Vec<_> =
-        read_table(&database.path, "t").unwrap().map(|batch| batch.unwrap().num_rows()).collect();
+    let sizes: Vec<_> = read_table(&database.path, "t").unwrap().map(|batch| batch.unwrap().num_rows()).collect();
     assert_eq!(sizes, [2, 1]);
 }
 
@@ -154,7 +152,8 @@ fn views_and_tables_without_rowid_and_odd_names_are_read() {
 fn a_query_takes_its_values_in_order() {
     let database = database("CREATE TABLE t (a INT, b TEXT); INSERT INTO t VALUES (1, 'x'), (2, 'y'), (3, 'y');");
     let bind = [SqliteValue::Text("y".into()), SqliteValue::Int(2), SqliteValue::Float(0.5), SqliteValue::Bool(true)];
-    let read = read_query(&database.path, "SELECT a, ? AS s, ?3 + 0 AS f, ?4 AS t FROM t WHERE b = ?1 AND a > ?2", &bind);
+    let read =
+        read_query(&database.path, "SELECT a, ? AS s, ?3 + 0 AS f, ?4 AS t FROM t WHERE b = ?1 AND a > ?2", &bind);
     let rows = rows(read.unwrap());
     assert_eq!(rows.num_rows(), 1);
     assert_eq!(rows.column(0).as_primitive::<Int64Type>().value(0), 3);
@@ -290,9 +289,8 @@ fn the_log_beside_the_target_of_a_link_is_witnessed() {
     let elsewhere = tempfile::tempdir().unwrap();
     let link = elsewhere.path().join("link.db");
     std::os::unix::fs::symlink(&database.path, &link).unwrap();
-    let stats = |path: &Path| -> Vec<_> {
-        witness(path).unwrap().into_iter().map(|seen| seen.map(|seen| seen.stat)).collect()
-    };
+    let stats =
+        |path: &Path| -> Vec<_> { witness(path).unwrap().into_iter().map(|seen| seen.map(|seen| seen.stat)).collect() };
     assert!(stats(&link)[1].is_some());
     assert_eq!(stats(&link), stats(&database.path));
 }

@@ -11,8 +11,19 @@ use proptest::prelude::*;
 /// Texts of every type, and of those that only look like one.
 fn cell() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
-        "", "1", "-7", "2.5", "1e3", "true", "2013-01-01", "2013-01-01 05:00:00", "2013-01-01T05:00:00Z", "x", "01",
-        "9223372036854775808", "NaN",
+        "",
+        "1",
+        "-7",
+        "2.5",
+        "1e3",
+        "true",
+        "2013-01-01",
+        "2013-01-01 05:00:00",
+        "2013-01-01T05:00:00Z",
+        "x",
+        "01",
+        "9223372036854775808",
+        "NaN",
     ])
 }
 

@@ -6,8 +6,9 @@ use arrow::{
         TimestampMicrosecondArray, new_null_array,
     },
     compute::concat_batches,
-    csv, json,
+    csv,
     datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
+    json,
 };
 use arrow_ipc::{
     CompressionType,
@@ -51,18 +52,19 @@ pub fn file_name(format: Format, packing: Packing, number: usize) -> String {
     format!("part-{number}.{}{extension}", format.name())
 }
 
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Packs bytes; gzip in two members.
 pub fn pack(bytes: &[u8], packing: Packing) -> Vec<u8> {
     match packing {
         Packing::Plain => bytes.to_vec(),
         Packing::Gzip => {
-            // Two members, cut anywhere.
             let (head, tail) = bytes.split_at(bytes.len() / 3);
-            let member = |bytes: &[u8]| {
-                let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-                encoder.write_all(bytes).unwrap();
-                encoder.finish().unwrap()
-            };
-            [member(head), member(tail)].concat()
+            [gzip(head), gzip(tail)].concat()
         }
         Packing::Zstd => zstd::encode_all(bytes, 1).unwrap(),
     }
@@ -157,7 +159,9 @@ pub fn options(table: &RecordBatch, format: Format) -> ReadOptions {
     let declared = schema.fields().iter().filter(|field| json && field.data_type().is_temporal()).cloned();
     ReadOptions {
         null: vec![NULL.to_owned()],
-        columns: declared.map(|field: Arc<Field>| (field.name().clone(), field.data_type().clone())).collect::<Vec<_>>(),
+        columns: declared
+            .map(|field: Arc<Field>| (field.name().clone(), field.data_type().clone()))
+            .collect::<Vec<_>>(),
         ..ReadOptions::default()
     }
 }

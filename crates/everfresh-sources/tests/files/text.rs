@@ -1,11 +1,7 @@
 //! CSV and TSV as people write them.
 
 use crate::tables::{read_text, timestamp};
-use arrow::{
-    array::RecordBatch,
-    datatypes::DataType,
-    util::pretty::pretty_format_batches,
-};
+use arrow::{array::RecordBatch, datatypes::DataType, util::pretty::pretty_format_batches};
 use everfresh_sources::{Format, ReadOptions, parse_type, type_name};
 
 fn read(text: &str, options: &ReadOptions) -> Result<RecordBatch, String> {
@@ -51,12 +47,12 @@ fn types_are_inferred_and_empty_is_null() {
     assert_eq!(
         shown(&table),
         "\
-+----+-------+------+------------+-----------------------+----------------------+-----+------+
-| id | zip   | ok   | day        | at                    | seen                 | x   | none |
-+----+-------+------+------------+-----------------------+----------------------+-----+------+
-| 1  | 01234 | true | 2013-01-31 | 2013-01-31T05:06:07.5 | 2013-01-31T03:06:07Z | NaN |      |
-|    |       |      |            |                       |                      | 2.0 |      |
-+----+-------+------+------------+-----------------------+----------------------+-----+------+"
++----+-------+------+------------+-------------------------+----------------------+-----+------+
+| id | zip   | ok   | day        | at                      | seen                 | x   | none |
++----+-------+------+------------+-------------------------+----------------------+-----+------+
+| 1  | 01234 | true | 2013-01-31 | 2013-01-31T05:06:07.500 | 2013-01-31T03:06:07Z | NaN |      |
+|    |       |      |            |                         |                      | 2.0 |      |
++----+-------+------+------------+-------------------------+----------------------+-----+------+"
     );
 }
 

@@ -31,7 +31,8 @@ fn declared(column: &str, data_type: &str) -> ReadOptions {
 #[test]
 fn encodings_are_handed_out_as_what_they_encode() {
     let dictionary: DictionaryArray<Int8Type> = ["a", "b", "a", "a", "b"].into_iter().collect();
-    let views = StringViewArray::from_iter([Some("a rather long text that is not inlined"), None, Some("x"), None, None]);
+    let views =
+        StringViewArray::from_iter([Some("a rather long text that is not inlined"), None, Some("x"), None, None]);
     let table = table(vec![("d", Arc::new(dictionary)), ("v", Arc::new(views.clone()))]);
     for format in TYPED {
         let folder = tempfile::tempdir().unwrap();
@@ -47,7 +48,10 @@ fn encodings_are_handed_out_as_what_they_encode() {
 #[test]
 fn widths_unify_and_columns_that_a_file_lacks_are_null() {
     let tables = [
-        table(vec![("n", Arc::new(Int16Array::from(vec![1, 2, 3]))), ("u", Arc::new(UInt8Array::from(vec![255, 0, 1])))]),
+        table(vec![
+            ("n", Arc::new(Int16Array::from(vec![1, 2, 3]))),
+            ("u", Arc::new(UInt8Array::from(vec![255, 0, 1]))),
+        ]),
         table(vec![("f", Arc::new(Float32Array::from(vec![0.5]))), ("n", Arc::new(Int32Array::from(vec![70_000])))]),
         table(vec![("u", Arc::new(Int64Array::from(vec![-1]))), ("n", Arc::new(Float32Array::from(vec![0.25])))]),
     ];
@@ -59,7 +63,10 @@ fn widths_unify_and_columns_that_a_file_lacks_are_null() {
         assert_eq!(types, ["double", "bigint", "float"]);
         let read = rows_of(&files, &ReadOptions::default(), &schema, &[0, 1, 2], 2).unwrap();
         assert_eq!(read.column(0).as_primitive::<Float64Type>().values(), &[1.0, 2.0, 3.0, 70_000.0, 0.25]);
-        assert_eq!(read.column(1).as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), [Some(255), Some(0), Some(1), None, Some(-1)]);
+        assert_eq!(
+            read.column(1).as_primitive::<Int64Type>().iter().collect::<Vec<_>>(),
+            [Some(255), Some(0), Some(1), None, Some(-1)]
+        );
         assert_eq!(read.column(2).null_count(), 4);
     }
 }

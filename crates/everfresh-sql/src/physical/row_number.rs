@@ -1,6 +1,6 @@
-//! Rows with their number, counted from 0 in the order in which they come: what a sort needs to keep ties in order.
+//! Rows with their number, counted from 0 in the order in which they come: what a sort needs to keep ties in order,
+//! and what tells an operator that its input is in an order worth keeping.
 
-use super::one_stream;
 use datafusion::{
     arrow::{
         array::{ArrayRef, RecordBatch, UInt64Array},
@@ -8,9 +8,10 @@ use datafusion::{
     },
     common::{Result, tree_node::TreeNodeRecursion},
     execution::{SendableRecordBatchStream, TaskContext},
-    physical_expr::{PhysicalExpr, PhysicalSortExpr, expressions::Column},
+    physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr, PhysicalSortExpr, expressions::Column},
     physical_plan::{
         DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties,
+        execution_plan::{Boundedness, EmissionType},
         projection::{ProjectionExec, ProjectionExpr},
         stream::RecordBatchStreamAdapter,
     },
@@ -33,14 +34,24 @@ impl RowNumberExec {
         let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
         fields.push(Arc::new(Field::new(NAME, DataType::UInt64, false)));
         let schema = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
-        Self { input, properties: one_stream(schema) }
+        let order = [key_at(schema.fields().len() - 1)];
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new_with_orderings(schema, [order]),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        Self { input, properties: Arc::new(properties) }
     }
 
     /// The row number as a sort key, the smallest first.
     pub(crate) fn key(&self) -> PhysicalSortExpr {
-        let column = Column::new(NAME, self.input.schema().fields().len());
-        PhysicalSortExpr::new_default(Arc::new(column)).asc().nulls_first()
+        key_at(self.input.schema().fields().len())
     }
+}
+
+fn key_at(column: usize) -> PhysicalSortExpr {
+    PhysicalSortExpr::new_default(Arc::new(Column::new(NAME, column))).asc().nulls_first()
 }
 
 /// `plan` without its last column.

@@ -165,7 +165,7 @@ fn a_reader_that_leaves_early_stops_the_query() {
 }
 
 fn large() -> RecordBatch {
-    let rows = 400_000i64;
+    let rows = 200_000i64;
     table(vec![
         ("id", ints(0..rows)),
         ("k", ints((0..rows).map(|row| row * 48271 % 2147483647 % 50_000))),
@@ -176,7 +176,7 @@ fn large() -> RecordBatch {
 
 fn with_memory(memory: Option<u64>, spill: &std::path::Path, sql: &str, batch: &RecordBatch) -> Result<RecordBatch, everfresh_pipeline::engine::BoxError> {
     let engine = DataFusionEngine::new(EngineOptions { memory, spill_dir: Some(spill.to_owned()), threads: 1 });
-    let tables = tables(vec![("t", cut(batch, &[50_000; 8]))]);
+    let tables = tables(vec![("t", cut(batch, &[25_000; 8]))]);
     let request = PlanRequest { sql, params: &BTreeMap::new(), tables: &tables, allow_unrepeatable: false, partition_wise: None };
     collect(engine.plan(request)?)
 }
@@ -187,7 +187,7 @@ fn a_sort_that_spills_gives_the_same_rows_in_the_same_order() {
     let batch = large();
     for sql in ["select id, k, x, t from t order by k", "select id, t, sum(x) over (partition by k) s from t"] {
         let roomy = with_memory(None, folder.path(), sql, &batch).unwrap();
-        let tight = with_memory(Some(24 << 20), folder.path(), sql, &batch).unwrap();
+        let tight = with_memory(Some(12 << 20), folder.path(), sql, &batch).unwrap();
         assert!(roomy == tight, "{sql}");
     }
 }
@@ -196,13 +196,13 @@ fn a_sort_that_spills_gives_the_same_rows_in_the_same_order() {
 fn an_aggregation_that_spills_gives_the_same_groups() {
     let folder = tempfile::tempdir().unwrap();
     let batch = large();
-    let sql = "select id % 150000 as g, count(*) as n, max(k) as m, min(t) as t from t group by id % 150000";
+    let sql = "select id % 120000 as g, count(*) as n, max(k) as m, min(t) as t from t group by id % 120000";
     let sorted = |memory| {
         let mut rows = rows(&with_memory(memory, folder.path(), sql, &batch).unwrap());
         rows.sort();
         rows
     };
-    assert!(sorted(None) == sorted(Some(16 << 20)));
+    assert!(sorted(None) == sorted(Some(10 << 20)));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use arrow::{
     array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray},
     compute::concat_batches,
     datatypes::SchemaRef,
-    util::pretty::pretty_format_batches,
+    util::display::{ArrayFormatter, FormatOptions},
 };
 use everfresh_pipeline::engine::{
     Batches, BoxError, Cancel, ParamValue, ParsedSql, PlanRequest, PlannedQuery, QueryEngine, SqlError, TableScan,
@@ -197,11 +197,11 @@ pub fn run(sql: &str, tables: &Tables) -> RecordBatch {
 
 /// The rows of a result, columns parted by `|`, in order.
 pub fn rows(batch: &RecordBatch) -> Vec<String> {
-    let shown = pretty_format_batches(std::slice::from_ref(batch)).unwrap().to_string();
-    let lines: Vec<&str> = shown.lines().collect();
-    let Some(body) = lines.get(3..lines.len().saturating_sub(1)) else { return Vec::new() };
-    body.iter()
-        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>().join("|"))
+    let options = FormatOptions::default();
+    let columns: Vec<ArrayFormatter<'_>> =
+        batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();
+    (0..batch.num_rows())
+        .map(|row| columns.iter().map(|column| column.value(row).to_string()).collect::<Vec<_>>().join("|"))
         .collect()
 }
 

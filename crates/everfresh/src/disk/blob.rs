@@ -8,6 +8,7 @@ use super::{
     error::StoreError,
     header::{HEADER, Header},
     index::{BLOBS, Index},
+    mark::is_set_back,
     open::Inner,
     record::index_key,
 };
@@ -178,11 +179,6 @@ impl Inner {
             Ok(())
         })
     }
-}
-
-/// A later write to this file would move its mtime, whatever the clock's granularity.
-pub(super) fn is_set_back(stat: &FileStat) -> bool {
-    stat.mtime_ns.saturating_add(2_000_000_000) <= stat.ctime_ns
 }
 
 /// Opens a blob's file; `None` if there is none.

@@ -10,13 +10,12 @@
 //! Killed between the rename and the commit, the file stays without an entry until `gc` removes it.
 
 use super::{
-    blob::is_set_back,
     entry::{Entry, INLINE_MAX, Payload, Sighting},
     error::StoreError,
     fault, gdsf,
     header::{HEADER, Header},
     index::{WriteError, Writer},
-    mark::set_back_times,
+    mark::{is_set_back, set_back_times},
     open::Inner,
 };
 use crate::{Fingerprint, file::FileStat};

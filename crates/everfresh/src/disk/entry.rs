@@ -130,11 +130,7 @@ mod tests {
     }
 
     fn sighting() -> Sighting {
-        Sighting {
-            stat: FileStat { dev: 7, inode: 8, size: 9, mtime_ns: 10, ctime_ns: -1 },
-            settled: true,
-            boot: 6,
-        }
+        Sighting { stat: FileStat { dev: 7, inode: 8, size: 9, mtime_ns: 10, ctime_ns: -1 }, settled: true, boot: 6 }
     }
 
     #[test]
@@ -147,7 +143,10 @@ mod tests {
         let hex = |entry: &Entry| entry.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         assert_eq!(hex(&inline), format!("00{common}616263"));
         assert_eq!(hex(&file), format!("01{common}01{stat}"));
-        assert_eq!([Entry::from_bytes(&inline.to_bytes()), Entry::from_bytes(&file.to_bytes())], [Some(inline), Some(file)]);
+        assert_eq!(
+            [Entry::from_bytes(&inline.to_bytes()), Entry::from_bytes(&file.to_bytes())],
+            [Some(inline), Some(file)]
+        );
     }
 
     #[test]

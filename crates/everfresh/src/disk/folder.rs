@@ -150,7 +150,9 @@ impl Folder {
     pub fn claim_format(&self) -> Result<(), StoreError> {
         let path = self.path.join("format");
         let found = match fs::read_to_string(&path) {
-            Ok(text) => Some(text.trim().strip_prefix(FORMAT_NAME.trim_end()).and_then(|v| v.trim().parse().ok()).unwrap_or(0)),
+            Ok(text) => {
+                Some(text.trim().strip_prefix(FORMAT_NAME.trim_end()).and_then(|v| v.trim().parse().ok()).unwrap_or(0))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             // Not text: a damaged format file.
             Err(error) if error.kind() == io::ErrorKind::InvalidData => Some(0),
@@ -181,7 +183,9 @@ impl Folder {
         for part in ["index", "blobs", "tmp", "mark"] {
             let from = self.path.join(part);
             match fs::rename(&from, aside.join(part)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(StoreError::io("rename", &from)(error)),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(StoreError::io("rename", &from)(error));
+                }
                 _ => {}
             }
         }
@@ -227,7 +231,11 @@ mod tests {
             assert_eq!(mode(&part), 0o700, "{}", part.display());
         }
         assert_eq!(mode(&folder.path().join("CACHEDIR.TAG")), 0o600);
-        assert!(fs::read_to_string(folder.path().join("CACHEDIR.TAG")).unwrap().starts_with("Signature: 8a477f597d28d172789f06886806bc55\n"));
+        assert!(
+            fs::read_to_string(folder.path().join("CACHEDIR.TAG"))
+                .unwrap()
+                .starts_with("Signature: 8a477f597d28d172789f06886806bc55\n")
+        );
         assert_eq!(fs::read_to_string(folder.path().join(".gitignore")).unwrap(), "*\n");
     }
 

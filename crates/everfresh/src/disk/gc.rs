@@ -84,8 +84,11 @@ impl Collection<'_> {
         let in_flight = |name: &Fingerprint, seen: &Seen| {
             !snapshot.referred.contains(name) && seen.touched_ms.saturating_add(self.grace_ms) > now_ms
         };
-        let garbage: Vec<_> =
-            snapshot.blobs.iter().filter(|(name, seen)| !snapshot.referred.contains(name) && !in_flight(name, seen)).collect();
+        let garbage: Vec<_> = snapshot
+            .blobs
+            .iter()
+            .filter(|(name, seen)| !snapshot.referred.contains(name) && !in_flight(name, seen))
+            .collect();
         for batch in garbage.chunks(BATCH) {
             self.remove_garbage(batch, &mut report)?;
         }
@@ -259,12 +262,7 @@ impl GcReport {
     }
 }
 
-fn remove_blob(
-    inner: &Inner,
-    writer: &mut Writer<'_>,
-    name: &Fingerprint,
-    entry: &Entry,
-) -> Result<(), WriteError> {
+fn remove_blob(inner: &Inner, writer: &mut Writer<'_>, name: &Fingerprint, entry: &Entry) -> Result<(), WriteError> {
     if matches!(entry.place, Payload::File(_)) {
         remove_file(&inner.folder.blob(name))?;
     }

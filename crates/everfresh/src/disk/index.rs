@@ -15,9 +15,7 @@ use super::{
     totals::Totals,
 };
 use crate::Fingerprint;
-use heed::{
-    CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, MdbError, RoTxn, RwTxn, WithoutTls, types::Bytes,
-};
+use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, MdbError, RoTxn, RwTxn, WithoutTls, types::Bytes};
 use std::{
     path::{Path, PathBuf},
     sync::{

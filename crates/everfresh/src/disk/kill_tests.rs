@@ -16,7 +16,7 @@ use std::{
 const ROUNDS: u64 = 30;
 
 /// More than all rounds of a phase store together.
-const NUMBERS: u64 = 2_000;
+const NUMBERS: u64 = 400;
 
 fn name(kind: &str, number: u64) -> Fingerprint {
     crate::FingerprintBuilder::new(kind).u64(number).finish()
@@ -101,7 +101,7 @@ fn child() {
             say("READY");
             let (mut sweeps, mut bad) = (0, Vec::new());
             while !dir.with_extension("stop").exists() {
-                bad.extend(wrong(&store, 0, NUMBERS / 4));
+                bad.extend(wrong(&store, 0, NUMBERS));
                 sweeps += 1;
             }
             say(&format!("SWEEPS {sweeps} WRONG {bad:?}"));
@@ -157,8 +157,9 @@ impl Process {
     }
 }
 
-/// Thirty writers are killed inside of one phase: the first half of them with two readers beside.
-fn killed_in(phase: &str) {
+/// Thirty writers are killed inside of one phase, each at another of its first `times` times; the first half of them
+/// with two readers beside.
+fn killed_in(phase: &str, times: u64) {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join("cache");
     let mut readers = Vec::new();
@@ -178,8 +179,7 @@ fn killed_in(phase: &str) {
                 reader.child.wait().unwrap();
             }
         }
-        // Opening and closing happen once a process; all else several times.
-        let count = if ["opening", "closing"].contains(&phase) { 1 } else { 1 + round % 4 };
+        let count = 1 + round * 7 % times;
         let mut writer = Process::start("writer", &dir, acknowledged, &format!("{phase}:{count}"));
         loop {
             let line = writer.line(&["ACK", "AT", "DONE"]);
@@ -196,36 +196,39 @@ fn killed_in(phase: &str) {
         writer.kill();
         let store = open(&dir);
         assert_eq!(wrong(&store, acknowledged, acknowledged + 2), Vec::<String>::new(), "round {round}");
-        store_blob(&store, name("after", round), &payload(round, 2_000));
+        store_number(&store, acknowledged);
+        acknowledged += 1;
         drop(store);
     }
     let store = open(&dir);
     let report = store.verify().unwrap();
     assert_eq!(report.damaged, Vec::<String>::new());
     assert_eq!(landed, ROUNDS);
-    assert!(sweeps > 0);
-    println!("{landed} kills landed in `{phase}`: {acknowledged} acknowledged, none lost; {sweeps} sweeps of readers, none wrong");
+    assert!(sweeps > 0 && (ROUNDS..NUMBERS).contains(&acknowledged));
+    println!(
+        "{landed} kills landed in `{phase}`: {acknowledged} acknowledged, none lost; {sweeps} sweeps of readers, none wrong"
+    );
 }
 
 macro_rules! killed_in {
-    ($($test:ident: $phase:literal,)+) => {
+    ($($test:ident: $phase:literal, $times:literal;)+) => {
         $(#[test]
         fn $test() {
-            killed_in($phase);
+            killed_in($phase, $times);
         })+
     };
 }
 
 killed_in! {
-    nothing_is_lost_by_a_kill_while_a_blob_is_written: "blob-temporary",
-    nothing_is_lost_by_a_kill_before_a_blob_is_renamed: "blob-before-rename",
-    nothing_is_lost_by_a_kill_between_rename_and_commit: "blob-after-rename",
-    nothing_is_lost_by_a_kill_in_an_index_transaction: "index-transaction",
-    nothing_is_lost_by_a_kill_after_a_commit: "index-committed",
-    nothing_is_lost_by_a_kill_while_gc_removes_files: "gc-unlinked",
-    nothing_is_lost_by_a_kill_between_batches_of_gc: "gc-committed",
-    nothing_is_lost_by_a_kill_while_a_process_opens_the_cache: "opening",
-    nothing_is_lost_by_a_kill_while_a_process_closes_the_cache: "closing",
+    nothing_is_lost_by_a_kill_while_a_blob_is_written: "blob-temporary", 16;
+    nothing_is_lost_by_a_kill_before_a_blob_is_renamed: "blob-before-rename", 16;
+    nothing_is_lost_by_a_kill_between_rename_and_commit: "blob-after-rename", 16;
+    nothing_is_lost_by_a_kill_in_an_index_transaction: "index-transaction", 40;
+    nothing_is_lost_by_a_kill_after_a_commit: "index-committed", 40;
+    nothing_is_lost_by_a_kill_while_gc_removes_files: "gc-unlinked", 4;
+    nothing_is_lost_by_a_kill_between_batches_of_gc: "gc-committed", 4;
+    nothing_is_lost_by_a_kill_while_a_process_opens_the_cache: "opening", 1;
+    nothing_is_lost_by_a_kill_while_a_process_closes_the_cache: "closing", 1;
 }
 
 #[test]

@@ -24,8 +24,11 @@ use std::{
     path::Path,
 };
 
-/// How far mtimes are set back: more than the two seconds that FAT counts in.
+/// How far mtimes are set back.
 const SET_BACK_NS: i64 = 10_000_000_000;
+
+/// FAT counts in two seconds.
+const COARSEST_NS: i64 = 2_000_000_000;
 
 /// Where this process runs, as far as it matters for trusting what others left.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +42,9 @@ pub(super) struct Place {
 impl Place {
     pub fn here() -> Self {
         Self {
-            boot: fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default(),
+            boot: fs::read_to_string("/proc/sys/kernel/random/boot_id")
+                .map(|id| id.trim().to_owned())
+                .unwrap_or_default(),
             pid_namespace: fs::metadata("/proc/self/ns/pid").map(|metadata| metadata.ino()).unwrap_or_default(),
         }
     }
@@ -99,11 +104,16 @@ impl Mark {
         Self::from_text(&fs::read_to_string(path).ok()?)
     }
 
-    /// Replaces the mark. Not atomic: half a mark is none.
+    /// Replaces the mark. Not atomic: half a mark, or one with a rest of an older one, is none.
     pub fn write(&self, path: &Path) -> Result<(), StoreError> {
-        let mut options = OpenOptions::new();
-        let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
-        file.and_then(|mut file| file.write_all(self.to_text().as_bytes())).map_err(StoreError::io("write", path))
+        let text = self.to_text();
+        // Written over: ext4 starts to flush a file that was truncated to nothing when it is closed.
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+        file.and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.set_len(text.len() as u64)
+        })
+        .map_err(StoreError::io("write", path))
     }
 
     /// Whether an index file that looks like this may be used without a check.
@@ -115,6 +125,9 @@ impl Mark {
 /// Sets a file's mtime back by some seconds, so that every later write moves it, and looks at the file.
 pub(super) fn set_back(path: &Path) -> io::Result<FileStat> {
     let now = FileStat::of(path)?;
+    if is_set_back(&now) {
+        return Ok(now);
+    }
     utimensat(CWD, path, &set_back_times(&now), AtFlags::empty())?;
     FileStat::of(path)
 }
@@ -127,6 +140,11 @@ pub(super) fn set_back_times(now: &FileStat) -> Timestamps {
         last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT as _ },
         last_modification: Timespec { tv_sec: mtime.div_euclid(second), tv_nsec: mtime.rem_euclid(second) },
     }
+}
+
+/// A write to this file would move its mtime, whatever the clock's granularity.
+pub(super) fn is_set_back(stat: &FileStat) -> bool {
+    stat.mtime_ns.saturating_add(COARSEST_NS) <= stat.ctime_ns
 }
 
 #[cfg(test)]

@@ -43,7 +43,6 @@ mod store;
 mod totals;
 mod verify;
 
-
 #[cfg(test)]
 mod kill_tests;
 

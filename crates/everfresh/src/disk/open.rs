@@ -152,12 +152,13 @@ impl Presence {
         let data = folder.index_data();
         let vouched = Mark::read(&self.mark).is_some_and(|mark| mark.vouches_for(&self.place, FileStat::of(&data)));
         let mut is_new = !data.exists();
-        if !vouched && !is_new {
-            if let Err(why) = soundness::check(&data) {
-                tracing::warn!(cache = %folder.path().display(), %why, "the index is damaged: making a new one");
-                remove_index(folder)?;
-                is_new = true;
-            }
+        if !vouched
+            && !is_new
+            && let Err(why) = soundness::check(&data)
+        {
+            tracing::warn!(cache = %folder.path().display(), %why, "the index is damaged: making a new one");
+            remove_index(folder)?;
+            is_new = true;
         }
         Mark { place: self.place.clone(), closed: None }.write(&self.mark)?;
         fault::reach("opening");

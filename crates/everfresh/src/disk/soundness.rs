@@ -48,7 +48,13 @@ pub(super) fn check(path: &Path) -> Result<(), Unsound> {
     let size = file.metadata()?.len();
     let page_size = page_size(&file)?;
     let meta = newest_meta(&file, page_size)?;
-    let mut walk = Walk { file, page_size, file_pages: size / page_size as u64, last_page: meta.last_page, seen: HashSet::from([0, 1]) };
+    let mut walk = Walk {
+        file,
+        page_size,
+        file_pages: size / page_size as u64,
+        last_page: meta.last_page,
+        seen: HashSet::from([0, 1]),
+    };
     if meta.main.flags != 0 || meta.free.flags != INTEGER_KEY {
         return unsound("the trees have unknown flags");
     }
@@ -94,7 +100,11 @@ fn page_size(file: &File) -> Result<usize, Unsound> {
     let mut page = [0; PAGE_HEADER + 28];
     file.read_exact_at(&mut page, 0)?;
     let size = Bytes(&page).u32(PAGE_HEADER + 24)? as usize;
-    if size.is_power_of_two() && (512..=1 << 16).contains(&size) { Ok(size) } else { unsound("an impossible page size") }
+    if size.is_power_of_two() && (512..=1 << 16).contains(&size) {
+        Ok(size)
+    } else {
+        unsound("an impossible page size")
+    }
 }
 
 fn newest_meta(file: &File, page_size: usize) -> Result<Meta, Unsound> {
@@ -108,9 +118,19 @@ fn newest_meta(file: &File, page_size: usize) -> Result<Meta, Unsound> {
             return unsound("the meta page is not one of LMDB on this machine");
         }
         let tree = |at| -> Result<Tree, Unsound> {
-            Ok(Tree { flags: page.u16(at + 4)?, depth: page.u16(at + 6)?, entries: page.u64(at + 32)?, root: page.u64(at + 40)? })
+            Ok(Tree {
+                flags: page.u16(at + 4)?,
+                depth: page.u16(at + 6)?,
+                entries: page.u64(at + 32)?,
+                root: page.u64(at + 40)?,
+            })
         };
-        let meta = Meta { free: tree(at + 24)?, main: tree(at + 72)?, last_page: page.u64(at + 120)?, txn: page.u64(at + 128)? };
+        let meta = Meta {
+            free: tree(at + 24)?,
+            main: tree(at + 72)?,
+            last_page: page.u64(at + 120)?,
+            txn: page.u64(at + 128)?,
+        };
         // LMDB takes the second page only if it is newer, and finds a transaction's page by its parity.
         if newest.as_ref().is_none_or(|other| meta.txn > other.txn) {
             if meta.txn % 2 != number {
@@ -188,7 +208,7 @@ impl Walk {
         let (flags, lower, upper) = (page.u16(10)?, page.u16(12)? as usize, page.u16(14)? as usize);
         let nodes = lower.saturating_sub(PAGE_HEADER) / 2;
         let fewest = if depth == 1 { 1 } else { 2 };
-        if flags != expected || lower % 2 != 0 || lower > upper || upper > self.page_size || nodes < fewest {
+        if flags != expected || !lower.is_multiple_of(2) || lower > upper || upper > self.page_size || nodes < fewest {
             return unsound(format!("page {number} has a wrong header"));
         }
         let (mut filled, mut entries) = (0, 0);
@@ -197,7 +217,7 @@ impl Walk {
             let (low, high, node_flags) = (page.u16(at)?, page.u16(at + 2)?, page.u16(at + 4)?);
             let key = page.slice(at + NODE_HEADER, page.u16(at + 6)? as usize)?;
             let data = at + NODE_HEADER + key.len();
-            if at < upper || at % 2 != 0 {
+            if at < upper || !at.is_multiple_of(2) {
                 return unsound(format!("page {number} has a node outside of its bounds"));
             }
             if depth > 1 {

@@ -121,13 +121,7 @@ impl Store {
     ///
     /// # Errors
     /// If the index cannot be written; the old record is still there then.
-    pub fn put(
-        &self,
-        space: Space,
-        key: &Fingerprint,
-        value: &[u8],
-        blobs: &[Fingerprint],
-    ) -> Result<(), StoreError> {
+    pub fn put(&self, space: Space, key: &Fingerprint, value: &[u8], blobs: &[Fingerprint]) -> Result<(), StoreError> {
         self.inner.index.write(|writer| self.put_one(writer, space, key, value, blobs).map_err(Into::into))
     }
 
@@ -450,6 +444,40 @@ mod tests {
         assert_eq!(store.size(), size);
         store.put(Space::Runs, &key("k"), b"value", &[]).unwrap();
         assert_eq!(store.size(), size);
+    }
+
+    fn store_blob(store: &Store, name: &str) {
+        let mut writer = store.blob_writer().unwrap();
+        std::io::Write::write_all(&mut writer, &[1; 5_000]).unwrap();
+        writer.finish(key(name), Duration::ZERO).unwrap();
+    }
+
+    /// As if nobody had touched the blob for longer than the grace period.
+    fn age(store: &Store, name: &str) {
+        let aged = store.inner().index.write(|writer| {
+            let mut entry = writer.entry(&key(name))?.unwrap();
+            entry.touched_ms = 1;
+            Ok(writer.put_entry(&key(name), &entry)?)
+        });
+        aged.unwrap();
+    }
+
+    #[test]
+    fn a_writer_that_finds_its_blob_stored_or_refers_to_it_never_loses_it_to_gc() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), StoreOptions::default()).unwrap();
+        for name in ["left", "found", "referred", "used"] {
+            store_blob(&store, name);
+            age(&store, name);
+        }
+        store_blob(&store, "found");
+        // The record is gone again, as far as a `gc` that began earlier can see.
+        store.put(Space::Traces, &key("k"), b"v", &[key("referred")]).unwrap();
+        store.delete(Space::Traces, &key("k")).unwrap();
+        store.used(&[(key("used"), 1.0)]);
+        assert_eq!(store.gc(None).unwrap().removed_blobs, 1);
+        let kept = ["left", "found", "referred", "used"].map(|name| store.blob(&key(name)).is_some());
+        assert_eq!(kept, [false, true, true, true]);
     }
 
     #[test]

@@ -50,7 +50,8 @@ mod tests {
         let totals = Totals { blobs: 1, blob_bytes: 2, records: 3, record_bytes: 4, clock: 1.5 };
         let bytes = totals.to_bytes();
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        let words = ["0100000000000000", "0200000000000000", "0300000000000000", "0400000000000000", "000000000000f83f"];
+        let words =
+            ["0100000000000000", "0200000000000000", "0300000000000000", "0400000000000000", "000000000000f83f"];
         assert_eq!(hex, words.concat());
         assert_eq!(Totals::from_bytes(&bytes), Some(totals));
         assert_eq!(Totals::from_bytes(&bytes[..39]), None);

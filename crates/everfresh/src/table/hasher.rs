@@ -199,3 +199,59 @@ impl HashedColumn {
 fn slice_bytes(array: &ArrayRef) -> usize {
     array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_array_memory_size())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::{
+        array::{Int32Array, StringArray},
+        datatypes::{Field, Schema, UnionFields, UnionMode},
+    };
+    use std::sync::Arc;
+
+    fn texts(values: &[&str]) -> ArrayRef {
+        Arc::new(StringArray::from(values.to_vec()))
+    }
+
+    #[test]
+    fn only_the_columns_asked_for_are_hashed_and_rows_always_counted() {
+        let batch = RecordBatch::try_from_iter([
+            ("a", Arc::new(Int32Array::from(vec![1, 2])) as ArrayRef),
+            ("b", texts(&["x", "y"])),
+        ])
+        .unwrap();
+        let schema = batch.schema();
+        let run = |columns: &[usize]| -> ColumnFingerprints {
+            let mut hasher = TableHasher::new(&schema, columns).unwrap();
+            hasher.update(&batch.project(columns).unwrap()).unwrap();
+            hasher.finish()
+        };
+        let both = run(&[0, 1]);
+        assert_eq!(run(&[1]).columns, both.columns[1..]);
+        assert_eq!(run(&[1, 0]).columns, [both.columns[1], both.columns[0]]);
+        assert_eq!(run(&[]), ColumnFingerprints { rows: 2, columns: vec![] });
+    }
+
+    #[test]
+    fn a_union_is_refused_by_the_column_that_holds_it() {
+        let fields = UnionFields::try_new([0], [Field::new("u", DataType::Int32, true)]).unwrap();
+        let union = DataType::Union(fields, UnionMode::Sparse);
+        let list = DataType::List(Arc::new(Field::new("item", union, true)));
+        let schema =
+            Arc::new(Schema::new(vec![Field::new("fine", DataType::Int32, true), Field::new("odd", list, true)]));
+        assert!(TableHasher::new(&schema, &[0]).is_ok());
+        let error = TableHasher::new(&schema, &[0, 1]).unwrap_err();
+        assert_eq!(error.column, "odd");
+        assert!(error.to_string().contains("column `odd`"), "{error}");
+    }
+
+    #[test]
+    fn a_batch_with_other_columns_is_an_error() {
+        let schema = Arc::new(Schema::new(vec![Field::new("a", DataType::Int32, true)]));
+        let mut hasher = TableHasher::new(&schema, &[0]).unwrap();
+        let other = RecordBatch::try_from_iter([("a", texts(&["x"]))]).unwrap();
+        assert!(hasher.update(&other).is_err());
+        assert!(hasher.update(&RecordBatch::new_empty(Arc::new(Schema::empty()))).is_err());
+        assert_eq!(hasher.finish().rows, 0);
+    }
+}

@@ -1,6 +1,6 @@
 //! The same rows in another layout have the same fingerprint; any change to a row gives another.
 
-use super::{CHUNK_ROWS, ColumnFingerprints, TableHasher, merkle, schema_fingerprint};
+use super::{CHUNK_ROWS, TableHasher, merkle, schema_fingerprint};
 use crate::Fingerprint;
 use arrow::{
     array::*,
@@ -386,64 +386,6 @@ fn a_row_next_to_a_run_boundary_counts_once() {
 }
 
 #[test]
-fn only_the_columns_asked_for_are_hashed_and_rows_always_counted() {
-    let batch = RecordBatch::try_from_iter([
-        ("a", Arc::new(Int32Array::from(vec![1, 2])) as ArrayRef),
-        ("b", texts(&["x", "y"])),
-    ])
-    .unwrap();
-    let schema = batch.schema();
-    let run = |columns: &[usize]| -> ColumnFingerprints {
-        let mut hasher = TableHasher::new(&schema, columns).unwrap();
-        hasher.update(&batch.project(columns).unwrap()).unwrap();
-        hasher.finish()
-    };
-    let both = run(&[0, 1]);
-    assert_eq!(run(&[1]).columns, both.columns[1..]);
-    assert_eq!(run(&[1, 0]).columns, [both.columns[1], both.columns[0]]);
-    assert_eq!(run(&[]), ColumnFingerprints { rows: 2, columns: vec![] });
-}
-
-#[test]
-fn a_union_is_refused_by_the_column_that_holds_it() {
-    let fields = UnionFields::try_new([0], [Field::new("u", DataType::Int32, true)]).unwrap();
-    let union = DataType::Union(fields, UnionMode::Sparse);
-    let list = DataType::List(Arc::new(Field::new("item", union, true)));
-    let schema = Arc::new(Schema::new(vec![Field::new("fine", DataType::Int32, true), Field::new("odd", list, true)]));
-    assert!(TableHasher::new(&schema, &[0]).is_ok());
-    let error = TableHasher::new(&schema, &[0, 1]).unwrap_err();
-    assert_eq!(error.column, "odd");
-    assert!(error.to_string().contains("column `odd`"), "{error}");
-}
-
-#[test]
-fn a_batch_with_other_columns_is_an_error() {
-    let schema = Arc::new(Schema::new(vec![Field::new("a", DataType::Int32, true)]));
-    let mut hasher = TableHasher::new(&schema, &[0]).unwrap();
-    let other = RecordBatch::try_from_iter([("a", texts(&["x"]))]).unwrap();
-    assert!(hasher.update(&other).is_err());
-    assert!(hasher.update(&RecordBatch::new_empty(Arc::new(Schema::empty()))).is_err());
-    assert_eq!(hasher.finish().rows, 0);
-}
-
-#[test]
-fn a_table_is_its_schema_and_its_partitions() {
-    let (a, b) = (Fingerprint::of_bytes(b"a"), Fingerprint::of_bytes(b"b"));
-    let table = |schema, partitions: &[(u64, &[Fingerprint])]| merkle(schema, partitions.iter().copied());
-    let all = [
-        table(a, &[]),
-        table(b, &[]),
-        table(a, &[(1, &[a, b])]),
-        table(a, &[(2, &[a, b])]),
-        table(a, &[(1, &[b, a])]),
-        table(a, &[(1, &[a]), (1, &[b])]),
-        table(a, &[(1, &[b]), (1, &[a])]),
-        table(a, &[(0, &[])]),
-    ];
-    assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), all.len());
-}
-
-#[test]
 fn column_fingerprints_are_pinned() {
     let rows: Vec<Row> = (0..12)
         .map(|i| {
@@ -460,18 +402,20 @@ fn column_fingerprints_are_pinned() {
         .collect();
     let found: Vec<_> = columns(&rows)
         .iter()
-        .map(|column| format!("{} {}", hash_pieces(std::slice::from_ref(column), CHUNK_ROWS).short(), column.data_type()))
+        .map(|column| {
+            format!("{} {}", hash_pieces(std::slice::from_ref(column), CHUNK_ROWS).short(), column.data_type())
+        })
         .collect();
     let pinned = include_str!("pinned_columns.txt");
     assert_eq!(found.join("\n"), pinned.trim_end(), "the format changed: every stored trace misses");
     let table = merkle(schema_fingerprint(&Schema::empty()), [(12, &[Fingerprint::of_bytes(b"")][..])].into_iter());
-    assert_eq!(table.short(), "PINNED_TABLE");
+    assert_eq!(table.short(), "455ecf16c53f");
 }
 
 #[test]
 fn fingerprints_over_many_runs_are_pinned() {
     let ints: ArrayRef = Arc::new((0..40_000i64).map(|i| (i % 1000 != 0).then_some(i)).collect::<Int64Array>());
-    assert_eq!(hash_pieces(&[ints], CHUNK_ROWS).short(), "PINNED_RUNS");
+    assert_eq!(hash_pieces(&[ints], CHUNK_ROWS).short(), "981dfeaec477");
     let empty: ArrayRef = Arc::new(Int64Array::new(ScalarBuffer::from(vec![]), None));
-    assert_eq!(hash_pieces(&[empty], CHUNK_ROWS).short(), "PINNED_EMPTY");
+    assert_eq!(hash_pieces(&[empty], CHUNK_ROWS).short(), "86b8ed8de93d");
 }

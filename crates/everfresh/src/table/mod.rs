@@ -50,3 +50,25 @@ pub fn merkle<'a>(
 
 #[cfg(test)]
 mod layout_tests;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_its_schema_and_its_partitions() {
+        let (a, b) = (Fingerprint::of_bytes(b"a"), Fingerprint::of_bytes(b"b"));
+        let table = |schema, partitions: &[(u64, &[Fingerprint])]| merkle(schema, partitions.iter().copied());
+        let all = [
+            table(a, &[]),
+            table(b, &[]),
+            table(a, &[(1, &[a, b])]),
+            table(a, &[(2, &[a, b])]),
+            table(a, &[(1, &[b, a])]),
+            table(a, &[(1, &[a]), (1, &[b])]),
+            table(a, &[(1, &[b]), (1, &[a])]),
+            table(a, &[(0, &[])]),
+        ];
+        assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), all.len());
+    }
+}

@@ -33,6 +33,7 @@ fn secrets_reach_urls_and_headers_and_are_shown_as_references() {
     assert!(!shown.contains(PASSWORD));
     let reads = load(text, &[], &env).unwrap().env;
     assert_eq!(reads.iter().map(|read| (read.name.as_str(), read.secret)).collect::<Vec<_>>(), [("PW", true), ("Q", false)]);
+    assert!(load(text, &[], &env).unwrap().warnings.is_empty());
     assert_eq!(reads[0].value, Some(*Secret::secret(PASSWORD, "", &[7; 32]).fingerprint()));
 }
 
@@ -69,6 +70,7 @@ fn no_error_shows_a_secret() {
         "sources: { a: { url: 'https://h/', headers: { authorization: hunter2, x: { y: 1 } }, tll: 1 } }",
         "sources: { a: { url: 'https://h/', headers: { x: \"${secret:PW}\\n\" } } }",
         "sources: { a: { file: '${secret:PW}.csv' } }",
+        "sources: { a: { url: 'https://h/', headers: { authorization: '${T:-hunter2}', x: [] } } }",
         "sources:\n  a:\n    headers:\n      authorization: hunter2: x\n",
         "sources:\n  a: { url: https://me:hunter2@host/, [ }\n",
         "sources:\n  a:\n    url: http://h/\n    headers: { authorization: Bearer hunter2\n",
