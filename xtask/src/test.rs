@@ -9,6 +9,9 @@ const LONG_ORACLE_CASES: &str = "5000";
 const ADVISORIES_WITHIN: Duration = Duration::from_secs(60);
 
 /// Runs everything. The quick checks come first, the test runner last.
+///
+/// Tests run in the release profile: the freshness oracle plans some hundred thousand queries, which takes ten times as
+/// long unoptimised, and one optimised build of the query engine serves the tests, the program and the benches.
 pub fn run(long: bool) -> Result<(), String> {
     let mut steps = Steps::default();
     steps.step("format", || {
@@ -39,19 +42,19 @@ pub fn run(long: bool) -> Result<(), String> {
     // A fresh machine has no nextest, and compiling it takes longer than the time it saves.
     if process::succeeds(&mut process::cargo(&["nextest", "--version"])?) {
         steps.step("build of the tests", || {
-            process::run(&mut process::cargo(&["test", "--workspace", "--locked", "--no-run"])?)
+            process::run(&mut process::cargo(&["test", "--workspace", "--release", "--locked", "--no-run"])?)
         });
         steps.step("tests in the docs", || {
-            process::run(&mut process::cargo(&["test", "--workspace", "--locked", "--doc"])?)
+            process::run(&mut process::cargo(&["test", "--workspace", "--release", "--locked", "--doc"])?)
         });
         steps.last("tests", || {
-            process::run(&mut oracle(process::cargo(&["nextest", "run", "--workspace", "--locked"])?))
+            process::run(&mut oracle(process::cargo(&["nextest", "run", "--workspace", "--release", "--locked"])?))
         })
     } else {
         steps.step("build of the tests", || {
-            process::run(&mut process::cargo(&["test", "--workspace", "--locked", "--no-run"])?)
+            process::run(&mut process::cargo(&["test", "--workspace", "--release", "--locked", "--no-run"])?)
         });
-        let tests = ["test", "--workspace", "--locked", "--no-fail-fast"];
+        let tests = ["test", "--workspace", "--release", "--locked", "--no-fail-fast"];
         steps.last("tests", || process::run(&mut oracle(process::cargo(&tests)?)))
     }
 }

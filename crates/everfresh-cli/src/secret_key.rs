@@ -5,7 +5,7 @@
 use std::{
     cell::RefCell,
     env, fs,
-    io::{self, Read, Write},
+    io::{self, Write},
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
 };
@@ -54,7 +54,7 @@ fn read_or_make(file: &Path) -> io::Result<[u8; 32]> {
     let folder = file.parent().unwrap_or(Path::new("."));
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let mut random = [0; 32];
-    fs::File::open("/dev/urandom")?.read_exact(&mut random)?;
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
     // Linked whole into place: of two processes that make one at once, both use the first one's.
     let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
     temporary.as_file().set_permissions(fs::Permissions::from_mode(0o600))?;

@@ -74,7 +74,8 @@ impl Failure {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Sql { error, .. } => error.kind == crate::engine::SqlErrorKind::Runtime,
-            Self::Url(_) | Self::Io { .. } => true,
+            Self::Url(error) => error.is_transient(),
+            Self::Io { .. } => true,
             _ => false,
         }
     }

@@ -23,7 +23,7 @@ impl Secret {
     }
 
     /// A text with a secret in it: `redacted` is what people see, `key` the machine's own key for the keyed hash.
-    pub fn secret(text: impl Into<String>, redacted: impl Into<String>, key: &[u8; 32]) -> Self {
+    pub fn keyed(text: impl Into<String>, redacted: impl Into<String>, key: &[u8; 32]) -> Self {
         let text = text.into();
         let fingerprint = blake3::keyed_hash(key, text.as_bytes()).into();
         Self { text, redacted: redacted.into(), fingerprint }
@@ -63,9 +63,9 @@ mod tests {
 
     #[test]
     fn a_secret_is_never_shown_and_its_fingerprint_needs_the_key() {
-        let secret = Secret::secret("https://u:hunter2@h/", "https://***@h/", &[1; 32]);
+        let secret = Secret::keyed("https://u:hunter2@h/", "https://***@h/", &[1; 32]);
         assert!(!format!("{secret} {secret:?}").contains("hunter2"));
-        let elsewhere = Secret::secret("https://u:hunter2@h/", "https://***@h/", &[2; 32]);
+        let elsewhere = Secret::keyed("https://u:hunter2@h/", "https://***@h/", &[2; 32]);
         assert_ne!(secret.fingerprint(), elsewhere.fingerprint());
     }
 }

@@ -22,8 +22,9 @@ use std::{
 /// How deep queries and parentheses may be nested: DataFusion's default.
 const DEPTH: usize = 50;
 
-/// How deep expressions may be nested, where a chain of `or` counts each: they are evaluated by recursion.
-const CHAIN: usize = 2000;
+/// How deep expressions may be nested, where each link of a chain of `or` is a level, and how many joins and set
+/// operations there may be: the planner takes them apart by recursion.
+const CHAIN: usize = 400;
 
 /// A query with the tables and parameters that it names, each with where it stands.
 pub(crate) struct Parsed {
@@ -67,6 +68,15 @@ fn query(text: &Text<'_>) -> Result<Box<Query>, SqlError> {
     };
     if !starts_query {
         return Err(no_query(&first.token.to_string(), text.range(first.span)));
+    }
+    let links = text.tokens().iter().filter(|token| {
+        matches!(&token.token, Token::Word(word) if matches!(
+            word.keyword,
+            Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT | Keyword::JOIN
+        ))
+    });
+    if let Some(link) = links.skip(CHAIN).next() {
+        return Err(invalid(format!("more than {CHAIN} joins and set operations in one query"), text.range(link.span)));
     }
     let mut parser = parser(text.tokens().to_vec());
     let query = parser.parse_query().map_err(|error| syntax(error, text))?;

@@ -8,6 +8,7 @@ use crate::{
         quantity::{grouped, seconds},
         query_diff::query_diff,
         style::{BAD, FAINT, FRESH, GOOD, TITLE},
+        summary::after,
         table::{Align, Table},
     },
     session::{self, Needs, known},
@@ -32,8 +33,8 @@ pub fn explain(args: &ExplainArgs, json: bool) -> Result<u8, CliError> {
     known(&pipeline, std::slice::from_ref(&args.step))?;
     let history = pipeline.history();
     let Some(node) = history.last.get(&args.step) else {
-        let path = args.pipeline.path.display();
-        return Err(CliError::Failed(format!("`{}` has not run yet: `everfresh run {path}`", args.step)));
+        let path = after(&args.pipeline.path);
+        return Err(CliError::Failed(format!("`{}` has not run yet: `everfresh run{path}`", args.step)));
     };
     let trace = trace(&pipeline, node);
     let seen: Vec<&TableObservation> = trace.iter().flat_map(tables).collect();

@@ -1,11 +1,14 @@
 //! `everfresh init`.
 
-use crate::{args::InitArgs, failure::CliError, output};
+use crate::{
+    args::InitArgs,
+    failure::CliError,
+    output::{self, summary::after},
+};
 use serde_json::json;
 use std::{
     fs,
     io::{self, Write},
-    path::Path,
 };
 
 /// What is written: paths within the folder, and contents.
@@ -48,7 +51,7 @@ pub fn init(args: &InitArgs, json: bool) -> Result<u8, CliError> {
     if json {
         output::print_json(&json!({ "status": "ok", "created": created }))?;
     } else {
-        let path = if folder == Path::new(".") { String::new() } else { format!(" {}", folder.display()) };
+        let path = after(folder);
         let written: String = created.iter().map(|path| format!("wrote {path}\n")).collect();
         output::print(&format!("{written}\nNow run it, twice:\n  everfresh run{path}\n"))?;
     }

@@ -94,9 +94,10 @@ impl<'a> RunLines<'a> {
         if !self.wanted {
             return;
         }
-        let text = match &report.check {
-            Some(check) if report.error.is_none() => self.check_text(report, check),
-            _ => self.node_text(report),
+        let text = match (&report.check, report.kind.as_str()) {
+            (Some(check), _) => self.check_text(report, check),
+            (None, "check") => unfinished_check_text(report),
+            (None, _) => self.node_text(report),
         };
         let Some(&(place, slot)) = self.places.get(report.name.as_str()) else { return };
         state.place(place, slot, text, self.in_order);
@@ -114,28 +115,22 @@ impl<'a> RunLines<'a> {
             Outcome::Failed => ("✗", "failed", BAD),
             Outcome::Skipped => ("–", "skipped", FAINT),
         };
-        let reason = match report.outcome {
-            Outcome::Failed if report.error.is_some() => String::new(),
-            _ => report.reason.to_string(),
-        };
-        let (time, rows, saved) = match report.outcome {
-            Outcome::Skipped => Default::default(),
-            Outcome::Hit => (seconds(report.seconds), report.rows, format!("saved {}", seconds(report.saved_seconds))),
-            Outcome::Ran | Outcome::Failed => (seconds(report.seconds), report.rows, String::new()),
-        };
-        let rows = rows.map(|rows| count(rows, "row")).unwrap_or_default();
         let width = self.name_width;
-        let line = format!(
-            "{style}{mark}{style:#} {name:width$}  {style}{word:<7}{style:#}  {time:>9}  {rows:>16}  {FAINT}{saved:<16}{FAINT:#}  {reason}",
-            name = report.name,
-        );
-        let mut text = format!("{}\n", trim(&line));
-        for line in report.error.iter().flat_map(|error| error.lines()) {
-            let _ = writeln!(text, "    {line}");
-        }
-        if let Some(note) = &report.note {
-            let _ = writeln!(text, "    note: {note}");
-        }
+        let start = format!("{style}{mark}{style:#} {name:width$}  {style}{word:<7}{style:#}", name = report.name);
+        let mut text = match report.outcome {
+            Outcome::Skipped => format!("{start}  {}\n", report.reason),
+            Outcome::Failed => format!("{start}  {:>9}\n", seconds(report.seconds)),
+            Outcome::Hit | Outcome::Ran => {
+                let rows = report.rows.map(|rows| count(rows, "row")).unwrap_or_default();
+                let saved = match report.outcome {
+                    Outcome::Hit => format!("saved {}", seconds(report.saved_seconds)),
+                    _ => String::new(),
+                };
+                let time = seconds(report.seconds);
+                format!("{start}  {time:>9}  {rows:>16}  {FAINT}{saved:<16}{FAINT:#}  {}\n", report.reason)
+            }
+        };
+        add_messages(&mut text, report, "    ");
         text
     }
 
@@ -161,14 +156,22 @@ impl<'a> RunLines<'a> {
     }
 }
 
-/// Without the spaces at the end, styles or not.
-fn trim(line: &str) -> &str {
-    let plain = line.trim_end();
-    let faint = format!("{FAINT}");
-    let reset = format!("{FAINT:#}");
-    match plain.strip_suffix(&reset).map(str::trim_end).and_then(|rest| rest.strip_suffix(&faint)) {
-        Some(rest) => rest.trim_end(),
-        None => plain,
+/// A check that could not be asked, or was not.
+fn unfinished_check_text(report: &NodeReport) -> String {
+    let mut text = String::new();
+    if report.outcome == Outcome::Failed {
+        text = format!("  {BAD}✗ {}: failed{BAD:#}\n", report.name);
+        add_messages(&mut text, report, "      ");
+    }
+    text
+}
+
+fn add_messages(text: &mut String, report: &NodeReport, indent: &str) {
+    for line in report.error.iter().flat_map(|error| error.lines()) {
+        let _ = writeln!(text, "{indent}{line}");
+    }
+    if let Some(note) = &report.note {
+        let _ = writeln!(text, "{indent}note: {note}");
     }
 }
 

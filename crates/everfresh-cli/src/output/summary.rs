@@ -94,11 +94,7 @@ fn failed(report: &RunReport, path: &Path) -> String {
     for node in report.nodes.iter().filter(|node| node.outcome == Outcome::Failed) {
         let _ = writeln!(text, "{BAD}failed{BAD:#}: {}", node.name);
         if node.check.as_ref().is_some_and(|check| check.kept.is_some()) {
-            let place = if path == Path::new(".") {
-                String::new()
-            } else {
-                format!(" {}", shell_word(&path.display().to_string()))
-            };
+            let place = after(path);
             let _ = writeln!(text, "  its bad rows: everfresh show {}{place} --failures", shell_word(&node.name));
         }
     }
@@ -109,8 +105,10 @@ fn failed(report: &RunReport, path: &Path) -> String {
         .map(|node| node.name.as_str())
         .collect();
     if !skipped.is_empty() {
-        let _ =
-            writeln!(text, "{FAINT}skipped{FAINT:#}: {}: what they would have written is as it was", names(&skipped));
+        let _ = writeln!(text, "{FAINT}skipped{FAINT:#}: {}", names(&skipped));
+    }
+    if of(report, "sink", Outcome::Skipped).next().is_some() {
+        text += "  what skipped sinks had written before is as it was\n";
     }
     text
 }
@@ -121,6 +119,11 @@ fn names(names: &[&str]) -> String {
         0 => shown,
         more => format!("{shown} and {}", count(more as u64, "other")),
     }
+}
+
+/// The path as one more argument; the current folder needs none.
+pub fn after(path: &Path) -> String {
+    if path == Path::new(".") { String::new() } else { format!(" {}", shell_word(&path.display().to_string())) }
 }
 
 /// As a shell reads it: in quotes where it must be.

@@ -66,13 +66,21 @@ fn sql_that_cannot_be_read() {
 }
 
 #[test]
+fn partitions_that_are_not_there() {
+    assert_seen!(
+        "file_no_partitions",
+        seen(|shop| shop.edit("everfresh.yaml", "amount >= $least\n", "amount >= $least\n    per: partition\n"))
+    );
+}
+
+#[test]
 fn a_source_that_reads_what_a_sink_writes() {
     assert_seen!("file_sink_is_source", seen(|shop| shop.edit("everfresh.yaml", "out/totals.csv", "data/orders.csv")));
 }
 
 #[test]
 fn an_environment_variable_that_is_not_set() {
-    assert_seen!("file_unset_variable", seen(|shop| shop.edit("everfresh.yaml", "data/orders.csv", "${ORDERS}")));
+    assert_seen!("file_unset_variable", seen(|shop| shop.edit("everfresh.yaml", "data/orders.csv", "\"${ORDERS}\"")));
 }
 
 #[test]

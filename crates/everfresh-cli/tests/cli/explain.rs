@@ -63,7 +63,7 @@ fn a_failed_check_is_explained_with_its_rows() {
 #[test]
 fn an_environment_variable_that_changed_since_is_named() {
     let shop = Sandbox::shop();
-    shop.edit("everfresh.yaml", "data/customers.csv", "${WHERE:-data/customers.csv}");
+    shop.edit("everfresh.yaml", "data/customers.csv", "\"${WHERE:-data/customers.csv}\"");
     shop.run(&[], 0);
     shop.write("other.csv", "customer_id,name\n1,Ada\n");
     let ended = shop.everfresh_with(&["explain", "totals"], &[("WHERE", "other.csv")]);

@@ -105,7 +105,7 @@ impl Sandbox {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_everfresh"));
         command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
-        for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "RUST_LOG", "RATES_URL"] {
+        for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "RUST_LOG", "COLUMNS", "RATES_URL"] {
             command.env_remove(name);
         }
         command.env("HOME", self.path()).env("XDG_STATE_HOME", self.file("state"));
@@ -224,6 +224,7 @@ macro_rules! assert_seen {
             filters => [
                 (r"saved (<1 ms|[\d.]+ m?s) *", "saved [time]  "),
                 (r" +(<1 ms|[\d.]+ m?s)\b", " [time]"),
+                (r"\((<1 ms|[\d.]+ m?s)\b", "([time]"),
                 (r"\b[\d.]+ (B|kB|MB)\b", "[size]"),
                 (r"\b[0-9a-f]{64}\b", "[fingerprint]"),
                 (r"\b[0-9a-f]{12}\b", "[fingerprint]"),

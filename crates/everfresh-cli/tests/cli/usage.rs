@@ -48,7 +48,7 @@ fn init_writes_a_pipeline_that_runs_and_overwrites_nothing() {
     assert_seen!("init_run", sandbox.everfresh(&["run", "demo"]));
     assert!(sandbox.run(&["demo"], 0).all("hit"));
     assert_seen!("init_again", sandbox.everfresh(&["init", "demo"]));
-    assert_eq!(sandbox.read("demo/out/by_country.csv").lines().count(), 4);
+    assert_eq!(sandbox.read("demo/out/by_country.csv").lines().count(), 5);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn init_leaves_a_gitignore_alone() {
 fn the_schema_is_json_and_needs_no_pipeline() {
     let schema = Sandbox::empty().everfresh(&["schema"]);
     assert_eq!(schema.code, Some(0));
-    assert_eq!(schema.json()["properties"]["steps"]["type"], "object");
+    assert!(schema.json()["properties"]["steps"].is_object(), "{schema:?}");
 }
 
 #[test]

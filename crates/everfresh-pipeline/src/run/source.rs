@@ -12,7 +12,7 @@ use crate::{
     reason::{Change, Reason},
     report::Outcome,
     spec::model::{Source, SourceKind, SqliteQuery},
-    table::{Facts, FileOrigin, Origin, SourceFile, Table, write_part},
+    table::{Facts, FileOrigin, declared_columns_exist, Origin, SourceFile, Table, write_part},
 };
 use everfresh::{Fingerprint, FingerprintBuilder, disk::Space, file::Seen};
 use everfresh_sources::{
@@ -271,7 +271,7 @@ impl SourceRun<'_> {
             Err(error) => {
                 let Some(record) = before.filter(|_| rows_there) else { return Err(error.into()) };
                 let age = Duration::from_nanos(u64::try_from(now_ns().saturating_sub(record.asked_ns)).unwrap_or(u64::MAX));
-                let allowed = stale_if_error.is_some_and(|more| age < ttl.saturating_add(more));
+                let allowed = error.is_transient() && stale_if_error.is_some_and(|more| age < ttl.saturating_add(more));
                 if !allowed {
                     return Err(error.into());
                 }
@@ -295,6 +295,7 @@ impl SourceRun<'_> {
                 let options = &with_format(url, options);
                 let schema = everfresh_sources::infer_schema(file.path(), options)?;
                 let schema = everfresh_sources::unify(&[(file.path().to_owned(), schema)])?;
+                declared_columns_exist(options, &schema)?;
                 let every: Vec<usize> = (0..schema.fields().len()).collect();
                 let batches = everfresh_sources::read(file.path(), options, &schema, &every, BATCH_ROWS)?;
                 let batches = batches.map(|batch| batch.map_err(BoxError::from));

@@ -215,7 +215,8 @@ impl<'a> Reader<'a> {
             .map(|entry| {
                 let field = Field::from(entry);
                 let text = self.text(field)?;
-                let Some((table, key)) = text.split_once('.').filter(|(table, key)| !table.is_empty() && !key.is_empty())
+                let Some((table, key)) =
+                    text.split_once('.').filter(|(table, key)| !table.is_empty() && !key.is_empty())
                 else {
                     let message = format!("`{}` must name a table and its column", entry.key);
                     self.report(self.error(field.span(), message).help(format!("such as `{SHORT}`")));
@@ -223,10 +224,7 @@ impl<'a> Reader<'a> {
                 };
                 let (column, to) = (entry.key.to_string(), (table.to_owned(), field.span()));
                 self.uses.push(to.clone());
-                Some((
-                    format!("relationships({column})"),
-                    CheckKind::Relationship { column, to, key: key.to_owned() },
-                ))
+                Some((format!("relationships({column})"), CheckKind::Relationship { column, to, key: key.to_owned() }))
             })
             .collect();
         kinds.into_iter().collect()

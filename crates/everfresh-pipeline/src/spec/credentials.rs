@@ -67,7 +67,8 @@ pub(super) fn in_urls(text: &str) -> Vec<Span> {
             continue;
         }
         let rest = text.get(at..).unwrap_or("");
-        let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>')).unwrap_or(rest.len());
+        let end =
+            rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>')).unwrap_or(rest.len());
         found.extend(in_url(rest.get(..end).unwrap_or("")).into_iter().map(|range| range.start + at..range.end + at));
         after = at + end;
     }
@@ -158,7 +159,9 @@ mod tests {
 
     #[test]
     fn names_tell_credentials() {
-        for name in ["Authorization", "Proxy-Authorization", "X-API-Key", "x_api_key", "access_token", "Cookie", "X-Auth"] {
+        for name in
+            ["Authorization", "Proxy-Authorization", "X-API-Key", "x_api_key", "access_token", "Cookie", "X-Auth"]
+        {
             assert!(is_credential(name), "{name}");
         }
         for name in ["Accept", "Author", "User-Agent", "monkey", "If-None-Match"] {

@@ -185,9 +185,11 @@ impl Diagnostic {
             (Some((other, label)), _) => {
                 group.element(self.snippet(&[primary, (AnnotationKind::Context, other, Some(label))]))
             }
-            (None, Some((span, label))) => group
-                .element(self.snippet(&[primary]))
-                .element(self.snippet(&[(AnnotationKind::Context, span, Some(label))])),
+            (None, Some((span, label))) => group.element(self.snippet(&[primary])).element(self.snippet(&[(
+                AnnotationKind::Context,
+                span,
+                Some(label),
+            )])),
             (None, None) => group.element(self.snippet(&[primary])),
         };
         match &self.help {
@@ -208,9 +210,9 @@ impl Diagnostic {
         let text = self.file.text.get(start..end).unwrap_or("");
         let snippet = Snippet::source(text).line_start(first + 1).path(self.file.name.as_str());
         snippet.annotations(
-            places
-                .iter()
-                .map(|(kind, span, label)| kind.span(span.start - start..span.end.max(span.start) - start).label(*label)),
+            places.iter().map(|(kind, span, label)| {
+                kind.span(span.start - start..span.end.max(span.start) - start).label(*label)
+            }),
         )
     }
 }
@@ -258,7 +260,9 @@ impl LoadError {
         match self {
             Self::Invalid(diagnostics) => render(diagnostics, color),
             Self::NotFound { message, help, .. } => Self::plain(message, Some(help), color),
-            Self::Io { path, source } => Self::plain(&format!("cannot read `{}`: {source}", path.display()), None, color),
+            Self::Io { path, source } => {
+                Self::plain(&format!("cannot read `{}`: {source}", path.display()), None, color)
+            }
         }
     }
 

@@ -13,7 +13,10 @@ use super::{
 use crate::engine::ParamValue;
 use everfresh::FingerprintBuilder;
 use everfresh_sources::Secret;
-use std::{borrow::Cow, collections::{HashMap, HashSet}};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 /// Schemes of an `authorization` header, which may be shown.
 const SCHEMES: [&str; 4] = ["Basic ", "Bearer ", "Token ", "ApiKey "];
@@ -113,9 +116,9 @@ impl<'a> Reader<'a> {
         let filled = self.fill(field, text, Place::Header)?;
         let mut hidden = Vec::new();
         if credentials::is_credential(field.name) {
-            let scheme = SCHEMES.iter().find(|scheme| {
-                filled.text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-            });
+            let scheme = SCHEMES
+                .iter()
+                .find(|scheme| filled.text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
             hidden.push(scheme.map_or(0, |scheme| scheme.len())..filled.text.len());
         }
         Some(self.conceal(field, filled, hidden))
@@ -193,7 +196,7 @@ impl<'a> Reader<'a> {
             return;
         }
         let value = value.map(|value| match secret {
-            true => *Secret::secret(value, "", &self.secret_key()).fingerprint(),
+            true => *Secret::keyed(value, "", &self.secret_key()).fingerprint(),
             false => FingerprintBuilder::new("everfresh.env").str(value).finish(),
         });
         self.environment.reads.push(EnvRead { name: name.to_owned(), value, secret });
@@ -262,7 +265,8 @@ impl<'a> Reader<'a> {
         let exposed = hidden.iter().any(|range| {
             // A user's name alone is no secret beside a password that is one.
             let after = filled.text.get(range.end..).unwrap_or("");
-            let user = filled.text.get(range.clone()).and_then(|text| text.find(':')).filter(|_| after.starts_with('@'));
+            let user =
+                filled.text.get(range.clone()).and_then(|text| text.find(':')).filter(|_| after.starts_with('@'));
             let range = range.start + user.map_or(0, |colon| colon + 1)..range.end;
             filled.literals.iter().any(|literal| {
                 let both = range.start.max(literal.start)..range.end.min(literal.end).max(range.start);
@@ -285,7 +289,7 @@ impl<'a> Reader<'a> {
         }
         let shown = redacted(&filled, &hidden);
         let key = self.secret_key();
-        Secret::secret(filled.text, shown, &key)
+        Secret::keyed(filled.text, shown, &key)
     }
 }
 

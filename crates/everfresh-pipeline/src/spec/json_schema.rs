@@ -57,9 +57,6 @@ fn object(table: &'static Table, kind: Option<&'static Kind>) -> Value {
             _ => {}
         }
         if let [group] = kind.one_of {
-            if !kind.marks.iter().any(|mark| group.contains(mark)) {
-                required.extend(kind.marks);
-            }
             map.insert("oneOf".into(), group.iter().map(|name| json!({ "required": [name] })).collect());
         }
     }

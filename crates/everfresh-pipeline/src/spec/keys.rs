@@ -215,7 +215,11 @@ pub(super) static SOURCE: Table = Table {
                         Shape::Duration,
                         "For how long after its ttl the last good answer stands in for one that cannot be had.",
                     ),
-                    key("timeout", Shape::Duration, "The longest that one request may take; `30s` unless said otherwise."),
+                    key(
+                        "timeout",
+                        Shape::Duration,
+                        "The longest that one request may take; `30s` unless said otherwise.",
+                    ),
                 ],
                 READING,
             ],
@@ -337,14 +341,22 @@ pub(super) static CHECK: Table = Table {
             about: "a `row_count` check",
             marks: &["row_count"],
             one_of: &[],
-            keys: &[&[key("row_count", Shape::RowCount, "The number of rows, or the least and the most; null is open.")]],
+            keys: &[&[key(
+                "row_count",
+                Shape::RowCount,
+                "The number of rows, or the least and the most; null is open.",
+            )]],
         },
         Kind {
             about: "an `accepted_values` check",
             marks: &["accepted_values"],
             one_of: &[],
             keys: &[&[
-                key("accepted_values", Shape::MapOf(&Shape::ListOf(&Shape::Scalar)), "The values that columns may have."),
+                key(
+                    "accepted_values",
+                    Shape::MapOf(&Shape::ListOf(&Shape::Scalar)),
+                    "The values that columns may have.",
+                ),
                 MAX_BAD,
             ]],
         },

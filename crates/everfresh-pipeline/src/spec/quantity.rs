@@ -110,7 +110,22 @@ mod tests {
         ] {
             assert_eq!(parse_duration(text), Some(Duration::from_millis(milliseconds)), "{text}");
         }
-        for text in ["", "m", "5x", "-5m", "-1", "1h30", "nan", "inf", "5 minutes ago", "99999999999w", "1..5h", "5m!", "+5", "+5m"] {
+        for text in [
+            "",
+            "m",
+            "5x",
+            "-5m",
+            "-1",
+            "1h30",
+            "nan",
+            "inf",
+            "5 minutes ago",
+            "99999999999w",
+            "1..5h",
+            "5m!",
+            "+5",
+            "+5m",
+        ] {
             assert_eq!(parse_duration(text), None, "{text}");
         }
     }

@@ -198,7 +198,9 @@ impl<'a> Reader<'a> {
             match (found, kind) {
                 (Some(key), _) => self.keep(entry, key, table, &mut known),
                 // Without a mark nobody knows what it is: look at the value all the same.
-                (None, None) if elsewhere().is_some() => elsewhere().into_iter().for_each(|key| self.keep(entry, key, table, &mut known)),
+                (None, None) if elsewhere().is_some() => {
+                    elsewhere().into_iter().for_each(|key| self.keep(entry, key, table, &mut known))
+                }
                 (None, _) if table.extensions && name.starts_with("x-") => {}
                 // A mark of another kind is reported already.
                 (None, Some(_)) if table.marked(name).is_some() => {}
@@ -421,7 +423,9 @@ impl<'a> Reader<'a> {
         match self.typed(field, "a number", "null is open")? {
             Scalar::Null => Some(None),
             Scalar::Int(value) => Some(Some(value as f64)),
-            Scalar::Huge(value) | Scalar::Float(value) if !value.is_nan() => Some(Some(value).filter(|v| v.is_finite())),
+            Scalar::Huge(value) | Scalar::Float(value) if !value.is_nan() => {
+                Some(Some(value).filter(|v| v.is_finite()))
+            }
             Scalar::Text(_) => self.none(field, "a number", "for dates and texts, write a `sql` check"),
             _ => self.none(field, "a number", "null is open"),
         }
@@ -543,7 +547,11 @@ pub(super) fn list(names: &[&str], and: &str) -> String {
 
 fn names_of(keys: impl Iterator<Item = &'static Key>) -> String {
     let mut names: Vec<&str> = Vec::new();
-    keys.for_each(|key| if !names.contains(&key.name) { names.push(key.name) });
+    keys.for_each(|key| {
+        if !names.contains(&key.name) {
+            names.push(key.name)
+        }
+    });
     list(&names, "and")
 }
 

@@ -27,7 +27,9 @@ impl<'a> Scalar<'a> {
             "true" | "True" | "TRUE" => Self::Bool(true),
             "false" | "False" | "FALSE" => Self::Bool(false),
             // Most scalars are names: only these characters can start a number.
-            other if !other.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.')) => Self::Text(text),
+            other if !other.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.')) => {
+                Self::Text(text)
+            }
             other => number(other).unwrap_or(Self::Text(text)),
         }
     }
@@ -80,8 +82,24 @@ mod tests {
     #[test]
     fn scalars_mean_what_yaml_1_2_says() {
         let plain = |text: &'static str| Scalar::plain(text.into());
-        for text in ["no", "NA", "yes", "on", "1_000", "0x", "0xg", "0o8", "-", ".", "+.", "1e", "e5", "1.2.3", "2013-01-01", "5m"]
-        {
+        for text in [
+            "no",
+            "NA",
+            "yes",
+            "on",
+            "1_000",
+            "0x",
+            "0xg",
+            "0o8",
+            "-",
+            ".",
+            "+.",
+            "1e",
+            "e5",
+            "1.2.3",
+            "2013-01-01",
+            "5m",
+        ] {
             assert_eq!(plain(text), Scalar::Text(text.into()));
         }
         assert_eq!(plain("~"), Scalar::Null);

@@ -75,9 +75,8 @@ impl<'a> Reader<'a> {
     fn sqlite_sink(&mut self, path: Field<'a>, fields: &Fields<'a>) -> Option<SinkKind> {
         let path = self.fill_path(path);
         let table = fields.get("table").and_then(|field| self.filled_text(field));
-        let mode = fields.get("mode").map_or(Some("replace"), |field| {
-            self.one_of(field, &["replace", "append", "upsert"])
-        });
+        let mode =
+            fields.get("mode").map_or(Some("replace"), |field| self.one_of(field, &["replace", "append", "upsert"]));
         let key = fields.get("key").map(|field| self.names(field, false));
         let mode = match (mode?, key) {
             ("upsert", Some(key)) => SinkMode::Upsert(key?),

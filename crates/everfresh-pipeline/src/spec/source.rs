@@ -113,7 +113,9 @@ impl<'a> Reader<'a> {
     /// The text may hold a secret: no message says it.
     fn check_url(&mut self, field: Field<'a>, url: &str) -> bool {
         let rest = ["http://", "https://"].iter().find_map(|scheme| {
-            url.get(..scheme.len()).filter(|start| start.eq_ignore_ascii_case(scheme)).and_then(|_| url.get(scheme.len()..))
+            url.get(..scheme.len())
+                .filter(|start| start.eq_ignore_ascii_case(scheme))
+                .and_then(|_| url.get(scheme.len()..))
         });
         let diagnostic = match rest {
             None => {

@@ -134,7 +134,8 @@ fn place_in(file: &str, scalar: &Span, text: &str, span: &Span) -> Option<Span> 
     let raw = file.get(scalar.clone())?;
     if let Some(at) = raw.find(text.trim_end()) {
         let start = scalar.start + at;
-        return (span.end <= text.len()).then(|| start + span.start..(start + span.end).min(scalar.end.max(start + span.start)));
+        return (span.end <= text.len())
+            .then(|| start + span.start..(start + span.end).min(scalar.end.max(start + span.start)));
     }
     // The span of an indented block starts with its first line's text.
     let mut lines = raw.split_inclusive('\n');

@@ -61,11 +61,7 @@ impl<'a> Reader<'a> {
                 let enabled = fields.get("enabled").map_or(Some(true), |field| self.boolean(field));
                 let ttl = fields.get("ttl").map(|field| self.duration(field));
                 let tags = fields.get("tags").map_or(Some(Vec::new()), |field| self.names(field, true));
-                Some(Keeping {
-                    enabled: enabled?,
-                    ttl: ttl.map_or(Some(None), |ttl| ttl.map(Some))?,
-                    tags: tags?,
-                })
+                Some(Keeping { enabled: enabled?, ttl: ttl.map_or(Some(None), |ttl| ttl.map(Some))?, tags: tags? })
             }
         }
     }

@@ -68,7 +68,8 @@ pub(super) fn pieces(text: &str, params: bool) -> Result<Vec<(Span, Piece<'_>)>,
         }
         flush(&mut pieces, literal, at);
         let open = if env { 2 } else { 1 };
-        let help = if env { "write `$${` for a `${` that means itself" } else { "write `{{` for a `{` that means itself" };
+        let help =
+            if env { "write `$${` for a `${` that means itself" } else { "write `{{` for a `{` that means itself" };
         let Some(end) = rest.find('}') else {
             return Err(Malformed { span: at..text.len(), message: "this reference has no `}`".into(), help });
         };

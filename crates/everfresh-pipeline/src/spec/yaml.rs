@@ -142,7 +142,12 @@ struct Open<'t> {
 
 enum Inside<'t> {
     List(Vec<Node<'t>>),
-    Map { entries: Vec<Entry<'t>>, key: Option<(Cow<'t, str>, Span)>, merged: Vec<Node<'t>>, seen: HashSet<Cow<'t, str>> },
+    Map {
+        entries: Vec<Entry<'t>>,
+        key: Option<(Cow<'t, str>, Span)>,
+        merged: Vec<Node<'t>>,
+        seen: HashSet<Cow<'t, str>>,
+    },
 }
 
 impl<'t> Builder<'t> {
@@ -325,13 +330,15 @@ fn tag_place(text: &str, place: &Place) -> Span {
 
 fn syntax(text: &str, error: &ScanError) -> Problem {
     let mark = error.marker();
-    let at = mark.byte_offset().or_else(|| text.char_indices().nth(mark.index()).map(|(at, _)| at)).unwrap_or(text.len());
+    let at =
+        mark.byte_offset().or_else(|| text.char_indices().nth(mark.index()).map(|(at, _)| at)).unwrap_or(text.len());
     let end = text.get(at..).and_then(|rest| rest.chars().next()).map_or(at, |c| at + c.len_utf8());
     let (message, help) = match error.kind() {
         ErrorKind::UnknownAnchor => ("this alias names no anchor", "put a text that starts with `*` in quotes"),
-        ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidMappingValueWhitespace => {
-            ("a `: ` cannot stand here", "put a text with `: ` in quotes, or write it below `|`; else check the indentation")
-        }
+        ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidMappingValueWhitespace => (
+            "a `: ` cannot stand here",
+            "put a text with `: ` in quotes, or write it below `|`; else check the indentation",
+        ),
         ErrorKind::TabInIndentation | ErrorKind::TabInBlockIndentation | ErrorKind::TabNotAllowed => {
             ("a tab cannot indent", "use spaces")
         }
@@ -342,13 +349,17 @@ fn syntax(text: &str, error: &ScanError) -> Problem {
         ErrorKind::ExpectedFlowSequenceSeparator | ErrorKind::UnexpectedEofFlowSequence => {
             ("this list is not closed", "put `,` between its items and `]` at its end; a text with `[` needs quotes")
         }
-        ErrorKind::UnclosedFlowCollection { .. } => ("this is opened and never closed", "close it, or put it in quotes"),
+        ErrorKind::UnclosedFlowCollection { .. } => {
+            ("this is opened and never closed", "close it, or put it in quotes")
+        }
         ErrorKind::UnexpectedCharacter { .. } => ("a text cannot start like this", "put it in quotes"),
         ErrorKind::ExpectedBlockMappingKey | ErrorKind::SimpleKeyExpected => {
             ("this is no `key: value`", "check the indentation, and that the key is followed by `: `")
         }
         ErrorKind::RecursionLimitExceeded => ("this is nested too deeply", "make it flatter"),
-        ErrorKind::UnknownQuotedScalarEscape => ("this escape does not exist", "put the text in `'…'`, where `\\` is itself"),
+        ErrorKind::UnknownQuotedScalarEscape => {
+            ("this escape does not exist", "put the text in `'…'`, where `\\` is itself")
+        }
         _ => return problem(at..end, format!("this is not YAML: {}", error.info()), None),
     };
     problem(at..end, message, Some(help))
@@ -389,8 +400,22 @@ mod tests {
         assert_eq!(
             slices,
             [
-                "é", "plain text", "b", "'quoted'", "c", "one\n  two", "d", "[1, {e: \"x\"}]", "1", "{e: \"x\"}", "e",
-                "\"x\"", "f", "last", "g", "last"
+                "é",
+                "plain text",
+                "b",
+                "'quoted'",
+                "c",
+                "one\n  two",
+                "d",
+                "[1, {e: \"x\"}]",
+                "1",
+                "{e: \"x\"}",
+                "e",
+                "\"x\"",
+                "f",
+                "last",
+                "g",
+                "last"
             ]
         );
     }

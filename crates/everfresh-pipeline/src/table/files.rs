@@ -111,6 +111,13 @@ impl SourceFile {
     }
 }
 
+/// A type that is declared for a column that nobody has is a typing error.
+pub fn declared_columns_exist(options: &ReadOptions, schema: &SchemaRef) -> Result<(), Failure> {
+    let Some((name, nearest)) = options.missing_columns(schema).into_iter().next() else { return Ok(()) };
+    let hint = nearest.map(|nearest| format!(": did you mean `{nearest}`?")).unwrap_or_default();
+    Err(Failure::Other(format!("`columns:` declares `{name}`, which is no column of the source{hint}")))
+}
+
 impl FileOrigin {
     /// These files, read like this.
     pub fn new(files: Vec<SourceFile>, options: Arc<ReadOptions>) -> Self {
@@ -175,6 +182,7 @@ impl FileOrigin {
             .map(|file| Ok((file.path.clone(), self.schema_of(cache, file)?)))
             .collect::<Result<Vec<_>, Failure>>()?;
         let schema = everfresh_sources::unify(&schemas)?;
+        declared_columns_exist(&self.options, &schema)?;
         let parts =
             self.files.par_iter().map(|file| self.part(cache, file, &schema)).collect::<Result<Vec<_>, Fault>>()?;
         let facts = Facts::new(schema, parts);

@@ -15,7 +15,7 @@ mod input;
 mod scan;
 mod writer;
 
-pub use files::{FileOrigin, SourceFile};
+pub use files::{FileOrigin, SourceFile, declared_columns_exist};
 pub use input::Input;
 pub(crate) use writer::from_box;
 pub use writer::{WrittenPart, write_part};

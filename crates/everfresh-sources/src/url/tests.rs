@@ -185,7 +185,7 @@ fn a_redirect_on_the_same_host_keeps_the_headers_and_another_host_gets_none() {
     let there = format!("Location: {}\r\n", elsewhere.url("/other"));
     let server =
         Server::start(vec![answer("301 Moved", "Location: ../new?y=2\r\n", b""), answer("302 Found", &there, b"")]);
-    let headers = [("X-Key".to_owned(), Secret::secret("hunter2", "***", &[0; 32]))];
+    let headers = [("X-Key".to_owned(), Secret::keyed("hunter2", "***", &[0; 32]))];
     let url = Secret::public(server.url("/old/path").replace("http://", "http://me:p%40ss@"));
     let fetched = fetch(&UrlRequest { url: &url, headers: &headers, timeout: LONG }, None).unwrap();
     assert_eq!(body(fetched).0, b"there");
@@ -244,12 +244,12 @@ fn no_error_shows_a_secret() {
     }
     for url in urls {
         let shown = url.replace(&format!("token={secret}"), "token=***").replace(&format!("url {secret}"), "url ***");
-        let url = Secret::secret(url, shown, &[0; 32]);
-        let headers = [("X-Key".to_owned(), Secret::secret(secret, "***", &[0; 32]))];
+        let url = Secret::keyed(url, shown, &[0; 32]);
+        let headers = [("X-Key".to_owned(), Secret::keyed(secret, "***", &[0; 32]))];
         let error = fetch(&UrlRequest { url: &url, headers: &headers, timeout: LONG }, None).unwrap_err();
         assert!(!format!("{error} {error:?}").contains(secret), "{error:?}");
     }
-    let broken = [("X-Key".to_owned(), Secret::secret("hunter2\n", "***", &[0; 32]))];
+    let broken = [("X-Key".to_owned(), Secret::keyed("hunter2\n", "***", &[0; 32]))];
     let url = Secret::public("http://127.0.0.1:1/");
     let error = fetch(&UrlRequest { url: &url, headers: &broken, timeout: LONG }, None).unwrap_err();
     assert!(matches!(error, UrlError::Invalid { .. }) && !format!("{error} {error:?}").contains(secret), "{error:?}");

@@ -117,15 +117,25 @@ fn an_error_of_the_query_says_what_failed() {
     assert!(error.to_string().contains("'x'"), "{error}");
 }
 
+#[track_caller]
+fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited too long until {what}");
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn a_query_stops_soon_after_it_is_cancelled() {
     for sql in ["select sum(a) as s from t", "select a from t order by a", "select t.a from t join t u on t.a = u.a", "select a from t where a < 0"] {
         let mut endless = cut(&table(vec![("a", ints(0..8192))]), &[8192]);
         endless.endless = true;
-        let dropped = Arc::clone(&endless.dropped);
+        let open = Arc::clone(&endless.open);
         let query = plan(sql, &tables(vec![("t", endless)])).unwrap();
         let cancel = Cancel::default();
         let mut batches = query.execute(cancel.clone()).unwrap();
+        wait_until("the scan starts", || open.load(Ordering::SeqCst) > 0);
         let started = Instant::now();
         let waiter = std::thread::spawn(move || batches.next());
         cancel.cancel();
@@ -133,11 +143,7 @@ fn a_query_stops_soon_after_it_is_cancelled() {
         assert_eq!(error.downcast_ref::<SqlError>().unwrap().kind, SqlErrorKind::Cancelled, "{sql}");
         assert!(started.elapsed() < Duration::from_secs(5), "{sql} took {:?}", started.elapsed());
         // The source is let go of, too.
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while !dropped.load(Ordering::SeqCst) {
-            assert!(Instant::now() < deadline, "{sql}: the scan goes on");
-            std::thread::yield_now();
-        }
+        wait_until("the scan ends", || open.load(Ordering::SeqCst) == 0);
     }
 }
 
@@ -153,15 +159,11 @@ fn a_query_that_was_cancelled_before_does_not_start() {
 fn a_reader_that_leaves_early_stops_the_query() {
     let mut endless = cut(&table(vec![("a", ints(0..8192))]), &[8192]);
     endless.endless = true;
-    let dropped = Arc::clone(&endless.dropped);
+    let open = Arc::clone(&endless.open);
     let mut batches = plan("select a from t", &tables(vec![("t", endless)])).unwrap().execute(Cancel::default()).unwrap();
     assert_eq!(batches.next().unwrap().unwrap().num_rows(), 8192);
     drop(batches);
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !dropped.load(Ordering::SeqCst) {
-        assert!(Instant::now() < deadline, "the scan goes on");
-        std::thread::yield_now();
-    }
+    wait_until("the scan ends", || open.load(Ordering::SeqCst) == 0);
 }
 
 fn large() -> RecordBatch {

@@ -14,7 +14,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
 };
 
@@ -29,13 +29,13 @@ pub struct Memory {
     pub fails_after: Option<usize>,
     /// Goes on for ever.
     pub endless: bool,
-    /// Set when an iterator over this table is dropped.
-    pub dropped: Arc<AtomicBool>,
+    /// How many iterators over this table there are.
+    pub open: Arc<AtomicUsize>,
 }
 
 struct Rows {
     batches: Box<dyn Iterator<Item = Result<RecordBatch, BoxError>> + Send>,
-    dropped: Arc<AtomicBool>,
+    open: Arc<AtomicUsize>,
 }
 
 impl Iterator for Rows {
@@ -47,7 +47,7 @@ impl Iterator for Rows {
 
 impl Drop for Rows {
     fn drop(&mut self) {
-        self.dropped.store(true, Ordering::SeqCst);
+        self.open.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -73,7 +73,8 @@ impl TableScan for Memory {
         } else {
             Box::new(rows)
         };
-        Ok(Box::new(Rows { batches, dropped: Arc::clone(&self.dropped) }))
+        self.open.fetch_add(1, Ordering::SeqCst);
+        Ok(Box::new(Rows { batches, open: Arc::clone(&self.open) }))
     }
 }
 
@@ -122,7 +123,7 @@ pub fn cut(batch: &RecordBatch, sizes: &[usize]) -> Memory {
         claimed: None,
         fails_after: None,
         endless: false,
-        dropped: Arc::default(),
+        open: Arc::default(),
     }
 }
 

@@ -82,7 +82,9 @@ impl Collection<'_> {
         report.removed_bytes += self.remove_orphans(&snapshot)?;
 
         let in_flight = |name: &Fingerprint, seen: &Seen| {
-            !snapshot.referred.contains(name) && seen.touched_ms.saturating_add(self.grace_ms) > now_ms
+            // A touch in the same millisecond is stamped with the next one.
+            let recent = self.grace_ms > 0 && seen.touched_ms.saturating_add(self.grace_ms) > now_ms;
+            recent && !snapshot.referred.contains(name)
         };
         let garbage: Vec<_> = snapshot
             .blobs

@@ -73,22 +73,22 @@ fn sources() {
 
 #[test]
 fn steps() {
-    insta::assert_snapshot!(beside(&[
-        "x-steps: { a: 1 }\nchekcs: {}",
-        "sinks: { x: { from: claen, file: x.csv } }",
-    ]));
-    insta::assert_snapshot!("steps_2", drawn(&[
-        "steps: { a: {}, b: { timeout: 5x }, c: { from: a }, d: { sql: select 1, sql_file: x.sql } }\n",
-        "steps: { a: { sql: '' }, b: { sql: 5 }, c: { sql_file: missing.sql }, d: { sql: 'select ${X}' } }\n",
-        "steps: { a: { sql: select 1, normalize: [x] }, b: { normalize: x }, c: { sql: select 1, from: a } }\n",
-        "steps: { a: { sql: select 1, per: file, timeout: -1, retries: 1.5, cache: { ttl: x, tag: y, tags: {} } } }\n",
-        "steps: { a: { from: a, normalize: x, per: partition }, b: { from: b, normalize: [], standardize: [x, x] } }\n",
-        "steps: { a: { from: a, normalize: [x, y], standardize: [y] } }\n",
-        "steps: { a: { from: a, aggregate: { by: x } }, b: { from: b, aggregate: { columns: {} } }, c: { from: c, aggregate: x } }\n",
-        "steps: { a: { from: a, aggregate: { columns: { x: [avg, first], y: maen } } } }\n",
-        "steps: { a: { from: a, aggregate: { by: x_mean, columns: { x: mean } } } }\n",
-        "sources: { a: { file: a.csv } }\nsteps: { a: { sql: select 1 }, b: { from: aa, normalize: x } }\n",
-    ]));
+    insta::assert_snapshot!(beside(&["x-steps: { a: 1 }\nchekcs: {}", "sinks: { x: { from: claen, file: x.csv } }",]));
+    insta::assert_snapshot!(
+        "steps_2",
+        drawn(&[
+            "steps: { a: {}, b: { timeout: 5x }, c: { from: a }, d: { sql: select 1, sql_file: x.sql } }\n",
+            "steps: { a: { sql: '' }, b: { sql: 5 }, c: { sql_file: missing.sql }, d: { sql: 'select ${X}' } }\n",
+            "steps: { a: { sql: select 1, normalize: [x] }, b: { normalize: x }, c: { sql: select 1, from: a } }\n",
+            "steps: { a: { sql: select 1, per: file, timeout: -1, retries: 1.5, cache: { ttl: x, tag: y, tags: {} } } }\n",
+            "steps: { a: { from: a, normalize: x, per: partition }, b: { from: b, normalize: [], standardize: [x, x] } }\n",
+            "steps: { a: { from: a, normalize: [x, y], standardize: [y] } }\n",
+            "steps: { a: { from: a, aggregate: { by: x } }, b: { from: b, aggregate: { columns: {} } }, c: { from: c, aggregate: x } }\n",
+            "steps: { a: { from: a, aggregate: { columns: { x: [avg, first], y: maen } } } }\n",
+            "steps: { a: { from: a, aggregate: { by: x_mean, columns: { x: mean } } } }\n",
+            "sources: { a: { file: a.csv } }\nsteps: { a: { sql: select 1 }, b: { from: aa, normalize: x } }\n",
+        ])
+    );
 }
 
 #[test]

@@ -136,7 +136,9 @@ fn sources() {
         ..ReadOptions::default()
     };
     assert_eq!(file(2), ("/pipeline/data/plain.txt", plain, false));
-    let SourceKind::Sqlite { path, query: SqliteQuery::Table(table) } = &spec.sources[3].kind else { panic!("no table") };
+    let SourceKind::Sqlite { path, query: SqliteQuery::Table(table) } = &spec.sources[3].kind else {
+        panic!("no table")
+    };
     assert_eq!((path, table.as_str()), (&PathBuf::from("/pipeline/data/planes.db"), "planes"));
     let SourceKind::Sqlite { query: SqliteQuery::Query { sql, bind }, .. } = &spec.sources[4].kind else {
         panic!("no query")
@@ -262,8 +264,7 @@ fn variables_are_filled_in_with_the_type_that_they_then_have() {
     assert_eq!(loaded.spec.params["text"], ParamValue::Text("2013".into()));
     assert_eq!(loaded.spec.params["d"], ParamValue::Text("x".into()));
     assert_eq!((loaded.spec.cache.version, loaded.spec.cache.enabled), (3, false));
-    let reads: Vec<_> =
-        loaded.env.iter().map(|read| (read.name.as_str(), read.value.is_some(), read.secret)).collect();
+    let reads: Vec<_> = loaded.env.iter().map(|read| (read.name.as_str(), read.value.is_some(), read.secret)).collect();
     assert_eq!(reads, [("YEAR", true, false), ("UNSET", false, false), ("ON", true, false), ("V", false, false)]);
     let other = load(text, &[], &[("YEAR", "2014"), ("ON", "false")]).unwrap();
     assert_ne!(other.env[0].value, loaded.env[0].value);
@@ -301,7 +302,8 @@ fn sql_of_its_own_file_is_read() {
       = help: did you mean `flights`?
     ");
 
-    fs::write(&file, "steps: { a: { sql_file: sql/delay.sql }, b: { sql_file: sql/pasted.sql }, c: { sql_file: . } }").unwrap();
+    fs::write(&file, "steps: { a: { sql_file: sql/delay.sql }, b: { sql_file: sql/pasted.sql }, c: { sql_file: . } }")
+        .unwrap();
     let LoadError::Invalid(errors) = spec::load(&file, &options).unwrap_err() else { panic!("wrong kind") };
     let messages: Vec<_> = errors.iter().map(|error| (error.message.as_str(), error.help.as_deref())).collect();
     assert_eq!(messages[0], ("there is no file `sql/delay.sql`", Some("did you mean `sql/delays.sql`?")));
@@ -334,11 +336,17 @@ fn what_is_not_there_is_told_with_what_to_do() {
     let options = LoadOptions { params: &[], cache_dir: None, env: &|_| None, secret_key: &|| [0; 32] };
     let told = |path: PathBuf| {
         let error = spec::load(&path, &options).unwrap_err();
-        (matches!(error, LoadError::NotFound { .. }), error.to_string().replace(&folder.path().display().to_string(), "F"))
+        (
+            matches!(error, LoadError::NotFound { .. }),
+            error.to_string().replace(&folder.path().display().to_string(), "F"),
+        )
     };
     assert_eq!(
         told(folder.path().into()),
-        (true, "error: the folder `F` has no `everfresh.yaml`\n |\n = help: `everfresh init F` makes one that runs".into())
+        (
+            true,
+            "error: the folder `F` has no `everfresh.yaml`\n |\n = help: `everfresh init F` makes one that runs".into()
+        )
     );
     assert!(told(folder.path().join("nowhere")).1.contains("there is no file or folder `F/nowhere`"));
     fs::write(folder.path().join("everfresh.yml"), "").unwrap();
@@ -364,7 +372,8 @@ fn a_folder_whose_name_looks_like_a_glob_is_no_glob() {
 
 #[test]
 fn what_is_wrong_is_left_out_of_a_partial_file_and_named() {
-    let text = "sources: { a: { file: a.csv }, b: { fil: b.csv } }\nsteps: { c: { from: b, normalize: x }, d: { sql: '' } }";
+    let text =
+        "sources: { a: { file: a.csv }, b: { fil: b.csv } }\nsteps: { c: { from: b, normalize: x }, d: { sql: '' } }";
     let partial = read(text, &[], &[]).unwrap();
     let names = |spec: &Spec| (spec.sources.len(), spec.steps.iter().map(|s| s.name.clone()).collect::<Vec<_>>());
     assert_eq!(names(&partial.loaded.spec), (1, vec!["c".to_owned()]));

@@ -11,9 +11,56 @@ use proptest::prelude::*;
 /// One edit of a text: at a place, so many bytes go, and something comes in.
 fn edit() -> impl Strategy<Value = (prop::sample::Index, usize, String)> {
     let words = prop::sample::select(vec![
-        "", " ", "\n", "\t", ":", ": ", "- ", "{", "}", "[", "]", ",", "'", "\"", "#", "&a ", "*a", "<<: ", "|\n", ">\n", "~",
-        "null", "true", "-1", "0", "1e999", ".nan", "99999999999999999999", "${X}", "${X", "${secret:X}", "$${", "{year}", "{{", "{x}",
-        "sql", "file", "from: ", "é", "\u{feff}", "\r\n", "---\n", "!x ", "!!str ", "%", "\\", "\u{0}", "5m", "5GB", "://a:b@c",
+        "",
+        " ",
+        "\n",
+        "\t",
+        ":",
+        ": ",
+        "- ",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        "'",
+        "\"",
+        "#",
+        "&a ",
+        "*a",
+        "<<: ",
+        "|\n",
+        ">\n",
+        "~",
+        "null",
+        "true",
+        "-1",
+        "0",
+        "1e999",
+        ".nan",
+        "99999999999999999999",
+        "${X}",
+        "${X",
+        "${secret:X}",
+        "$${",
+        "{year}",
+        "{{",
+        "{x}",
+        "sql",
+        "file",
+        "from: ",
+        "é",
+        "\u{feff}",
+        "\r\n",
+        "---\n",
+        "!x ",
+        "!!str ",
+        "%",
+        "\\",
+        "\u{0}",
+        "5m",
+        "5GB",
+        "://a:b@c",
     ]);
     let cut = prop_oneof![Just(0), Just(0), 0..4usize, 0..200usize];
     let insert = prop_oneof![words.prop_map(str::to_owned), ".{0,3}"];
@@ -46,7 +93,10 @@ fn check(text: &str) {
     for diagnostic in &diagnostics {
         assert!(!diagnostic.message.is_empty());
         let origin = &diagnostic.file;
-        assert!(diagnostic.span.end <= origin.text().len() && diagnostic.span.start <= diagnostic.span.end, "{diagnostic:?}");
+        assert!(
+            diagnostic.span.end <= origin.text().len() && diagnostic.span.start <= diagnostic.span.end,
+            "{diagnostic:?}"
+        );
     }
     render(&diagnostics, true);
 }

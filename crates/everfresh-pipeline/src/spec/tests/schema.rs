@@ -70,9 +70,16 @@ pub fn invalid(root: &Value, schema: &Value, value: &Value) -> Option<String> {
                 fails(value.as_str().is_some_and(|text| !pattern.is_match(text)))
             }
             "minimum" => fails(value.as_f64().is_some_and(|number| number < argument.as_f64().unwrap())),
-            "minItems" => fails(value.as_array().is_some_and(|items| (items.len() as u64) < argument.as_u64().unwrap())),
-            "maxItems" => fails(value.as_array().is_some_and(|items| (items.len() as u64) > argument.as_u64().unwrap())),
+            "minItems" => {
+                fails(value.as_array().is_some_and(|items| (items.len() as u64) < argument.as_u64().unwrap()))
+            }
+            "maxItems" => {
+                fails(value.as_array().is_some_and(|items| (items.len() as u64) > argument.as_u64().unwrap()))
+            }
             "items" => value.as_array().into_iter().flatten().find_map(|item| invalid(root, argument, item)),
+            "required" if list().enumerate().any(|(at, name)| list().skip(at + 1).any(|other| other == name)) => {
+                panic!("{argument} says a name twice")
+            }
             "required" => fails(list().any(|name| value.is_object() && value.get(name.as_str().unwrap()).is_none())),
             "properties" => object().find_map(|(name, item)| invalid(root, argument.get(name)?, item)),
             "additionalProperties" => object()
@@ -193,10 +200,55 @@ fn every_key_occurs_in_the_file_with_every_key() {
 fn parser_and_schema_take_the_same_values() {
     let schema = json_schema();
     let samples = [
-        "null", "true", "1", "-1", "0", "1.5", "-2.5", ".inf", "x", "''", "'1'", "5m", "5 m", "-5m", "5GB", "5XB", "1%", "200%", "tab",
-        "content", "partition", "string", "csv", "error", "append", "[]", "[x]", "[x, x]", "[1, 2]", "[1, null]", "[2, 1]",
-        "[1]", "[null, null]", "[[x]]", "{}", "{x: 1}", "{x: string}", "{x: [1, 2]}", "{x: [mean]}", "{x: t.y}", "{x: [a, 1]}", "{enabled: false}",
-        "{columns: {x: mean}}", "{column: x, within: 1d}", "{column: x, to: t, key: y}", "'${V}'", "{x: {y: 1}}", "a.csv", "http://h/a.csv",
+        "null",
+        "true",
+        "1",
+        "-1",
+        "0",
+        "1.5",
+        "-2.5",
+        ".inf",
+        "x",
+        "''",
+        "'1'",
+        "5m",
+        "5 m",
+        "-5m",
+        "5GB",
+        "5XB",
+        "1%",
+        "200%",
+        "tab",
+        "content",
+        "partition",
+        "string",
+        "csv",
+        "error",
+        "append",
+        "[]",
+        "[x]",
+        "[x, x]",
+        "[1, 2]",
+        "[1, null]",
+        "[2, 1]",
+        "[1]",
+        "[null, null]",
+        "[[x]]",
+        "{}",
+        "{x: 1}",
+        "{x: string}",
+        "{x: [1, 2]}",
+        "{x: [mean]}",
+        "{x: t.y}",
+        "{x: [a, 1]}",
+        "{enabled: false}",
+        "{columns: {x: mean}}",
+        "{column: x, within: 1d}",
+        "{column: x, to: t, key: y}",
+        "'${V}'",
+        "{x: {y: 1}}",
+        "a.csv",
+        "http://h/a.csv",
     ];
     let mut both = 0;
     let mut neither = 0;
@@ -246,7 +298,9 @@ fn parser_and_schema_take_the_same_values() {
         }
     };
     for (section, table) in ROOT.common.iter().filter_map(|key| match &key.shape {
-        Shape::MapOf(Shape::Record(table)) | Shape::MapOf(Shape::ListOf(Shape::Record(table))) => Some((key.name, *table)),
+        Shape::MapOf(Shape::Record(table)) | Shape::MapOf(Shape::ListOf(Shape::Record(table))) => {
+            Some((key.name, *table))
+        }
         _ => None,
     }) {
         for kind in table.kinds {

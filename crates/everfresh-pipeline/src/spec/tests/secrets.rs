@@ -25,16 +25,17 @@ fn secrets_reach_urls_and_headers_and_are_shown_as_references() {
     let (url, headers, shown) = url_source(text, &env);
     assert_eq!(url.expose(), "https://me:hunter2@host/x.csv?q=1");
     assert_eq!(url.redacted(), "https://***${secret:PW}@host/x.csv?q=1");
-    let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.expose(), value.redacted())).collect();
-    assert_eq!(
-        headers,
-        [("authorization", "Bearer hunter2", "Bearer ${secret:PW}"), ("x", "hunter2", "${secret:PW}")]
-    );
+    let headers: Vec<_> =
+        headers.iter().map(|(name, value)| (name.as_str(), value.expose(), value.redacted())).collect();
+    assert_eq!(headers, [("authorization", "Bearer hunter2", "Bearer ${secret:PW}"), ("x", "hunter2", "${secret:PW}")]);
     assert!(!shown.contains(PASSWORD));
     let reads = load(text, &[], &env).unwrap().env;
-    assert_eq!(reads.iter().map(|read| (read.name.as_str(), read.secret)).collect::<Vec<_>>(), [("PW", true), ("Q", false)]);
+    assert_eq!(
+        reads.iter().map(|read| (read.name.as_str(), read.secret)).collect::<Vec<_>>(),
+        [("PW", true), ("Q", false)]
+    );
     assert!(load(text, &[], &env).unwrap().warnings.is_empty());
-    assert_eq!(reads[0].value, Some(*Secret::secret(PASSWORD, "", &[7; 32]).fingerprint()));
+    assert_eq!(reads[0].value, Some(*Secret::keyed(PASSWORD, "", &[7; 32]).fingerprint()));
 }
 
 #[test]
@@ -50,7 +51,8 @@ fn a_credential_in_a_variable_is_a_secret_even_if_it_is_not_called_one() {
 
 #[test]
 fn a_credential_in_the_file_is_masked_and_warned_of() {
-    let text = "sources: { a: { url: 'https://me:hunter2@host/x.csv?api_key=hunter2', headers: { cookie: sid=hunter2 } } }";
+    let text =
+        "sources: { a: { url: 'https://me:hunter2@host/x.csv?api_key=hunter2', headers: { cookie: sid=hunter2 } } }";
     let (url, headers, shown) = url_source(text, &[]);
     assert_eq!(url.redacted(), "https://***@host/x.csv?api_key=***");
     assert_eq!((headers[0].1.expose(), headers[0].1.redacted()), ("sid=hunter2", "***"));
