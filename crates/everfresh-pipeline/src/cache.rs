@@ -105,7 +105,8 @@ impl Cache {
         value: &T,
         blobs: &[Fingerprint],
     ) -> Result<(), Failure> {
-        let bytes = postcard::to_stdvec(value).map_err(|error| Failure::Other(format!("cannot encode a record: {error}")))?;
+        let bytes =
+            postcard::to_stdvec(value).map_err(|error| Failure::Other(format!("cannot encode a record: {error}")))?;
         Ok(self.store.put(space, key, &bytes, blobs)?)
     }
 

@@ -4,11 +4,7 @@ use crate::{
     fault::Failure,
     graph::{NodeKind, Problem},
     run::Context,
-    spec::{
-        Diagnostic, Loaded,
-        model::StepKind,
-        render,
-    },
+    spec::{Diagnostic, Loaded, model::StepKind, render},
 };
 
 /// The problems of a graph as diagnostics.
@@ -21,7 +17,9 @@ pub fn diagnostics(loaded: &Loaded, problems: Vec<Problem>) -> Vec<Diagnostic> {
                 diagnostic.help = help;
                 diagnostic
             }
-            Problem::Sql { node, origin, sql, error } => loaded.sql_error(&format!("SQL of `{node}`"), &sql, &origin, &error),
+            Problem::Sql { node, origin, sql, error } => {
+                loaded.sql_error(&format!("SQL of `{node}`"), &sql, &origin, &error)
+            }
         })
         .collect()
 }

@@ -126,7 +126,10 @@ impl Cancel {
 
     /// The same flag, which also counts as set when this much time is over; `None` adds no limit.
     pub fn within(&self, time: Option<Duration>) -> Self {
-        Self { flag: self.flag.clone(), deadline: time.and_then(|time| Instant::now().checked_add(time)).or(self.deadline) }
+        Self {
+            flag: self.flag.clone(),
+            deadline: time.and_then(|time| Instant::now().checked_add(time)).or(self.deadline),
+        }
     }
 
     /// Whether to stop.

@@ -10,7 +10,9 @@ use crate::{
     engine::SqlError,
     query::{Query, bad_rows_sql, step_sql},
     spec::{
-        model::{Check, CheckKind, Severity, Sink, SinkKind, Source, SourceKind, Spec, SqlOrigin, Step, StepKind, Span},
+        model::{
+            Check, CheckKind, Severity, Sink, SinkKind, Source, SourceKind, Span, Spec, SqlOrigin, Step, StepKind,
+        },
         suggest::closest,
     },
 };
@@ -161,7 +163,8 @@ impl Graph {
         mark(&mut needed);
         for (id, node) in self.nodes.iter().enumerate() {
             let NodeKind::Check(check, _) = &node.kind else { continue };
-            let checked = node.inputs.iter().any(|(name, input)| *name == check.table && needed.get(*input) == Some(&true));
+            let checked =
+                node.inputs.iter().any(|(name, input)| *name == check.table && needed.get(*input) == Some(&true));
             if checked && let Some(slot) = needed.get_mut(id) {
                 *slot = true;
             }
@@ -204,8 +207,13 @@ impl Building {
         if self.left_out.contains(name) {
             return None;
         }
-        let help = closest(name, self.tables.keys().map(String::as_str)).map(|close| format!("did you mean `{close}`?"));
-        self.problems.push(Problem::File { message: format!("no source or step is named `{name}`"), span: span.clone(), help });
+        let help =
+            closest(name, self.tables.keys().map(String::as_str)).map(|close| format!("did you mean `{close}`?"));
+        self.problems.push(Problem::File {
+            message: format!("no source or step is named `{name}`"),
+            span: span.clone(),
+            help,
+        });
         None
     }
 
@@ -223,7 +231,10 @@ impl Building {
         {
             return;
         }
-        let Some((query, inputs)) = self.query(&step.name, &step.span, step_sql(&step.kind), origin, spec, cache) else { return };
+        let Some((query, inputs)) = self.query(&step.name, &step.span, step_sql(&step.kind), origin, spec, cache)
+        else {
+            return;
+        };
         if let Some(node) = self.nodes.get_mut(id) {
             node.kind = NodeKind::Step(step.clone(), query);
             node.inputs = inputs;
@@ -320,9 +331,10 @@ impl Building {
                     (SourceKind::File { pattern, .. }, SinkKind::File { path, .. } | SinkKind::Sqlite { path, .. }) => {
                         matches(pattern, path)
                     }
-                    (SourceKind::Sqlite { path: from, .. }, SinkKind::Sqlite { path, .. } | SinkKind::File { path, .. }) => {
-                        from == path
-                    }
+                    (
+                        SourceKind::Sqlite { path: from, .. },
+                        SinkKind::Sqlite { path, .. } | SinkKind::File { path, .. },
+                    ) => from == path,
                     (SourceKind::Url { .. }, _) => false,
                 };
                 if reads {
@@ -388,7 +400,8 @@ impl Building {
         }
         for node in &mut self.nodes {
             if !matches!(node.kind, NodeKind::Check(..)) {
-                node.gates = node.inputs.iter().flat_map(|(_, input)| gates.get(input).into_iter().flatten().copied()).collect();
+                node.gates =
+                    node.inputs.iter().flat_map(|(_, input)| gates.get(input).into_iter().flatten().copied()).collect();
                 node.gates.sort_unstable();
                 node.gates.dedup();
             }
@@ -438,7 +451,9 @@ fn one_cycle(nodes: &[Node], waits: &[usize]) -> Vec<NodeId> {
         }
         path.push(at);
         let node = nodes.get(at);
-        let before = node.into_iter().flat_map(|node| node.inputs.iter().map(|(_, input)| *input).chain(node.gates.iter().copied()));
+        let before = node
+            .into_iter()
+            .flat_map(|node| node.inputs.iter().map(|(_, input)| *input).chain(node.gates.iter().copied()));
         match before.into_iter().find(|id| stuck(id)) {
             Some(next) => at = next,
             None => return path,

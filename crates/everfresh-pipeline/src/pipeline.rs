@@ -257,7 +257,8 @@ impl Pipeline {
             return Ok(records);
         }
         let tagged = self.loaded.spec.steps.iter().filter(|step| step.tags.iter().any(|tag| clear.tags.contains(tag)));
-        let names: Vec<&str> = clear.steps.iter().map(String::as_str).chain(tagged.map(|step| step.name.as_str())).collect();
+        let names: Vec<&str> =
+            clear.steps.iter().map(String::as_str).chain(tagged.map(|step| step.name.as_str())).collect();
         let mut gone = 0;
         for name in names {
             let node = node_key(&self.loaded.path, name);

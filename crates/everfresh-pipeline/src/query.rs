@@ -45,7 +45,12 @@ pub fn step_sql(kind: &StepKind) -> String {
                 .iter()
                 .map(|column| {
                     let (value, column) = (format!("cast({} as double)", quote(column)), quote(column));
-                    scaled(&column, &value, &format!("min({value}) over ()"), &format!("(max({value}) over () - min({value}) over ())"))
+                    scaled(
+                        &column,
+                        &value,
+                        &format!("min({value}) over ()"),
+                        &format!("(max({value}) over () - min({value}) over ())"),
+                    )
                 })
                 .chain(standardize.iter().map(|column| {
                     let (value, column) = (format!("cast({} as double)", quote(column)), quote(column));
@@ -71,7 +76,9 @@ pub fn step_sql(kind: &StepKind) -> String {
 
 /// `(value - shift) / width`, and 0 where the column has one value only; nulls stay.
 fn scaled(column: &str, value: &str, shift: &str, width: &str) -> String {
-    format!("case when {column} is null then null when {width} = 0 then 0.0 else ({value} - {shift}) / {width} end as {column}")
+    format!(
+        "case when {column} is null then null when {width} = 0 then 0.0 else ({value} - {shift}) / {width} end as {column}"
+    )
 }
 
 /// The name of an aggregate in the pipeline file, and the second half of its output's name.
@@ -171,10 +178,7 @@ mod tests {
     fn names_and_texts_cannot_leave_their_quotes() {
         let check = CheckKind::AcceptedValues("a\"b".into(), vec![ParamValue::Text("it's".into())]);
         let sql = bad_rows_sql("t", &check);
-        assert_eq!(
-            sql.as_deref(),
-            Some(r#"select * from "t" where "a""b" is not null and "a""b" not in ('it''s')"#)
-        );
+        assert_eq!(sql.as_deref(), Some(r#"select * from "t" where "a""b" is not null and "a""b" not in ('it''s')"#));
     }
 
     #[test]

@@ -32,9 +32,9 @@ mod records;
 pub mod schema;
 pub mod secret;
 pub mod sqlite;
-pub mod url;
 mod text_column;
 mod text_type;
+pub mod url;
 
 pub use data_type::{parse_type, type_name, type_names};
 pub use error::{Place, SourceError};

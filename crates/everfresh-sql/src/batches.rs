@@ -155,7 +155,8 @@ mod tests {
             RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &options).unwrap()
         };
         let source: Batches = Box::new([Ok(bare(10_000)), Ok(bare(7_000))].into_iter());
-        let rows: Vec<usize> = ExactBatches::new(source, schema, false).map(|batch| batch.unwrap().num_rows()).collect();
+        let rows: Vec<usize> =
+            ExactBatches::new(source, schema, false).map(|batch| batch.unwrap().num_rows()).collect();
         assert_eq!(rows, [8192, 8192, 616]);
     }
 

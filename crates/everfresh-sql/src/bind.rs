@@ -19,11 +19,7 @@ use everfresh_pipeline::engine::{ParamValue, SqlError};
 use std::{collections::BTreeMap, ops::ControlFlow};
 
 /// Puts the values of `params` into `query`.
-pub(crate) fn bind(
-    query: &mut Query,
-    params: &BTreeMap<String, ParamValue>,
-    text: &Text<'_>,
-) -> Result<(), SqlError> {
+pub(crate) fn bind(query: &mut Query, params: &BTreeMap<String, ParamValue>, text: &Text<'_>) -> Result<(), SqlError> {
     match query.visit(&mut Binder { params, text }) {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(()),

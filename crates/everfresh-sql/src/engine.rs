@@ -141,7 +141,10 @@ impl Shared {
     }
 
     /// Runs `work` on the engine's threads and waits for it, also from a thread of another async runtime.
-    pub(crate) fn wait<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T, SqlError> {
+    pub(crate) fn wait<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, SqlError> {
         let (sender, receiver) = mpsc::sync_channel(1);
         self.runtime().spawn(async move {
             // The receiver waits below for as long as this takes.

@@ -21,12 +21,7 @@ pub(crate) fn runtime(message: impl Into<String>) -> SqlError {
 
 /// It was told to stop.
 pub(crate) fn cancelled() -> SqlError {
-    SqlError {
-        message: "the query was cancelled".to_owned(),
-        span: None,
-        help: None,
-        kind: SqlErrorKind::Cancelled,
-    }
+    SqlError { message: "the query was cancelled".to_owned(), span: None, help: None, kind: SqlErrorKind::Cancelled }
 }
 
 /// A panic inside the engine.
@@ -244,7 +239,10 @@ mod tests {
     #[test]
     fn a_slip_of_the_finger_is_corrected_and_a_stranger_is_not() {
         assert_eq!(did_you_mean("carier", &["carrier", "year"], "the columns are").unwrap(), "did you mean `carrier`?");
-        assert_eq!(did_you_mean("xyz", &["carrier", "a b"], "the columns are").unwrap(), "the columns are `\"a b\"`, `carrier`");
+        assert_eq!(
+            did_you_mean("xyz", &["carrier", "a b"], "the columns are").unwrap(),
+            "the columns are `\"a b\"`, `carrier`"
+        );
         assert_eq!(did_you_mean("xyz", &[], "the columns are"), None);
     }
 }

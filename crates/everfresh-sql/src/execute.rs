@@ -145,7 +145,8 @@ impl Iterator for Reader {
                 Ok(Message::End) => return self.end(None),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
-                    return self.end(Some(Box::new(runtime("the query engine was shut down in the middle of a query"))));
+                    return self
+                        .end(Some(Box::new(runtime("the query engine was shut down in the middle of a query"))));
                 }
             }
         }

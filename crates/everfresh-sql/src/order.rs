@@ -23,7 +23,9 @@ pub(crate) fn determined(plan: &LogicalPlan, keys: &[Expr]) -> bool {
             let below = through(keys, plan.schema(), &projection.expr);
             projection.expr.iter().all(|expr| covered(expr, &below)) || determined(&projection.input, &below)
         }
-        LogicalPlan::SubqueryAlias(alias) => determined(&alias.input, &renamed(keys, plan.schema(), alias.input.schema())),
+        LogicalPlan::SubqueryAlias(alias) => {
+            determined(&alias.input, &renamed(keys, plan.schema(), alias.input.schema()))
+        }
         LogicalPlan::Filter(filter) => determined(&filter.input, keys),
         LogicalPlan::Sort(sort) => determined(&sort.input, keys),
         LogicalPlan::Limit(limit) => determined(&limit.input, keys),
@@ -61,9 +63,7 @@ fn unique(plan: &LogicalPlan, keys: &[Expr]) -> bool {
 /// Whether `plan` surely gives no second row.
 pub(crate) fn at_most_one_row(plan: &LogicalPlan) -> bool {
     match plan {
-        LogicalPlan::Aggregate(aggregate) => {
-            aggregate.group_expr.iter().all(|expr| matches!(expr, Expr::Literal(..)))
-        }
+        LogicalPlan::Aggregate(aggregate) => aggregate.group_expr.iter().all(|expr| matches!(expr, Expr::Literal(..))),
         LogicalPlan::EmptyRelation(_) => true,
         LogicalPlan::Values(values) => values.values.len() <= 1,
         LogicalPlan::Projection(projection) => at_most_one_row(&projection.input),

@@ -60,10 +60,9 @@ fn query(text: &Text<'_>) -> Result<Box<Query>, SqlError> {
     };
     let starts_query = match &first.token {
         Token::LParen => true,
-        Token::Word(word) => matches!(
-            word.keyword,
-            Keyword::SELECT | Keyword::WITH | Keyword::VALUES | Keyword::FROM | Keyword::TABLE
-        ),
+        Token::Word(word) => {
+            matches!(word.keyword, Keyword::SELECT | Keyword::WITH | Keyword::VALUES | Keyword::FROM | Keyword::TABLE)
+        }
         _ => false,
     };
     if !starts_query {
@@ -200,11 +199,7 @@ impl Visitor for Found<'_> {
         }
         if let Some(with) = &query.with {
             let pending = with.cte_tables.iter().map(|cte| (&raw const *cte.query, cte.alias.name.value.clone()));
-            self.scopes.push(Scope {
-                visible: BTreeSet::new(),
-                pending: pending.collect(),
-                recursive: with.recursive,
-            });
+            self.scopes.push(Scope { visible: BTreeSet::new(), pending: pending.collect(), recursive: with.recursive });
         }
         if let Some(lock) = query.locks.first() {
             return self.refuse(&lock.to_string(), None);

@@ -70,13 +70,11 @@ fn walk(plan: &LogicalPlan, table: &str, text: &Text<'_>) -> Result<Option<Refus
             let span = || text.only(&[Keyword::JOIN]);
             let kept = match (scans(&join.left, table)? > 0, scans(&join.right, table)? > 0) {
                 (true, true) => return refused("joins it with itself", text.word(table, 1)),
-                (true, false) => {
-                    matches!(
-                        join.join_type,
-                        JoinType::Inner | JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark
-                    )
-                    .then_some(&join.left)
-                }
+                (true, false) => matches!(
+                    join.join_type,
+                    JoinType::Inner | JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark
+                )
+                .then_some(&join.left),
                 _ => matches!(
                     join.join_type,
                     JoinType::Inner | JoinType::Right | JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark

@@ -54,9 +54,8 @@ pub(crate) fn plan(request: &PlanRequest<'_>, shared: &Arc<Shared>) -> Result<Qu
     let fits = |error: DataFusionError| planning(&error, &text, &names);
 
     let options = ParserOptions::from(&state.config_options().sql_parser);
-    let logical = SqlToRel::new_with_options(&tables, options)
-        .sql_statement_to_plan(Statement::Query(query))
-        .map_err(fits)?;
+    let logical =
+        SqlToRel::new_with_options(&tables, options).sql_statement_to_plan(Statement::Query(query)).map_err(fits)?;
     only_reads(&logical)?;
     distinct_names(&logical, &text)?;
     if !request.allow_unrepeatable {

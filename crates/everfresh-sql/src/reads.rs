@@ -3,10 +3,7 @@
 use crate::scan::Table;
 use datafusion::{
     catalog::TableProvider,
-    common::{
-        Result,
-        tree_node::TreeNodeRecursion,
-    },
+    common::{Result, tree_node::TreeNodeRecursion},
     datasource::source_as_provider,
     logical_expr::{LogicalPlan, TableScan},
 };

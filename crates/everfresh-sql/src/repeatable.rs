@@ -74,7 +74,8 @@ fn refuse_node(node: &LogicalPlan, text: &Text<'_>) -> Option<SqlError> {
         LogicalPlan::Distinct(Distinct::On(distinct)) => {
             let sorted = distinct.sort_expr.iter().flatten().map(|sort| sort.expr.clone());
             let keys: Vec<Expr> = distinct.on_expr.iter().cloned().chain(sorted).collect();
-            let total = determined(&distinct.input, &keys) || distinct.select_expr.iter().all(|expr| covered(expr, &keys));
+            let total =
+                determined(&distinct.input, &keys) || distinct.select_expr.iter().all(|expr| covered(expr, &keys));
             (!total).then(|| SqlError {
                 message: "`distinct on` without a total order: which row is kept would hang on the order in which they happen to come".to_owned(),
                 span: text.only(&[Keyword::DISTINCT, Keyword::ON]),
@@ -151,9 +152,7 @@ fn impure(name: &str, text: &Text<'_>) -> SqlError {
 
 fn unordered(name: &str, help: &str, text: &Text<'_>) -> SqlError {
     SqlError {
-        message: format!(
-            "`{name}` without an order: its result would hang on the order in which rows happen to come"
-        ),
+        message: format!("`{name}` without an order: its result would hang on the order in which rows happen to come"),
         span: text.call(name),
         help: Some(help.to_owned()),
         kind: SqlErrorKind::Unrepeatable,

@@ -112,7 +112,9 @@ mod tests {
     #[test]
     fn our_rules_are_in_their_places() {
         let names: Vec<String> = rules().iter().map(|rule| rule.name().to_owned()).collect();
-        let at = |name: &str| names.iter().position(|found| found == name).unwrap_or_else(|| panic!("no {name} in {names:?}"));
+        let at = |name: &str| {
+            names.iter().position(|found| found == name).unwrap_or_else(|| panic!("no {name} in {names:?}"))
+        };
         assert!(at("concat") < at("join_sides"));
         assert!(at("join_sides") < at("SanityCheckPlan"));
         assert_eq!(names[names.len() - 2..], ["probe_order", "stable_sort"]);

@@ -4,7 +4,9 @@ use datafusion::{
     arrow::datatypes::{DataType, SchemaRef},
     catalog::{TableFunctionArgs, TableProvider, cte_worktable::CteWorkTable},
     common::{
-        DFSchema, Result, TableReference, config::ConfigOptions, plan_datafusion_err,
+        DFSchema, Result, TableReference,
+        config::ConfigOptions,
+        plan_datafusion_err,
         tree_node::{TreeNode, TreeNodeRecursion},
     },
     datasource::provider_as_source,
@@ -17,12 +19,7 @@ use datafusion::{
     },
     optimizer::simplify_expressions::ExprSimplifier,
 };
-use std::{
-    cell::RefCell,
-    collections::BTreeMap,
-    fmt,
-    sync::Arc,
-};
+use std::{cell::RefCell, collections::BTreeMap, fmt, sync::Arc};
 
 /// A query names a table that there is not.
 #[derive(Debug)]

@@ -199,7 +199,8 @@ mod tests {
 
     #[test]
     fn the_encoding_is_pinned_by_golden_bytes() {
-        let fingerprint = FingerprintBuilder::new("golden").str("a").u64(7).list(["x"], FingerprintBuilder::str).finish();
+        let fingerprint =
+            FingerprintBuilder::new("golden").str("a").u64(7).list(["x"], FingerprintBuilder::str).finish();
         assert_eq!(fingerprint.short(), "7bb67ad2d21c");
     }
 }

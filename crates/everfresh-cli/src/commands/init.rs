@@ -9,6 +9,7 @@ use serde_json::json;
 use std::{
     fs,
     io::{self, Write},
+    path::Path,
 };
 
 /// What is written: paths within the folder, and contents.

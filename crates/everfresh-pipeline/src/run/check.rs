@@ -301,13 +301,18 @@ fn drift(facts: &Facts, expected: &[(String, String)], exact: bool) -> Vec<Strin
         };
         match is {
             None => lines.push(format!("- {name} {wanted}")),
-            Some(is) if !same(&is) => lines.push(format!("~ {name} {} (expected {wanted})", everfresh_sources::type_name(&is))),
+            Some(is) if !same(&is) => {
+                lines.push(format!("~ {name} {} (expected {wanted})", everfresh_sources::type_name(&is)))
+            }
             Some(_) => {}
         }
     }
     if exact {
-        let unexpected = facts.schema.fields().iter().filter(|field| !expected.iter().any(|(name, _)| name == field.name()));
-        lines.extend(unexpected.map(|field| format!("+ {} {}", field.name(), everfresh_sources::type_name(field.data_type()))));
+        let unexpected =
+            facts.schema.fields().iter().filter(|field| !expected.iter().any(|(name, _)| name == field.name()));
+        lines.extend(
+            unexpected.map(|field| format!("+ {} {}", field.name(), everfresh_sources::type_name(field.data_type()))),
+        );
     }
     lines
 }

@@ -92,7 +92,11 @@ impl NodeRecord {
     }
 
     /// Remembers that the node was computed under this key.
-    pub fn store(cache: &crate::cache::Cache, node: &Fingerprint, parts: &KeyParts) -> Result<(), crate::fault::Failure> {
+    pub fn store(
+        cache: &crate::cache::Cache,
+        node: &Fingerprint,
+        parts: &KeyParts,
+    ) -> Result<(), crate::fault::Failure> {
         let mut record = Self::load(cache, node);
         let key = parts.key();
         record.keys.retain(|old| *old != key);

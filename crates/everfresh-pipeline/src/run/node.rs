@@ -1,12 +1,6 @@
 //! One node of any kind: looked up, or computed under its lock.
 
-use super::{
-    Context, Done, Looked,
-    check::CheckRun,
-    lookup::Depth,
-    source::SourceRun,
-    step::StepRun,
-};
+use super::{Context, Done, Looked, check::CheckRun, lookup::Depth, source::SourceRun, step::StepRun};
 use crate::{
     fault::Fault,
     graph::{Node, NodeId, NodeKind},
@@ -28,9 +22,15 @@ pub(super) enum NodeRun<'a> {
 
 impl<'a> NodeRun<'a> {
     /// Puts a node and its input tables together; `None` while one of them is missing.
-    pub(super) fn new(context: &'a Context<'a>, id: NodeId, node: &'a Node, table: impl Fn(NodeId) -> Option<Arc<Table>>) -> Option<Self> {
+    pub(super) fn new(
+        context: &'a Context<'a>,
+        id: NodeId,
+        node: &'a Node,
+        table: impl Fn(NodeId) -> Option<Arc<Table>>,
+    ) -> Option<Self> {
         let inputs = || -> Option<Vec<Input>> {
-            let input = |(name, id): &(String, NodeId)| Some(Input { name: name.clone(), table: table(*id)?, part: None });
+            let input =
+                |(name, id): &(String, NodeId)| Some(Input { name: name.clone(), table: table(*id)?, part: None });
             node.inputs.iter().map(input).collect()
         };
         Some(match &node.kind {
@@ -82,7 +82,8 @@ impl<'a> NodeRun<'a> {
             Self::Check(CheckRun { context, .. }) => context.node_key(name),
             // Two sinks of one database, or of one file, take turns.
             Self::Sink(SinkRun { sink, .. }) => {
-                let (crate::spec::model::SinkKind::File { path, .. } | crate::spec::model::SinkKind::Sqlite { path, .. }) = &sink.kind;
+                let (crate::spec::model::SinkKind::File { path, .. }
+                | crate::spec::model::SinkKind::Sqlite { path, .. }) = &sink.kind;
                 FingerprintBuilder::new("everfresh.target").bytes(path.as_os_str().as_encoded_bytes()).finish()
             }
         }
@@ -92,9 +93,9 @@ impl<'a> NodeRun<'a> {
     pub(super) fn work(&self, context: &Context<'_>, name: &str, forced: Option<Reason>) -> Result<Done, Fault> {
         let cancel = &context.options.cancel;
         let store = &context.cache.store;
-        let _lock = store.lock(&self.lock(name), &|| cancel.is_cancelled()).map_err(|error| {
-            if cancel.is_cancelled() { Fault::Cancelled } else { error.into() }
-        })?;
+        let _lock = store
+            .lock(&self.lock(name), &|| cancel.is_cancelled())
+            .map_err(|error| if cancel.is_cancelled() { Fault::Cancelled } else { error.into() })?;
         let reason = match forced {
             Some(reason) => reason,
             None => match self.close()? {

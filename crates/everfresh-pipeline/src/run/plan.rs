@@ -2,10 +2,7 @@
 //!
 //! Files are looked at, and read where only their content tells whether they changed.
 
-use super::{
-    Context,
-    node::NodeRun,
-};
+use super::{Context, node::NodeRun};
 use crate::{
     fault::{Failure, Fault},
     graph::{NodeId, NodeKind},

@@ -48,8 +48,10 @@ impl Prepared {
     /// Plans a query and fingerprints what it will read.
     pub fn new(context: &Context<'_>, query: &Query, inputs: &[Input], terms: &Terms) -> Result<Self, Fault> {
         let cache = context.cache;
-        let tables =
-            inputs.iter().map(|input| Ok((input.name.clone(), input.open(cache)?))).collect::<Result<Vec<_>, Fault>>()?;
+        let tables = inputs
+            .iter()
+            .map(|input| Ok((input.name.clone(), input.open(cache)?)))
+            .collect::<Result<Vec<_>, Fault>>()?;
         let planned = cache
             .engine()
             .plan(PlanRequest {

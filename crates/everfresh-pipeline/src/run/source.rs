@@ -12,7 +12,7 @@ use crate::{
     reason::{Change, Reason},
     report::Outcome,
     spec::model::{Source, SourceKind, SqliteQuery},
-    table::{Facts, FileOrigin, declared_columns_exist, Origin, SourceFile, Table, write_part},
+    table::{Facts, FileOrigin, Origin, SourceFile, Table, declared_columns_exist, write_part},
 };
 use everfresh::{Fingerprint, FingerprintBuilder, disk::Space, file::Seen};
 use everfresh_sources::{
@@ -22,7 +22,11 @@ use everfresh_sources::{
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::{path::Path, sync::Arc, time::{Duration, Instant}};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// What is remembered of a source under its name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,16 +67,20 @@ impl SourceRun<'_> {
     }
 
     fn asked(&self) -> Fingerprint {
-        let builder = FingerprintBuilder::new("everfresh.asked").u64(crate::key::OPERATORS.into()).u64(self.context.spec.cache.version);
+        let builder = FingerprintBuilder::new("everfresh.asked")
+            .u64(crate::key::OPERATORS.into())
+            .u64(self.context.spec.cache.version);
         match &self.source.kind {
-            SourceKind::File { pattern, options, .. } => builder.str("file").str(pattern).fingerprint(&options.fingerprint()),
+            SourceKind::File { pattern, options, .. } => {
+                builder.str("file").str(pattern).fingerprint(&options.fingerprint())
+            }
             SourceKind::Sqlite { path, query } => {
                 let builder = builder.str("sqlite").bytes(path.as_os_str().as_encoded_bytes());
                 match query {
                     SqliteQuery::Table(table) => builder.str("table").str(table),
-                    SqliteQuery::Query { sql, bind } => builder.str("query").str(sql).list(bind, |builder, value| {
-                        builder.str(&format!("{value:?}"))
-                    }),
+                    SqliteQuery::Query { sql, bind } => {
+                        builder.str("query").str(sql).list(bind, |builder, value| builder.str(&format!("{value:?}")))
+                    }
                 }
             }
             SourceKind::Url { url, headers, options, .. } => builder
@@ -119,7 +127,8 @@ impl SourceRun<'_> {
                 Ok(if same { Ok(self.stored_hit(&record, Reason::Unchanged)) } else { Err(Reason::New) })
             }
             SourceKind::Url { ttl, .. } => {
-                let age = Duration::from_nanos(u64::try_from(now_ns().saturating_sub(record.asked_ns)).unwrap_or(u64::MAX));
+                let age =
+                    Duration::from_nanos(u64::try_from(now_ns().saturating_sub(record.asked_ns)).unwrap_or(u64::MAX));
                 let fresh = record.asked == self.asked() && age < *ttl;
                 Ok(if fresh { Ok(self.stored_hit(&record, Reason::Unchanged)) } else { Err(Reason::New) })
             }
@@ -216,7 +225,8 @@ impl SourceRun<'_> {
         if before.as_ref().is_none_or(|before| SourceRecord { asked_ns: record.asked_ns, ..before.clone() } != record) {
             self.store(&record)?;
         }
-        if known && before.as_ref().is_some_and(|before| before.id == id) && !self.context.refreshes(&self.source.name) {
+        if known && before.as_ref().is_some_and(|before| before.id == id) && !self.context.refreshes(&self.source.name)
+        {
             return Ok(hit(&record, table, Reason::Unchanged));
         }
         let reason = match &before {
@@ -270,7 +280,8 @@ impl SourceRun<'_> {
             Ok(answer) => answer,
             Err(error) => {
                 let Some(record) = before.filter(|_| rows_there) else { return Err(error.into()) };
-                let age = Duration::from_nanos(u64::try_from(now_ns().saturating_sub(record.asked_ns)).unwrap_or(u64::MAX));
+                let age =
+                    Duration::from_nanos(u64::try_from(now_ns().saturating_sub(record.asked_ns)).unwrap_or(u64::MAX));
                 let allowed = error.is_transient() && stale_if_error.is_some_and(|more| age < ttl.saturating_add(more));
                 if !allowed {
                     return Err(error.into());
@@ -289,7 +300,8 @@ impl SourceRun<'_> {
                 Ok(self.stored_hit(&record, Reason::Unchanged))
             }
             (Fetched::NotModified, None) => {
-                Err(Failure::Other(format!("`{url}` says that nothing changed, but was asked for the first time")).into())
+                Err(Failure::Other(format!("`{url}` says that nothing changed, but was asked for the first time"))
+                    .into())
             }
             (Fetched::Body { file, validators, .. }, _) => {
                 let options = &with_format(url, options);
@@ -362,7 +374,11 @@ pub fn source_table(context: &Context<'_>, id: NodeId, source: &Source) -> Resul
 }
 
 fn reading_changed() -> Change {
-    Change::Setting { name: "how it is read".into(), before: Some("other settings".into()), after: Some("these".into()) }
+    Change::Setting {
+        name: "how it is read".into(),
+        before: Some("other settings".into()),
+        after: Some("these".into()),
+    }
 }
 
 fn elapsed_ns(started: Instant) -> u64 {
@@ -398,7 +414,9 @@ fn done(record: &SourceRecord, table: Table, outcome: Outcome, reason: Reason) -
 
 /// Which files changed, were added or went.
 fn file_changes(before: &[(String, Fingerprint)], after: &[(String, Fingerprint)]) -> Vec<Change> {
-    let find = |files: &[(String, Fingerprint)], path: &str| files.iter().find(|(other, _)| other == path).map(|(_, content)| *content);
+    let find = |files: &[(String, Fingerprint)], path: &str| {
+        files.iter().find(|(other, _)| other == path).map(|(_, content)| *content)
+    };
     let mut changes = Vec::new();
     for (path, content) in after {
         match find(before, path) {

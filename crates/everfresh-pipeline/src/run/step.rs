@@ -163,7 +163,10 @@ impl StepRun<'_> {
             ..Done::new(Outcome::Ran, reason.clone())
         };
         if !may_store(self.context, &self.inputs)? {
-            done.note = Some("an input changed or was out of date while this ran: not stored, so the next run computes it again".into());
+            done.note = Some(
+                "an input changed or was out of date while this ran: not stored, so the next run computes it again"
+                    .into(),
+            );
             return Ok(done);
         }
         let parts = self.key_parts("step");

@@ -51,7 +51,10 @@ fn remove_abandoned(folder: &Path, prefix: &str) {
         let ours = entry.file_name().to_string_lossy().starts_with(prefix);
         let written = entry.metadata().and_then(|metadata| metadata.modified());
         let old = written.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > ABANDONED));
-        if ours && old && let Err(error) = fs::remove_file(entry.path()) {
+        if ours
+            && old
+            && let Err(error) = fs::remove_file(entry.path())
+        {
             tracing::warn!(path = %entry.path().display(), %error, "cannot remove an abandoned file");
         }
     }
@@ -63,18 +66,23 @@ fn write_rows(file: &File, path: &Path, format: SinkFormat, schema: &SchemaRef, 
     match format {
         SinkFormat::Csv | SinkFormat::Tsv => {
             let delimiter = if format == SinkFormat::Tsv { b'\t' } else { b',' };
-            let mut writer = arrow::csv::WriterBuilder::new().with_header(true).with_delimiter(delimiter).build(&mut out);
+            let mut writer =
+                arrow::csv::WriterBuilder::new().with_header(true).with_delimiter(delimiter).build(&mut out);
             // The header stands there even when no row follows.
             writer.write(&RecordBatch::new_empty(schema.clone()))?;
             each(batches, |batch| Ok(writer.write(&batch)?))?;
         }
         SinkFormat::Json => {
-            let mut writer = arrow::json::WriterBuilder::new().with_explicit_nulls(true).build::<_, arrow::json::writer::JsonArray>(&mut out);
+            let mut writer = arrow::json::WriterBuilder::new()
+                .with_explicit_nulls(true)
+                .build::<_, arrow::json::writer::JsonArray>(&mut out);
             each(batches, |batch| Ok(writer.write(&batch)?))?;
             writer.finish()?;
         }
         SinkFormat::Ndjson => {
-            let mut writer = arrow::json::WriterBuilder::new().with_explicit_nulls(true).build::<_, arrow::json::writer::LineDelimited>(&mut out);
+            let mut writer = arrow::json::WriterBuilder::new()
+                .with_explicit_nulls(true)
+                .build::<_, arrow::json::writer::LineDelimited>(&mut out);
             each(batches, |batch| Ok(writer.write(&batch)?))?;
             writer.finish()?;
         }
@@ -83,7 +91,9 @@ fn write_rows(file: &File, path: &Path, format: SinkFormat, schema: &SchemaRef, 
                 .set_compression(Compression::ZSTD(ZstdLevel::default()))
                 .set_created_by(format!("everfresh {}", env!("CARGO_PKG_VERSION")))
                 .build();
-            let failed = |error: parquet::errors::ParquetError| Failure::Other(format!("cannot write `{}`: {error}", path.display()));
+            let failed = |error: parquet::errors::ParquetError| {
+                Failure::Other(format!("cannot write `{}`: {error}", path.display()))
+            };
             let mut writer = ArrowWriter::try_new(&mut out, schema.clone(), Some(properties)).map_err(failed)?;
             each(batches, |batch| Ok(writer.write(&batch).map_err(failed)?))?;
             writer.close().map_err(failed)?;

@@ -61,7 +61,9 @@ pub struct SinkRun<'a> {
 
 impl SinkRun<'_> {
     fn asked(&self) -> Fingerprint {
-        let builder = FingerprintBuilder::new("everfresh.sink").u64(crate::key::OPERATORS.into()).u64(self.context.spec.cache.version);
+        let builder = FingerprintBuilder::new("everfresh.sink")
+            .u64(crate::key::OPERATORS.into())
+            .u64(self.context.spec.cache.version);
         match &self.sink.kind {
             SinkKind::File { path, format } => {
                 builder.str("file").bytes(path.as_os_str().as_encoded_bytes()).str(&format!("{format:?}"))
@@ -92,7 +94,10 @@ impl SinkRun<'_> {
             }])));
         }
         if record.input != self.input.table.id {
-            return Ok(Err(Reason::Changed(vec![Change::File { path: self.input.name.clone(), how: "changed".into() }])));
+            return Ok(Err(Reason::Changed(vec![Change::File {
+                path: self.input.name.clone(),
+                how: "changed".into(),
+            }])));
         }
         match self.compare(&record)? {
             _ if cache.planted(Sabotage::TrustTarget) => {}
@@ -118,7 +123,9 @@ impl SinkRun<'_> {
     fn compare(&self, record: &SinkRecord) -> Result<Compared, Fault> {
         let now = match &self.sink.kind {
             SinkKind::File { path, .. } => vec![everfresh::file::observe(path).ok()],
-            SinkKind::Sqlite { path, .. } => everfresh_sources::sqlite::witness(path).map_err(Failure::io("look at", path))?,
+            SinkKind::Sqlite { path, .. } => {
+                everfresh_sources::sqlite::witness(path).map_err(Failure::io("look at", path))?
+            }
         };
         if now.first().is_none_or(Option::is_none) {
             return Ok(Compared::Differs("deleted"));
@@ -133,9 +140,7 @@ impl SinkRun<'_> {
             return Ok(Compared::Same);
         }
         let content = match &self.sink.kind {
-            SinkKind::File { path, .. } => {
-                Some(everfresh::file::hash_file(path).map_err(Failure::io("read", path))?)
-            }
+            SinkKind::File { path, .. } => Some(everfresh::file::hash_file(path).map_err(Failure::io("read", path))?),
             SinkKind::Sqlite { path, table, mode: SinkMode::Append } => {
                 sqlite::was_appended(path, table, &record.input)?.then_some(record.content)
             }

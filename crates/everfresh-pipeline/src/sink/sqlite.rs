@@ -18,10 +18,16 @@ use crate::{
 };
 use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch},
-    datatypes::{DataType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, SchemaRef, UInt8Type, UInt16Type, UInt32Type},
+    datatypes::{
+        DataType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, SchemaRef, UInt8Type,
+        UInt16Type, UInt32Type,
+    },
     util::display::{ArrayFormatter, FormatOptions},
 };
-use everfresh::{Fingerprint, FingerprintBuilder, table::{TableHasher, schema_fingerprint}};
+use everfresh::{
+    Fingerprint, FingerprintBuilder,
+    table::{TableHasher, schema_fingerprint},
+};
 use everfresh_sources::sqlite::{read_table, witness};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params, types::Value};
 use std::{path::Path, time::Duration};
@@ -72,7 +78,9 @@ pub(super) fn write(
     transaction.commit().map_err(failed)?;
     connection.close().map_err(|(_, error)| failed(error))?;
     let seen = witness(path).map_err(Failure::io("look at", path))?;
-    let content = content(path, table)?.ok_or_else(|| Failure::Other(format!("`{}` lost the table `{table}` right after it was written", path.display())))?;
+    let content = content(path, table)?.ok_or_else(|| {
+        Failure::Other(format!("`{}` lost the table `{table}` right after it was written", path.display()))
+    })?;
     let bytes = seen.iter().flatten().map(|seen| seen.stat.size).sum();
     Ok(Target { seen, content, bytes })
 }
@@ -91,7 +99,12 @@ fn append(
 ) -> Result<(), Fault> {
     let failed = |error: rusqlite::Error| failure(path, table, error);
     transaction
-        .execute(&format!("create table if not exists {LEDGER} (sink_table text, input text, primary key (sink_table, input))"), ())
+        .execute(
+            &format!(
+                "create table if not exists {LEDGER} (sink_table text, input text, primary key (sink_table, input))"
+            ),
+            (),
+        )
         .map_err(failed)?;
     if columns_of(transaction, table).map_err(failed)?.is_none() {
         // Somebody deleted the table: what was in it must come back.
@@ -111,11 +124,17 @@ fn append(
 pub(super) fn was_appended(path: &Path, table: &str, input: &Fingerprint) -> Result<bool, Fault> {
     let failed = |error: rusqlite::Error| failure(path, table, error);
     let connection = Connection::open(path).map_err(failed)?;
-    if columns_of(&connection, table).map_err(failed)?.is_none() || columns_of(&connection, LEDGER).map_err(failed)?.is_none() {
+    if columns_of(&connection, table).map_err(failed)?.is_none()
+        || columns_of(&connection, LEDGER).map_err(failed)?.is_none()
+    {
         return Ok(false);
     }
     let found = connection
-        .query_row(&format!("select 1 from {LEDGER} where sink_table = ?1 and input = ?2"), params![table, input.to_string()], |_| Ok(()))
+        .query_row(
+            &format!("select 1 from {LEDGER} where sink_table = ?1 and input = ?2"),
+            params![table, input.to_string()],
+            |_| Ok(()),
+        )
         .optional()
         .map_err(failed)?;
     Ok(found.is_some())
@@ -203,11 +222,19 @@ fn insert(
 fn cells(column: &ArrayRef) -> Result<Vec<Value>, Failure> {
     macro_rules! numbers {
         ($kind:ty, $value:path, $as:ty) => {
-            column.as_primitive::<$kind>().iter().map(|value| value.map_or(Value::Null, |value| $value(<$as>::from(value)))).collect()
+            column
+                .as_primitive::<$kind>()
+                .iter()
+                .map(|value| value.map_or(Value::Null, |value| $value(<$as>::from(value))))
+                .collect()
         };
     }
     Ok(match column.data_type() {
-        DataType::Boolean => column.as_boolean().iter().map(|value| value.map_or(Value::Null, |value| Value::Integer(value.into()))).collect(),
+        DataType::Boolean => column
+            .as_boolean()
+            .iter()
+            .map(|value| value.map_or(Value::Null, |value| Value::Integer(value.into())))
+            .collect(),
         DataType::Int8 => numbers!(Int8Type, Value::Integer, i64),
         DataType::Int16 => numbers!(Int16Type, Value::Integer, i64),
         DataType::Int32 => numbers!(Int32Type, Value::Integer, i64),
@@ -217,10 +244,26 @@ fn cells(column: &ArrayRef) -> Result<Vec<Value>, Failure> {
         DataType::UInt32 => numbers!(UInt32Type, Value::Integer, i64),
         DataType::Float32 => numbers!(Float32Type, Value::Real, f64),
         DataType::Float64 => numbers!(Float64Type, Value::Real, f64),
-        DataType::Utf8 => column.as_string::<i32>().iter().map(|value| value.map_or(Value::Null, |value| Value::Text(value.to_owned()))).collect(),
-        DataType::LargeUtf8 => column.as_string::<i64>().iter().map(|value| value.map_or(Value::Null, |value| Value::Text(value.to_owned()))).collect(),
-        DataType::Binary => column.as_binary::<i32>().iter().map(|value| value.map_or(Value::Null, |value| Value::Blob(value.to_vec()))).collect(),
-        DataType::LargeBinary => column.as_binary::<i64>().iter().map(|value| value.map_or(Value::Null, |value| Value::Blob(value.to_vec()))).collect(),
+        DataType::Utf8 => column
+            .as_string::<i32>()
+            .iter()
+            .map(|value| value.map_or(Value::Null, |value| Value::Text(value.to_owned())))
+            .collect(),
+        DataType::LargeUtf8 => column
+            .as_string::<i64>()
+            .iter()
+            .map(|value| value.map_or(Value::Null, |value| Value::Text(value.to_owned())))
+            .collect(),
+        DataType::Binary => column
+            .as_binary::<i32>()
+            .iter()
+            .map(|value| value.map_or(Value::Null, |value| Value::Blob(value.to_vec())))
+            .collect(),
+        DataType::LargeBinary => column
+            .as_binary::<i64>()
+            .iter()
+            .map(|value| value.map_or(Value::Null, |value| Value::Blob(value.to_vec())))
+            .collect(),
         _ => {
             let options = FormatOptions::default();
             let formatter = ArrayFormatter::try_new(column.as_ref(), &options)?;

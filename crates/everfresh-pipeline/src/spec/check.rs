@@ -1,9 +1,11 @@
 //! The `checks` part: for each table a list of maps, each with the key of one check.
 
 use super::{
+    fields::{Field, Fields},
     keys::{CHECK, FRESHNESS, RELATIONSHIP},
     model::{Check, CheckKind, MaxBad, Severity, Span},
-    reader::{Field, Fields, Reader, What, is_null},
+    reader::{Reader, What},
+    values::is_null,
     yaml::{Entry, Node, Value},
 };
 use crate::engine::ParamValue;

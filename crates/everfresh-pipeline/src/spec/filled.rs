@@ -5,9 +5,11 @@
 
 use super::{
     EnvRead, credentials,
+    fields::Field,
     model::Span,
-    reader::{Field, Reader, is_null},
+    reader::Reader,
     substitute::{Piece, is_literal, pieces},
+    values::is_null,
     yaml::Value,
 };
 use crate::engine::ParamValue;

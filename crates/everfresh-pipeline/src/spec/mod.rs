@@ -5,9 +5,9 @@
 //! | [`model`] | what a file says, typed: a [`Spec`](model::Spec) |
 //! | [`error`] | diagnostics that point into the file |
 //! | [`suggest`] | did you mean …? |
-//! | `yaml`, `scalar`, `quantity` | the tree with spans; what scalars, durations and sizes mean |
+//! | `yaml`, `syntax`, `scalar`, `quantity` | the tree with spans, and why there is none; what scalars, durations and sizes mean |
 //! | `keys` | the tables of keys, from which both the parser and the JSON Schema work |
-//! | `reader` | nodes as what they should be |
+//! | `reader`, `fields`, `values` | nodes as what they should be |
 //! | `substitute`, `filled`, `credentials` | `${NAME}`, `${secret:NAME}`, `{param}`; what must not be shown |
 //! | `settings`, `source`, `step`, `check`, `sink` | the parts of the file |
 //! | `references` | what holds between the parts |
@@ -25,6 +25,7 @@ pub mod suggest;
 
 mod check;
 mod credentials;
+mod fields;
 mod filled;
 mod json_schema;
 mod keys;
@@ -38,8 +39,10 @@ mod source;
 mod sql_text;
 mod step;
 mod substitute;
+mod syntax;
 #[cfg(test)]
 mod tests;
+mod values;
 mod yaml;
 
 pub use error::{Diagnostic, Gravity, LoadError, Origin, render};
@@ -47,9 +50,10 @@ pub use json_schema::json_schema;
 pub use quantity::{DURATION_HELP, SIZE_HELP, parse_duration, parse_size};
 
 use everfresh::Fingerprint;
+use fields::{Field, Fields};
 use keys::ROOT;
 use model::{Span, Spec};
-use reader::{Field, Fields, Reader, What};
+use reader::{Reader, What};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,

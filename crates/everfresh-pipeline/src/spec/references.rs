@@ -2,8 +2,9 @@
 //! SQL names, sources that read what a sink writes, and cycles are the graph's to find, when the SQL is parsed.
 
 use super::{
+    fields::Field,
     model::{Sink, SinkKind, Span},
-    reader::{Field, Reader},
+    reader::Reader,
     yaml::Entry,
 };
 use std::{collections::HashMap, path::Path};

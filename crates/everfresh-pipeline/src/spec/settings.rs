@@ -2,9 +2,10 @@
 
 use super::{
     error::{Diagnostic, Origin},
+    fields::{Field, Fields},
     keys::{CACHE, Table},
     model::CacheSpec,
-    reader::{Field, Fields, Reader, What},
+    reader::{Reader, What},
     yaml::Value,
 };
 use crate::engine::ParamValue;

@@ -1,9 +1,10 @@
 //! The `sinks` part.
 
 use super::{
+    fields::{Field, Fields},
     keys::{FORMATS, SINK},
     model::{Sink, SinkFormat, SinkKind, SinkMode},
-    reader::{Field, Fields, Reader, What, list},
+    reader::{Reader, What, list},
     yaml::Entry,
 };
 use everfresh_sources::Format;

@@ -2,9 +2,10 @@
 
 use super::{
     error::Diagnostic,
+    fields::{Field, Fields},
     keys::{FORMATS, SOURCE},
     model::{Source, SourceKind, SqliteQuery},
-    reader::{Field, Fields, Reader, What, list},
+    reader::{Reader, What, list},
     yaml::Entry,
 };
 use everfresh_sources::{Format, ReadOptions, escape, is_glob, parse_type, type_names};

@@ -3,8 +3,9 @@
 use super::{
     Loaded,
     error::{Diagnostic, Origin},
+    fields::{Field, Fields},
     model::{Span, SqlOrigin},
-    reader::{Field, Fields, Reader},
+    reader::Reader,
     substitute::variables,
     suggest::closest,
 };

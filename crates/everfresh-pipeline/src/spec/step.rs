@@ -1,9 +1,10 @@
 //! The `steps` part.
 
 use super::{
+    fields::{Field, Fields},
     keys::{AGGREGATE, FUNCTIONS, STEP, STEP_CACHE},
     model::{AggregateFunction, Step, StepKind},
-    reader::{Field, Fields, Reader, What},
+    reader::{Reader, What},
     settings::Switch,
     yaml::{Entry, Value},
 };

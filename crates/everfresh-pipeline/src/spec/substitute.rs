@@ -35,7 +35,7 @@ pub(super) struct Malformed {
 
 /// Whether a text holds anything to replace.
 pub(super) fn is_literal(text: &str, params: bool) -> bool {
-    !text.contains("${") && !(params && text.contains(['{', '}']))
+    !(text.contains("${") || params && text.contains(['{', '}']))
 }
 
 /// Cuts a text into its pieces, each with where it stands.
@@ -62,7 +62,7 @@ pub(super) fn pieces(text: &str, params: bool) -> Result<Vec<(Span, Piece<'_>)>,
             continue;
         }
         let env = rest.starts_with("${");
-        if !env && !(params && rest.starts_with('{')) {
+        if !(env || params && rest.starts_with('{')) {
             at += rest.chars().next().map_or(1, char::len_utf8);
             continue;
         }

@@ -5,8 +5,8 @@
 //! tree, and so is the depth, so that walking it cannot exhaust the stack. Spans are in bytes of the text. Those of
 //! copied nodes point at the original.
 
-use super::model::Span;
-use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span as Place, Tag};
+use super::{model::Span, syntax};
+use granit_parser::{Event, Parser, ScalarStyle, Span as Place, Tag};
 use std::{
     borrow::Cow,
     collections::{HashMap, HashSet},
@@ -101,6 +101,13 @@ pub(super) struct Problem {
     pub also: Option<(Span, &'static str)>,
 }
 
+impl Problem {
+    /// A problem at one place.
+    pub fn new(span: Span, message: impl Into<String>, help: Option<&'static str>) -> Self {
+        Self { span, message: message.into(), help, also: None }
+    }
+}
+
 /// What came of a text.
 #[derive(Debug)]
 pub(super) struct Document<'t> {
@@ -154,14 +161,14 @@ impl<'t> Builder<'t> {
     fn read(&mut self, text: &'t str) -> Result<(), Problem> {
         let mut documents = 0;
         for event in Parser::new_from_str(text) {
-            let (event, place) = event.map_err(|error| syntax(text, &error))?;
+            let (event, place) = event.map_err(|error| syntax::problem(text, &error))?;
             let span = bytes(text, &place);
             match event {
                 Event::DocumentStart(..) => {
                     documents += 1;
                     if documents > 1 {
                         let help = "a pipeline file is one document: take `---` out, or make two files";
-                        return Err(problem(span, "this starts a second document", Some(help)));
+                        return Err(Problem::new(span, "this starts a second document", Some(help)));
                     }
                 }
                 Event::Scalar(content, style, anchor, tag) => {
@@ -195,7 +202,7 @@ impl<'t> Builder<'t> {
             Some("str") => false,
             Some(_) => true,
             None => {
-                self.problems.push(problem(span.clone(), "tags have no meaning here", Some("take the `!…` out")));
+                self.problems.push(Problem::new(span.clone(), "tags have no meaning here", Some("take the `!…` out")));
                 true
             }
         }
@@ -209,18 +216,22 @@ impl<'t> Builder<'t> {
 
     fn deep(&self, more: usize, span: &Span) -> Result<(), Problem> {
         match self.open.len() + more > MOST_DEEP {
-            true => Err(problem(span.clone(), "this is nested too deeply", None)),
+            true => Err(Problem::new(span.clone(), "this is nested too deeply", None)),
             false => Ok(()),
         }
     }
 
     fn alias(&mut self, anchor: usize, span: &Span) -> Result<Node<'t>, Problem> {
         let Some((node, weight)) = self.anchors.get(&anchor) else {
-            return Err(problem(span.clone(), "this alias stands inside what it names", None));
+            return Err(Problem::new(span.clone(), "this alias stands inside what it names", None));
         };
         self.copied = self.copied.saturating_add(*weight);
         if self.copied > MOST_COPIED {
-            return Err(problem(span.clone(), "the aliases of this file copy too much", Some("write fewer aliases")));
+            return Err(Problem::new(
+                span.clone(),
+                "the aliases of this file copy too much",
+                Some("write fewer aliases"),
+            ));
         }
         self.deep(node.depth(), span)?;
         Ok(node.clone())
@@ -253,7 +264,7 @@ impl<'t> Builder<'t> {
                     }
                     Value::List(_) | Value::Scalar { .. } => {
                         let help = Some("name a map, such as `<<: *defaults`");
-                        self.problems.push(problem(map.span, "`<<` merges maps, and this is none", help));
+                        self.problems.push(Problem::new(map.span, "`<<` merges maps, and this is none", help));
                     }
                 }
             }
@@ -266,7 +277,11 @@ impl<'t> Builder<'t> {
             let weight = node.weight();
             self.copied = self.copied.saturating_add(weight);
             if self.copied > MOST_COPIED {
-                return Err(problem(node.span, "the anchors of this file hold too much", Some("write fewer anchors")));
+                return Err(Problem::new(
+                    node.span,
+                    "the anchors of this file hold too much",
+                    Some("write fewer anchors"),
+                ));
             }
             self.anchors.insert(anchor, (node.clone(), weight));
         }
@@ -278,13 +293,13 @@ impl<'t> Builder<'t> {
                     Value::Scalar { text, .. } => *key = Some((text, node.span)),
                     Value::List(_) | Value::Map(_) => {
                         let help = "put a text that starts with `{`, `[` or `*` in quotes";
-                        return Err(problem(node.span, "a key must be a text", Some(help)));
+                        return Err(Problem::new(node.span, "a key must be a text", Some(help)));
                     }
                 },
                 Some((name, _)) if name == "<<" => merged.push(node),
                 Some((name, span)) => {
                     let entry = Entry { key: name, span, value: node };
-                    match first(entries, seen, &entry.key) {
+                    match first(entries, seen, &entry) {
                         Some(first) => self.problems.push(Problem {
                             span: entry.span,
                             message: format!("`{}` is given twice", entry.key),
@@ -301,20 +316,16 @@ impl<'t> Builder<'t> {
 }
 
 /// Where the map already has this key.
-fn first<'t>(entries: &[Entry<'t>], seen: &mut HashSet<Cow<'t, str>>, key: &Cow<'t, str>) -> Option<Span> {
+fn first<'t>(entries: &[Entry<'t>], seen: &mut HashSet<Cow<'t, str>>, new: &Entry<'t>) -> Option<Span> {
     if entries.len() >= FEW_KEYS {
         if seen.is_empty() {
             seen.extend(entries.iter().map(|entry| entry.key.clone()));
         }
-        if seen.insert(key.clone()) {
+        if seen.insert(new.key.clone()) {
             return None;
         }
     }
-    entries.iter().find(|entry| entry.key == *key).map(|entry| entry.span.clone())
-}
-
-fn problem(span: Span, message: impl Into<String>, help: Option<&'static str>) -> Problem {
-    Problem { span, message: message.into(), help, also: None }
+    entries.iter().find(|entry| entry.key == new.key).map(|entry| entry.span.clone())
 }
 
 /// The parser's span in bytes, without the white space that ends a block.
@@ -326,43 +337,6 @@ fn bytes(text: &str, place: &Place) -> Span {
 
 fn tag_place(text: &str, place: &Place) -> Span {
     bytes(text, &place.tag_span().unwrap_or(*place))
-}
-
-fn syntax(text: &str, error: &ScanError) -> Problem {
-    let mark = error.marker();
-    let at =
-        mark.byte_offset().or_else(|| text.char_indices().nth(mark.index()).map(|(at, _)| at)).unwrap_or(text.len());
-    let end = text.get(at..).and_then(|rest| rest.chars().next()).map_or(at, |c| at + c.len_utf8());
-    let (message, help) = match error.kind() {
-        ErrorKind::UnknownAnchor => ("this alias names no anchor", "put a text that starts with `*` in quotes"),
-        ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidMappingValueWhitespace => (
-            "a `: ` cannot stand here",
-            "put a text with `: ` in quotes, or write it below `|`; else check the indentation",
-        ),
-        ErrorKind::TabInIndentation | ErrorKind::TabInBlockIndentation | ErrorKind::TabNotAllowed => {
-            ("a tab cannot indent", "use spaces")
-        }
-        ErrorKind::UnclosedQuotedScalar => ("a quote is opened and never closed", "close it, or put the text in `'…'`"),
-        ErrorKind::ExpectedFlowMappingSeparator | ErrorKind::UnexpectedEofFlowMapping => {
-            ("this map is not closed", "put `,` between its entries and `}` at its end; a text with `{` needs quotes")
-        }
-        ErrorKind::ExpectedFlowSequenceSeparator | ErrorKind::UnexpectedEofFlowSequence => {
-            ("this list is not closed", "put `,` between its items and `]` at its end; a text with `[` needs quotes")
-        }
-        ErrorKind::UnclosedFlowCollection { .. } => {
-            ("this is opened and never closed", "close it, or put it in quotes")
-        }
-        ErrorKind::UnexpectedCharacter { .. } => ("a text cannot start like this", "put it in quotes"),
-        ErrorKind::ExpectedBlockMappingKey | ErrorKind::SimpleKeyExpected => {
-            ("this is no `key: value`", "check the indentation, and that the key is followed by `: `")
-        }
-        ErrorKind::RecursionLimitExceeded => ("this is nested too deeply", "make it flatter"),
-        ErrorKind::UnknownQuotedScalarEscape => {
-            ("this escape does not exist", "put the text in `'…'`, where `\\` is itself")
-        }
-        _ => return problem(at..end, format!("this is not YAML: {}", error.info()), None),
-    };
-    problem(at..end, message, Some(help))
 }
 
 #[cfg(test)]

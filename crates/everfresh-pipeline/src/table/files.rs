@@ -8,7 +8,7 @@
 //!
 //! Text formats are read once, into a blob. Parquet and Arrow files are read in place.
 
-use super::{Facts, PartRecord, schema_bytes, schema_from_bytes, scan::PartScan, write_part};
+use super::{Facts, PartRecord, scan::PartScan, schema_bytes, schema_from_bytes, write_part};
 use crate::{
     cache::Cache,
     engine::{BATCH_ROWS, BoxError, Cancel},
@@ -61,9 +61,7 @@ fn file_key(path: &Path) -> Fingerprint {
 impl SourceFile {
     /// Looks at a file: its stat decides, unless it is new, racy or `always_hash` asks for the content.
     pub fn look(cache: &Cache, path: PathBuf, always_hash: bool) -> Result<Self, Failure> {
-        if !always_hash
-            && let Some(file) = Self::look_at_stat(cache, &path)
-        {
+        if !always_hash && let Some(file) = Self::look_at_stat(cache, &path) {
             return Ok(file);
         }
         let key = file_key(&path);
@@ -77,7 +75,10 @@ impl SourceFile {
             }
             before = after;
         }
-        Err(Failure::Other(format!("`{}` keeps changing while it is read: run again when its writer is done", path.display())))
+        Err(Failure::Other(format!(
+            "`{}` keeps changing while it is read: run again when its writer is done",
+            path.display()
+        )))
     }
 
     /// Forgets what is known of a file, so that the next look reads it; tells whether anything was known.
@@ -135,7 +136,8 @@ impl FileOrigin {
         if cache.planted(Sabotage::IgnoreOrder) {
             files.sort_by_key(|file| file.content);
         }
-        let options = if cache.planted(Sabotage::IgnoreReader) { ReadOptions::default() } else { (*self.options).clone() };
+        let options =
+            if cache.planted(Sabotage::IgnoreReader) { ReadOptions::default() } else { (*self.options).clone() };
         FingerprintBuilder::new("everfresh.source")
             .fingerprint(&options.fingerprint())
             .list(files, |builder, file| builder.bytes(self.format_tag(file)).fingerprint(&file.content))
@@ -289,7 +291,10 @@ impl FileOrigin {
         let part = self.ingest(cache, file, &facts.schema)?;
         let blob = part.blob.and_then(|name| cache.store.blob(&name));
         blob.map(PartScan::Blob).ok_or_else(|| {
-            Fault::Failed(Failure::Other(format!("the cache lost the rows of `{}` right after they were stored", file.path.display())))
+            Fault::Failed(Failure::Other(format!(
+                "the cache lost the rows of `{}` right after they were stored",
+                file.path.display()
+            )))
         })
     }
 

@@ -188,10 +188,16 @@ impl Table {
     /// Reads what has no fingerprint yet, and takes time in proportion to it.
     pub fn facts_with(&self, cache: &Cache, columns: &[usize], part: Option<usize>) -> Result<Arc<Facts>, Fault> {
         let facts = self.facts(cache)?;
-        let lacks = |part: &PartRecord| columns.iter().any(|&column| part.columns.get(column).copied().flatten().is_none());
+        let lacks =
+            |part: &PartRecord| columns.iter().any(|&column| part.columns.get(column).copied().flatten().is_none());
         let wanted = |index: usize| part.is_none_or(|part| part == index);
-        let lacking: Vec<usize> =
-            facts.parts.iter().enumerate().filter(|(index, part)| wanted(*index) && lacks(part)).map(|(index, _)| index).collect();
+        let lacking: Vec<usize> = facts
+            .parts
+            .iter()
+            .enumerate()
+            .filter(|(index, part)| wanted(*index) && lacks(part))
+            .map(|(index, _)| index)
+            .collect();
         if lacking.is_empty() {
             return Ok(facts);
         }

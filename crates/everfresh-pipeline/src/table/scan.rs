@@ -9,9 +9,10 @@ use arrow::{
     buffer::Buffer,
     datatypes::SchemaRef,
     ipc::{
+        Block,
         convert::fb_to_schema,
         reader::{FileDecoder, read_footer_length},
-        root_as_footer, Block,
+        root_as_footer,
     },
 };
 use everfresh::disk::Blob;

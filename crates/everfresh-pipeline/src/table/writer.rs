@@ -12,7 +12,11 @@ use arrow::{
     datatypes::{Schema, SchemaRef},
     ipc::writer::FileWriter,
 };
-use everfresh::{Fingerprint, FingerprintBuilder, disk::BlobWriter, table::{TableHasher, schema_fingerprint}};
+use everfresh::{
+    Fingerprint, FingerprintBuilder,
+    disk::BlobWriter,
+    table::{TableHasher, schema_fingerprint},
+};
 use std::{sync::Arc, time::Instant};
 
 /// A part that was written, and its schema.
@@ -36,7 +40,11 @@ pub fn write_part(
     progress: &dyn Fn(u64),
 ) -> Result<WrittenPart, Fault> {
     let schema: SchemaRef = Arc::new(Schema::new(
-        schema.fields().iter().map(|field| field.as_ref().clone().with_metadata(Default::default())).collect::<Vec<_>>(),
+        schema
+            .fields()
+            .iter()
+            .map(|field| field.as_ref().clone().with_metadata(Default::default()))
+            .collect::<Vec<_>>(),
     ));
     let every: Vec<usize> = (0..schema.fields().len()).collect();
     let mut hasher = TableHasher::new(&schema, &every).map_err(|error| Failure::Other(error.to_string()))?;

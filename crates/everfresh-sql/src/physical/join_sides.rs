@@ -62,9 +62,7 @@ impl PhysicalOptimizerRule for JoinSides {
                 }
             } else if let Some(join) = plan.downcast_ref::<CrossJoinExec>() {
                 match partitioned(join.left(), join.right()) {
-                    Some(side) => {
-                        probe(&on_constant(join.left(), join.right(), JoinType::Inner, None).build()?, side)?
-                    }
+                    Some(side) => probe(&on_constant(join.left(), join.right(), JoinType::Inner, None).build()?, side)?,
                     None if rows(join.left()) > rows(join.right()) => join.swap_inputs()?,
                     None => return Ok(Transformed::no(plan)),
                 }
@@ -135,17 +133,13 @@ fn in_left_order(join: &HashJoinExec) -> Result<Arc<dyn ExecutionPlan>> {
     let Some(keys) = LexOrdering::new([numbered.key()]) else {
         return internal_err!("a sort without a key");
     };
-    let join = HashJoinExecBuilder::new(
-        Arc::new(numbered),
-        Arc::clone(join.right()),
-        join.on().to_vec(),
-        JoinType::LeftAnti,
-    )
-    .with_filter(join.filter().cloned())
-    .with_null_equality(join.null_equality())
-    .with_null_aware(true)
-    .with_partition_mode(PartitionMode::CollectLeft)
-    .build()?;
+    let join =
+        HashJoinExecBuilder::new(Arc::new(numbered), Arc::clone(join.right()), join.on().to_vec(), JoinType::LeftAnti)
+            .with_filter(join.filter().cloned())
+            .with_null_equality(join.null_equality())
+            .with_null_aware(true)
+            .with_partition_mode(PartitionMode::CollectLeft)
+            .build()?;
     without_last(Arc::new(SortExec::new(keys, Arc::new(join))))
 }
 

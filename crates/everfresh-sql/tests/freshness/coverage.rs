@@ -5,10 +5,7 @@ use crate::{
     pipeline_file::{CHECKS, STEPS, steps},
     world::{Reader, World},
 };
-use std::{
-    collections::BTreeMap,
-    sync::Mutex,
-};
+use std::{collections::BTreeMap, sync::Mutex};
 
 #[derive(Default)]
 pub struct Coverage(Mutex<BTreeMap<String, u64>>);

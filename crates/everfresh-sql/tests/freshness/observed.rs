@@ -31,7 +31,9 @@ impl TableText {
             .schema
             .iter()
             .enumerate()
-            .filter(|(_, field)| columns.is_none_or(|columns| columns.iter().any(|column| field.split(' ').next() == Some(column))))
+            .filter(|(_, field)| {
+                columns.is_none_or(|columns| columns.iter().any(|column| field.split(' ').next() == Some(column)))
+            })
             .map(|(index, _)| index)
             .collect();
         let cells: Vec<Vec<&str>> =
@@ -87,7 +89,13 @@ impl Observed {
 }
 
 /// Runs a pipeline file and reads back all tables that are stored.
-pub fn run(file: &Path, cache: &Path, tag: &str, engine: Arc<dyn QueryEngine>, sabotage: Option<Sabotage>) -> Result<Observed, String> {
+pub fn run(
+    file: &Path,
+    cache: &Path,
+    tag: &str,
+    engine: Arc<dyn QueryEngine>,
+    sabotage: Option<Sabotage>,
+) -> Result<Observed, String> {
     let env = |name: &str| (name == "TAG").then(|| tag.to_owned());
     let settings = Settings {
         load: LoadOptions { params: &[], cache_dir: Some(cache), env: &env, secret_key: &|| [0; 32] },
@@ -95,7 +103,8 @@ pub fn run(file: &Path, cache: &Path, tag: &str, engine: Arc<dyn QueryEngine>, s
         no_cache: false,
         look_only: false,
     };
-    let mut pipeline = Pipeline::open(file, &settings).map_err(|error| format!("the pipeline does not open: {error}"))?;
+    let mut pipeline =
+        Pipeline::open(file, &settings).map_err(|error| format!("the pipeline does not open: {error}"))?;
     pipeline.plant(sabotage);
     let report = pipeline.run(&RunOptions { jobs: 2, ..RunOptions::default() }, &Silent);
     let mut tables = BTreeMap::new();
@@ -139,7 +148,8 @@ pub fn target(kind: &str, out: &Path, step: &str) -> Option<String> {
             };
             let schema = Arc::new(schema);
             let every: Vec<usize> = (0..schema.fields().len()).collect();
-            let batches: Result<Vec<_>, _> = everfresh_sources::read(&path, &options, &schema, &every, 1000).unwrap().collect();
+            let batches: Result<Vec<_>, _> =
+                everfresh_sources::read(&path, &options, &schema, &every, 1000).unwrap().collect();
             Some(format!("{schema:?} {:?}", cells(&batches.unwrap())))
         }
         text => std::fs::read_to_string(out.join(format!("{step}.{text}"))).ok(),

@@ -71,7 +71,8 @@ fn on_disk(kind: Kind, place: &Place, world: &World, chance: &mut Chance, seen: 
             }
         }
         Kind::DeleteOutput | Kind::EditOutput => {
-            let wanted: Vec<_> = steps(world).enumerate().map(|(index, step)| (step.name, sink(step.name, index, "out").0)).collect();
+            let wanted: Vec<_> =
+                steps(world).enumerate().map(|(index, step)| (step.name, sink(step.name, index, "out").0)).collect();
             let (step, format) = *chance.pick(&wanted);
             for out in ["out", "out-fresh"] {
                 let path = match format {
@@ -157,10 +158,18 @@ fn round(bench: &Bench, place: &Place, world: &World, seen: &mut Seen) -> Result
         fs::write(&path, pipeline_file::text(world, out, partitioned, &place.url)).unwrap();
         path
     };
-    let cached = run(&write("everfresh.yaml", "out", true), &folder.join("cache"), &world.tag, bench.engine.clone(), bench.sabotage)?;
+    let cached = run(
+        &write("everfresh.yaml", "out", true),
+        &folder.join("cache"),
+        &world.tag,
+        bench.engine.clone(),
+        bench.sabotage,
+    )?;
     let empty = tempfile::tempdir().unwrap();
-    let fresh = run(&write("fresh.yaml", "out-fresh", true), &empty.path().join("a"), &world.tag, bench.engine.clone(), None)?;
-    let whole = run(&write("whole.yaml", "out-whole", false), &empty.path().join("b"), &world.tag, bench.engine.clone(), None)?;
+    let fresh =
+        run(&write("fresh.yaml", "out-fresh", true), &empty.path().join("a"), &world.tag, bench.engine.clone(), None)?;
+    let whole =
+        run(&write("whole.yaml", "out-whole", false), &empty.path().join("b"), &world.tag, bench.engine.clone(), None)?;
     bench.coverage.world(world);
     same_ends(&cached, &fresh)?;
     same_tables("a run in an empty cache", &cached, &fresh)?;
@@ -187,7 +196,12 @@ fn same_ends(cached: &Observed, fresh: &Observed) -> Result<(), String> {
             return Err(format!("`{}` fails: {error}", node.name));
         }
         if cached.ended(&node.name) != fresh.ended(&node.name) {
-            return Err(format!("`{}` ended as {:?}, in an empty cache {:?}", node.name, cached.node(&node.name), fresh.node(&node.name)));
+            return Err(format!(
+                "`{}` ended as {:?}, in an empty cache {:?}",
+                node.name,
+                cached.node(&node.name),
+                fresh.node(&node.name)
+            ));
         }
     }
     Ok(())
@@ -230,9 +244,18 @@ fn same_target(kind: &str, folder: &Path, step: &str) -> Result<(), String> {
 }
 
 /// The simple dependency rule: a step is what its settings and the columns that it declares to read make it.
-fn not_computed_again(world: &World, step: &'static Template, cached: &Observed, fresh: &Observed, seen: &mut Seen) -> Result<(), String> {
-    let Some(node) = cached.node(step.name).filter(|node| matches!(node.outcome, Outcome::Hit | Outcome::Ran)) else { return Ok(()) };
-    let inputs: Option<Vec<_>> = step.reads.iter().map(|(name, columns)| Some((fresh.tables.get(*name)?, *columns))).collect();
+fn not_computed_again(
+    world: &World,
+    step: &'static Template,
+    cached: &Observed,
+    fresh: &Observed,
+    seen: &mut Seen,
+) -> Result<(), String> {
+    let Some(node) = cached.node(step.name).filter(|node| matches!(node.outcome, Outcome::Hit | Outcome::Ran)) else {
+        return Ok(());
+    };
+    let inputs: Option<Vec<_>> =
+        step.reads.iter().map(|(name, columns)| Some((fresh.tables.get(*name)?, *columns))).collect();
     let Some(inputs) = inputs else { return Ok(()) };
     let settings = format!("{} {}", world.version, (step.settings)(world));
     let mut signature = settings.clone();

@@ -25,7 +25,10 @@ pub const STEPS: [Template; 13] = [
         partitioned: true,
         reads: &[("events", Some(&["id", "grp", "val", "opt"]))],
         text: |world| {
-            let sql = format!("select id, grp, val, opt from events where (opt is null or opt >= $min) and id <> {}", world.constant + 10);
+            let sql = format!(
+                "select id, grp, val, opt from events where (opt is null or opt >= $min) and id <> {}",
+                world.constant + 10
+            );
             format!("sql: \"{}\"", dressed(&sql, world.cosmetic))
         },
         settings: |world| format!("{} {}", world.min, world.constant),
@@ -34,7 +37,9 @@ pub const STEPS: [Template; 13] = [
         name: "totals",
         partitioned: false,
         reads: &[("clean", Some(&["id", "grp", "val"]))],
-        text: |_| "from: clean, aggregate: { by: [grp], columns: { val: [sum, mean, min, max, count], id: [count_distinct] } }".into(),
+        text: |_| {
+            "from: clean, aggregate: { by: [grp], columns: { val: [sum, mean, min, max, count], id: [count_distinct] } }".into()
+        },
         settings: nothing,
     },
     Template {
@@ -100,7 +105,9 @@ pub const STEPS: [Template; 13] = [
         name: "worth",
         partitioned: false,
         reads: &[("clean", Some(&["grp", "val"])), ("rates", None)],
-        text: |_| "sql: \"select c.grp, sum(c.val * r.rate) as worth from clean c join rates r on c.grp = r.grp group by c.grp\"".into(),
+        text: |_| {
+            "sql: \"select c.grp, sum(c.val * r.rate) as worth from clean c join rates r on c.grp = r.grp group by c.grp\"".into()
+        },
         settings: nothing,
     },
     Template {
@@ -132,12 +139,25 @@ fn dressed(sql: &str, cosmetic: u64) -> String {
 /// The steps of a world's pipeline.
 pub fn steps(world: &World) -> impl Iterator<Item = &'static Template> {
     let chosen = world.steps;
-    STEPS.iter().enumerate().filter(move |(index, _)| *index < 2 || chosen >> (index - 2) & 1 == 1).map(|(_, step)| step)
+    STEPS
+        .iter()
+        .enumerate()
+        .filter(move |(index, _)| *index < 2 || chosen >> (index - 2) & 1 == 1)
+        .map(|(_, step)| step)
 }
 
 /// The check kinds that the file uses, by the word that its checks' names begin with.
 pub const CHECKS: [&str; 10] = [
-    "not_null", "unique", "range", "row_count", "accepted_values", "regex", "relationships", "schema", "freshness", "sql",
+    "not_null",
+    "unique",
+    "range",
+    "row_count",
+    "accepted_values",
+    "regex",
+    "relationships",
+    "schema",
+    "freshness",
+    "sql",
 ];
 
 /// The formats and modes of the file's sinks.

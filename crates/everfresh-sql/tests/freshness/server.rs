@@ -58,7 +58,10 @@ fn answer(mut stream: TcpStream, bodies: &Mutex<HashMap<String, String>>) {
             if asked.as_deref() == Some(&tag) {
                 format!("HTTP/1.1 304 Not Modified\r\nETag: {tag}\r\nConnection: close\r\n\r\n")
             } else {
-                format!("HTTP/1.1 200 OK\r\nETag: {tag}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+                format!(
+                    "HTTP/1.1 200 OK\r\nETag: {tag}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                    body.len()
+                )
             }
         }
     };

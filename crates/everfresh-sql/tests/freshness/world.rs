@@ -114,7 +114,10 @@ impl World {
             reader: *chance.pick(&Reader::ALL),
             files,
             wide: chance.one_in(2),
-            lookup: ["a", "b", "c"].iter().map(|grp| ((*grp).into(), format!("label {grp}"), chance.below(5) as i64)).collect(),
+            lookup: ["a", "b", "c"]
+                .iter()
+                .map(|grp| ((*grp).into(), format!("label {grp}"), chance.below(5) as i64))
+                .collect(),
             rates: ["a", "b", "d"].iter().map(|grp| ((*grp).into(), chance.below(7) as i64)).collect(),
             na_is_null: chance.one_in(2),
             min: chance.below(5) as i64,
@@ -205,15 +208,20 @@ impl World {
         if self.wide {
             columns.push(("more", Arc::new(Int64Array::from_iter_values(rows.iter().map(|_| 7)))));
         }
-        let fields: Vec<Field> = columns.iter().map(|(name, column)| Field::new(*name, column.data_type().clone(), true)).collect();
+        let fields: Vec<Field> =
+            columns.iter().map(|(name, column)| Field::new(*name, column.data_type().clone(), true)).collect();
         let _: &DataType = fields[0].data_type();
-        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.into_iter().map(|(_, column)| column).collect()).unwrap()
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.into_iter().map(|(_, column)| column).collect())
+            .unwrap()
     }
 
     /// What the URL answers.
     pub fn rates_body(&self) -> String {
-        let rates: Vec<String> =
-            self.rates.iter().map(|(grp, rate)| format!("{{\"grp\":\"{grp}\",\"rate\":{:.1}}}", *rate as f64 / 2.0)).collect();
+        let rates: Vec<String> = self
+            .rates
+            .iter()
+            .map(|(grp, rate)| format!("{{\"grp\":\"{grp}\",\"rate\":{:.1}}}", *rate as f64 / 2.0))
+            .collect();
         format!("[{}]", rates.join(","))
     }
 }
@@ -262,7 +270,9 @@ impl Place {
             let mut database = rusqlite::Connection::open(self.folder.path().join("lookup.db")).unwrap();
             let transaction = database.transaction().unwrap();
             transaction
-                .execute_batch("drop table if exists lookup; create table lookup (grp text, label text, weight integer)")
+                .execute_batch(
+                    "drop table if exists lookup; create table lookup (grp text, label text, weight integer)",
+                )
                 .unwrap();
             for (grp, label, weight) in &world.lookup {
                 transaction.execute("insert into lookup values (?1, ?2, ?3)", (grp, label, weight)).unwrap();

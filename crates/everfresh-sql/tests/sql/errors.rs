@@ -22,12 +22,7 @@ fn an_unknown_column_is_shown_with_the_nearest_one() {
         "f.nam",
         "its columns are `\"Origin\"`, `carrier`, `delay`, `id`",
     );
-    says(
-        "select x.id from flights f",
-        "`x.id`: there is no table or alias `x` here",
-        "x.id",
-        "did you mean `f`?",
-    );
+    says("select x.id from flights f", "`x.id`: there is no table or alias `x` here", "x.id", "did you mean `f`?");
 }
 
 #[test]
@@ -44,7 +39,12 @@ fn a_column_with_capital_letters_needs_quotes_and_the_error_says_so() {
 fn an_unknown_table_or_function_is_shown_with_the_nearest_one() {
     says("select * from flihgts", "there is no table `flihgts`", "flihgts", "did you mean `flights`?");
     says("select sums(id) from flights", "there is no function `sums`", "sums", "did you mean `sum`?");
-    says("select wholly_unknown_thing(id) from flights", "there is no function `wholly_unknown_thing`", "wholly_unknown_thing", "");
+    says(
+        "select wholly_unknown_thing(id) from flights",
+        "there is no function `wholly_unknown_thing`",
+        "wholly_unknown_thing",
+        "",
+    );
 }
 
 #[test]

@@ -185,7 +185,7 @@ fn nesting_without_end_is_an_error_and_no_crash() {
 
 #[test]
 fn a_long_chain_of_conditions_is_no_crash() {
-    let chain = |links: i64| {
+    let chain = |links: usize| {
         let links: Vec<String> = (0..links).map(|link| format!("a + {link} > 5")).collect();
         format!("select a from t where {}", links.join(" or "))
     };

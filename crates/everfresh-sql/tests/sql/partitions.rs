@@ -1,8 +1,8 @@
 //! Queries that run partition by partition: what is refused, and that the others give the rows of one run.
 
 use crate::support::{
-    Ask, Tables, cut, floats, ints, maybe_ints, plan_with, pointed, refused_with, run_with, small, table, tables, texts,
-    whole,
+    Ask, Tables, cut, floats, ints, maybe_ints, plan_with, pointed, refused_with, run_with, small, table, tables,
+    texts, whole,
 };
 use arrow::{array::RecordBatch, compute::concat_batches};
 use everfresh_pipeline::engine::SqlErrorKind;
@@ -32,22 +32,50 @@ fn what_looks_at_more_than_one_row_is_refused() {
     not_row_wise("select id, rank() over (order by delay) r from flights", "a window function", "over");
     not_row_wise("select id from flights union all select id from flights", "`union`", "union");
     not_row_wise("select carrier from flights union all select carrier from carriers", "`union`", "union");
-    not_row_wise("select carrier from flights union select carrier from carriers", "`distinct` or a `group by`", "union");
+    not_row_wise(
+        "select carrier from flights union select carrier from carriers",
+        "`distinct` or a `group by`",
+        "union",
+    );
     not_row_wise("select a.id from flights a join flights b on a.id = b.id", "joins it with itself", "flights");
     not_row_wise("select id from flights where delay > (select avg(delay) from flights)", "subquery", "flights");
-    not_row_wise("select id from flights where id in (select id from flights where delay > 3)", "joins it with itself", "flights");
-    not_row_wise("select c.name, f.id from flights f right join carriers c on f.carrier = c.carrier", "outer join", "join");
-    not_row_wise("select c.name, f.id from carriers c left join flights f on f.carrier = c.carrier", "outer join", "join");
-    not_row_wise("select c.name, f.id from carriers c full join flights f on f.carrier = c.carrier", "outer join", "join");
+    not_row_wise(
+        "select id from flights where id in (select id from flights where delay > 3)",
+        "joins it with itself",
+        "flights",
+    );
+    not_row_wise(
+        "select c.name, f.id from flights f right join carriers c on f.carrier = c.carrier",
+        "outer join",
+        "join",
+    );
+    not_row_wise(
+        "select c.name, f.id from carriers c left join flights f on f.carrier = c.carrier",
+        "outer join",
+        "join",
+    );
+    not_row_wise(
+        "select c.name, f.id from carriers c full join flights f on f.carrier = c.carrier",
+        "outer join",
+        "join",
+    );
     not_row_wise("select name from carriers where carrier in (select carrier from flights)", "of another table", "");
-    not_row_wise("select name from carriers c where not exists (select 1 from flights f where f.carrier = c.carrier)", "of another table", "");
+    not_row_wise(
+        "select name from carriers c where not exists (select 1 from flights f where f.carrier = c.carrier)",
+        "of another table",
+        "",
+    );
     not_row_wise("with f as (select max(id) m from flights) select * from f", "an aggregate (`max`)", "max");
 }
 
 #[test]
 fn a_query_that_does_not_read_the_table_would_repeat_its_rows() {
     not_row_wise("select name from carriers", "does not read it at all", "");
-    not_row_wise("select name from carriers union all select carrier from flights where false", "does not read it at all", "flights");
+    not_row_wise(
+        "select name from carriers union all select carrier from flights where false",
+        "does not read it at all",
+        "flights",
+    );
     plan_with("select id from flights where false", &small(), &by_partition()).unwrap();
 }
 
@@ -132,11 +160,8 @@ fn running_by_partition_gives_the_rows_of_one_run_in_the_same_order() {
         let expected = run_with(sql, &whole_table, &ask).unwrap_or_else(|error| panic!("{sql}: {error:?}"));
         assert!(expected.num_rows() > 0, "{sql} gives nothing");
         for layout in layouts {
-            let parts: Vec<RecordBatch> = cut(&all, layout)
-                .batches
-                .iter()
-                .map(|part| run_with(sql, &with_facts(part), &ask).unwrap())
-                .collect();
+            let parts: Vec<RecordBatch> =
+                cut(&all, layout).batches.iter().map(|part| run_with(sql, &with_facts(part), &ask).unwrap()).collect();
             assert_eq!(concat_batches(&expected.schema(), &parts).unwrap(), expected, "{sql} in {layout:?}");
         }
     }

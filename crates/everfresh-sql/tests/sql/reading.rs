@@ -9,7 +9,8 @@ fn reads(sql: &str) -> BTreeMap<String, Vec<usize>> {
 }
 
 fn expect(sql: &str, flights: &[usize], carriers: &[usize]) {
-    let expected = BTreeMap::from([("carriers".to_owned(), carriers.to_vec()), ("flights".to_owned(), flights.to_vec())]);
+    let expected =
+        BTreeMap::from([("carriers".to_owned(), carriers.to_vec()), ("flights".to_owned(), flights.to_vec())]);
     assert_eq!(reads(sql), expected, "{sql}");
 }
 
@@ -30,7 +31,11 @@ fn filters_joins_and_subqueries_count() {
     expect("select id, name from flights f join carriers c on f.carrier = c.carrier", &[0, 1], &[0, 1]);
     expect("select id from flights where carrier in (select carrier from carriers where active)", &[0, 1], &[0, 2]);
     expect("select id, (select max(name) from carriers) m from flights", &[0], &[1]);
-    expect("with c as (select * from carriers) select id from flights where exists (select 1 from c where c.carrier = flights.carrier)", &[0, 1], &[0]);
+    expect(
+        "with c as (select * from carriers) select id from flights where exists (select 1 from c where c.carrier = flights.carrier)",
+        &[0, 1],
+        &[0],
+    );
     expect("select id from flights f1 union all select delay from flights f2", &[0, 2], &[]);
 }
 

@@ -57,7 +57,10 @@ fn a_limit_needs_a_total_order() {
         "limit",
     );
     // Grouping sets repeat groups.
-    unrepeatable("select carrier, count(*) as n from flights group by rollup(carrier) order by carrier limit 1", "limit");
+    unrepeatable(
+        "select carrier, count(*) as n from flights group by rollup(carrier) order by carrier limit 1",
+        "limit",
+    );
 }
 
 #[test]
@@ -67,18 +70,26 @@ fn an_order_is_total_over_a_key_or_over_all_that_is_shown() {
     repeatable("select id as x from flights order by x limit 3");
     repeatable("select id + 1 as x from flights order by id limit 3");
     repeatable("select id + 1 as x from flights order by id + 1 limit 3");
-    repeatable("select carrier, count(*) as n, sum(delay) as s from flights group by carrier order by n desc, carrier limit 1");
+    repeatable(
+        "select carrier, count(*) as n, sum(delay) as s from flights group by carrier order by n desc, carrier limit 1",
+    );
     repeatable("select count(*) as n from flights group by carrier order by carrier limit 1");
     repeatable("select distinct carrier, delay from flights order by delay, carrier limit 2");
     repeatable("select carrier from flights union select carrier from carriers order by carrier limit 2");
-    repeatable("select f.id, c.carrier, c.name, c.active from flights f join carriers c on f.carrier = c.carrier order by id, c.carrier, name, active limit 2");
-    repeatable("with c as (select carrier, max(delay) m from flights group by carrier) select q.* from c as q order by q.carrier limit 1");
+    repeatable(
+        "select f.id, c.carrier, c.name, c.active from flights f join carriers c on f.carrier = c.carrier order by id, c.carrier, name, active limit 2",
+    );
+    repeatable(
+        "with c as (select carrier, max(delay) m from flights group by carrier) select q.* from c as q order by q.carrier limit 1",
+    );
     repeatable("select max(delay) from flights limit 1");
     repeatable("select id from flights where delay = (select max(delay) from flights limit 1)");
     repeatable("select id from flights limit 0");
-    repeatable("select g.carrier, g.n, h.m from (select carrier, count(*) n from flights group by carrier) g \
+    repeatable(
+        "select g.carrier, g.n, h.m from (select carrier, count(*) n from flights group by carrier) g \
                 join (select carrier, max(delay) m from flights group by carrier) h on g.carrier = h.carrier \
-                order by g.carrier, h.carrier limit 1");
+                order by g.carrier, h.carrier limit 1",
+    );
 }
 
 #[test]
@@ -102,13 +113,24 @@ fn window_functions_that_number_rows_need_a_total_order() {
     unrepeatable("select id, lag(delay) over (order by delay) as n from flights", "lag");
     unrepeatable("select id, lead(id) over (order by carrier) as n from flights", "lead");
     unrepeatable("select id, first_value(id) over () as n from flights", "first_value");
-    unrepeatable("select id, sum(delay) over (order by carrier rows between 1 preceding and current row) as n from flights", "sum");
+    unrepeatable(
+        "select id, sum(delay) over (order by carrier rows between 1 preceding and current row) as n from flights",
+        "sum",
+    );
     repeatable("select id, row_number() over (partition by carrier order by id, delay, \"Origin\") as n from flights");
-    repeatable("select carrier, row_number() over (order by n desc, carrier) as r from (select carrier, count(*) n from flights group by carrier) q");
+    repeatable(
+        "select carrier, row_number() over (order by n desc, carrier) as r from (select carrier, count(*) n from flights group by carrier) q",
+    );
     repeatable("select id, rank() over (order by delay) as r, dense_rank() over (order by delay) as d from flights");
-    repeatable("select id, percent_rank() over (order by delay) as r, cume_dist() over (order by delay) as d from flights");
-    repeatable("select id, sum(delay) over (partition by carrier) as s, avg(delay) over (order by carrier) as a from flights");
-    repeatable("select id, sum(delay) over (order by carrier rows between unbounded preceding and unbounded following) as s from flights");
+    repeatable(
+        "select id, percent_rank() over (order by delay) as r, cume_dist() over (order by delay) as d from flights",
+    );
+    repeatable(
+        "select id, sum(delay) over (partition by carrier) as s, avg(delay) over (order by carrier) as a from flights",
+    );
+    repeatable(
+        "select id, sum(delay) over (order by carrier rows between unbounded preceding and unbounded following) as s from flights",
+    );
 }
 
 #[test]

@@ -100,10 +100,8 @@ fn rows_that_tie_stay_in_the_order_in_which_they_came() {
     let sorted = run("select k, id from t order by k desc", &tables(vec![("t", cut(&batch, &[1000; ROWS / 1000]))]));
     let mut expected: Vec<(i64, i64)> = (0..ROWS as i64).map(|row| (row * 37 % 10, row)).collect();
     expected.sort_by_key(|(k, _)| -k);
-    let expected = table(vec![
-        ("k", ints(expected.iter().map(|(k, _)| *k))),
-        ("id", ints(expected.iter().map(|(_, id)| *id))),
-    ]);
+    let expected =
+        table(vec![("k", ints(expected.iter().map(|(k, _)| *k))), ("id", ints(expected.iter().map(|(_, id)| *id)))]);
     assert_eq!(sorted.columns(), expected.columns());
 }
 

@@ -4,7 +4,7 @@ use crate::support::{
     Ask, collect, cut, floats, ints, plan, plan_with, rows, run, run_with, small, table, tables, texts, whole,
 };
 use arrow::{
-    array::{Array, AsArray, DictionaryArray, RecordBatch, StringViewArray, types::Int32Type},
+    array::{AsArray, DictionaryArray, RecordBatch, StringViewArray, types::Int32Type},
     datatypes::DataType,
 };
 use everfresh_pipeline::engine::{Cancel, ParamValue, PlanRequest, QueryEngine, SqlError, SqlErrorKind};
@@ -51,7 +51,8 @@ fn parameters_are_values_and_never_sql() {
     let batch = run_with("select $who as w, $yes as y", &tables, &ask).unwrap();
     assert_eq!(rows(&batch), ["x' or '1' = '1|true"]);
     let ask = with_params(&[("a", ParamValue::Int(-3)), ("n", ParamValue::Int(2))]);
-    let batch = run_with("select 10 - $a as d, -$a as m from flights order by id, d, m limit $n", &tables, &ask).unwrap();
+    let batch =
+        run_with("select 10 - $a as d, -$a as m from flights order by id, d, m limit $n", &tables, &ask).unwrap();
     assert_eq!(rows(&batch), ["13|3", "13|3"]);
 }
 
@@ -84,7 +85,8 @@ fn results_have_plain_types_and_dictionaries_stay() {
 
 #[test]
 fn numbers_and_times_mean_the_same_everywhere() {
-    let batch = run("select 1.5 as f, 3 / 2 as i, timestamp '2024-03-31 02:30:00' as t, date '2024-02-29' as d", &small());
+    let batch =
+        run("select 1.5 as f, 3 / 2 as i, timestamp '2024-03-31 02:30:00' as t, date '2024-02-29' as d", &small());
     assert_eq!(rows(&batch), ["1.5|1|2024-03-31T02:30:00|2024-02-29"]);
 }
 
@@ -93,7 +95,12 @@ fn an_error_of_a_source_arrives_as_it_was() {
     let mut broken = cut(&table(vec![("a", ints(0..20_000))]), &[10_000, 10_000]);
     broken.fails_after = Some(1);
     let tables = tables(vec![("t", broken)]);
-    for sql in ["select a from t", "select sum(a) from t", "select a from t order by a", "select t.a from t join t u on t.a = u.a"] {
+    for sql in [
+        "select a from t",
+        "select sum(a) from t",
+        "select a from t order by a",
+        "select t.a from t join t u on t.a = u.a",
+    ] {
         let error = collect(plan(sql, &tables).unwrap()).unwrap_err();
         assert_eq!(error.to_string(), "`data/flights.csv` row 7: no number", "{sql}");
     }
@@ -128,7 +135,12 @@ fn wait_until(what: &str, holds: impl Fn() -> bool) {
 
 #[test]
 fn a_query_stops_soon_after_it_is_cancelled() {
-    for sql in ["select sum(a) as s from t", "select a from t order by a", "select t.a from t join t u on t.a = u.a", "select a from t where a < 0"] {
+    for sql in [
+        "select sum(a) as s from t",
+        "select a from t order by a",
+        "select t.a from t join t u on t.a = u.a",
+        "select a from t where a < 0",
+    ] {
         let mut endless = cut(&table(vec![("a", ints(0..8192))]), &[8192]);
         endless.endless = true;
         let open = Arc::clone(&endless.open);
@@ -160,7 +172,8 @@ fn a_reader_that_leaves_early_stops_the_query() {
     let mut endless = cut(&table(vec![("a", ints(0..8192))]), &[8192]);
     endless.endless = true;
     let open = Arc::clone(&endless.open);
-    let mut batches = plan("select a from t", &tables(vec![("t", endless)])).unwrap().execute(Cancel::default()).unwrap();
+    let mut batches =
+        plan("select a from t", &tables(vec![("t", endless)])).unwrap().execute(Cancel::default()).unwrap();
     assert_eq!(batches.next().unwrap().unwrap().num_rows(), 8192);
     drop(batches);
     wait_until("the scan ends", || open.load(Ordering::SeqCst) == 0);
@@ -176,10 +189,16 @@ fn large() -> RecordBatch {
     ])
 }
 
-fn with_memory(memory: Option<u64>, spill: &std::path::Path, sql: &str, batch: &RecordBatch) -> Result<RecordBatch, everfresh_pipeline::engine::BoxError> {
+fn with_memory(
+    memory: Option<u64>,
+    spill: &std::path::Path,
+    sql: &str,
+    batch: &RecordBatch,
+) -> Result<RecordBatch, everfresh_pipeline::engine::BoxError> {
     let engine = DataFusionEngine::new(EngineOptions { memory, spill_dir: Some(spill.to_owned()), threads: 1 });
     let tables = tables(vec![("t", cut(batch, &[25_000; 8]))]);
-    let request = PlanRequest { sql, params: &BTreeMap::new(), tables: &tables, allow_unrepeatable: false, partition_wise: None };
+    let request =
+        PlanRequest { sql, params: &BTreeMap::new(), tables: &tables, allow_unrepeatable: false, partition_wise: None };
     collect(engine.plan(request)?)
 }
 

@@ -117,14 +117,7 @@ pub fn cut(batch: &RecordBatch, sizes: &[usize]) -> Memory {
     });
     let batches: Vec<_> = batches.collect();
     assert_eq!(from, batch.num_rows(), "the sizes must add up");
-    Memory {
-        schema: batch.schema(),
-        batches,
-        claimed: None,
-        fails_after: None,
-        endless: false,
-        open: Arc::default(),
-    }
+    Memory { schema: batch.schema(), batches, claimed: None, fails_after: None, endless: false, open: Arc::default() }
 }
 
 pub type Tables = Vec<(String, Arc<dyn TableScan>)>;

@@ -42,9 +42,7 @@ pub fn merkle<'a>(
 ) -> Fingerprint {
     FingerprintBuilder::new("everfresh.table.1")
         .fingerprint(&schema)
-        .list(partitions, |builder, (rows, columns)| {
-            builder.u64(rows).list(columns, FingerprintBuilder::fingerprint)
-        })
+        .list(partitions, |builder, (rows, columns)| builder.u64(rows).list(columns, FingerprintBuilder::fingerprint))
         .finish()
 }
 
