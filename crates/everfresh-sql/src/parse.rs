@@ -68,13 +68,13 @@ fn query(text: &Text<'_>) -> Result<Box<Query>, SqlError> {
     if !starts_query {
         return Err(no_query(&first.token.to_string(), text.range(first.span)));
     }
-    let links = text.tokens().iter().filter(|token| {
+    let mut links = text.tokens().iter().filter(|token| {
         matches!(&token.token, Token::Word(word) if matches!(
             word.keyword,
             Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT | Keyword::JOIN
         ))
     });
-    if let Some(link) = links.skip(CHAIN).next() {
+    if let Some(link) = links.nth(CHAIN) {
         return Err(invalid(format!("more than {CHAIN} joins and set operations in one query"), text.range(link.span)));
     }
     let mut parser = parser(text.tokens().to_vec());

@@ -17,6 +17,7 @@ use datafusion::{
     common::DataFusionError,
     datasource::provider_as_source,
     logical_expr::LogicalPlan,
+    physical_plan::displayable,
     sql::{
         planner::{ParserOptions, SqlToRel},
         sqlparser::ast::Statement,
@@ -71,6 +72,7 @@ pub(crate) fn plan(request: &PlanRequest<'_>, shared: &Arc<Shared>) -> Result<Qu
     let session = state.clone();
     let physical =
         shared.wait(async move { planner.create_physical_plan(&optimised, &session).await })?.map_err(fits)?;
+    tracing::debug!("planned:\n{}", displayable(physical.as_ref()).indent(false));
     let schema: SchemaRef = plain_schema(&physical.schema());
     Ok(Query { physical, schema, reads, context: state.task_ctx(), failure, shared: Arc::clone(shared) })
 }

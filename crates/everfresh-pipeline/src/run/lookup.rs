@@ -87,7 +87,7 @@ pub fn lookup(
 pub fn expiry(trace: &Trace, ttl: Option<Duration>) -> Option<Reason> {
     let ttl = ttl?;
     let age = Duration::from_nanos(u64::try_from(now_ns().saturating_sub(trace.made_ns)).unwrap_or(0));
-    (age >= ttl).then(|| Reason::Expired { age: age.as_secs(), ttl: ttl.as_secs() })
+    (age >= ttl).then_some(Reason::Expired { age: age.as_secs(), ttl: ttl.as_secs() })
 }
 
 fn table_observations(trace: &Trace) -> impl Iterator<Item = &TableObservation> {

@@ -51,7 +51,7 @@ fn object(table: &'static Table, kind: Option<&'static Kind>) -> Value {
         let grouped = |mark: &&str| kind.one_of.iter().any(|group| group.contains(mark));
         match kind.marks {
             [mark] if !grouped(mark) => required.push(mark),
-            marks if !marks.iter().any(|mark| grouped(mark)) => {
+            marks if !marks.iter().any(grouped) => {
                 map.insert("anyOf".into(), marks.iter().map(|mark| json!({ "required": [mark] })).collect());
             }
             _ => {}

@@ -16,7 +16,7 @@ use crate::engine::ParamValue;
 use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc};
 
 /// How many names are looked through for suggestions, in all: a file with thousands of errors must not take minutes.
-const MOST_COMPARED: usize = 200_000;
+const MOST_COMPARED: usize = 100_000;
 
 /// What one load is about.
 pub(super) struct Reader<'a> {

@@ -391,22 +391,3 @@ fn ten_thousand_steps_are_read_and_ten_thousand_errors_told() {
     let drawn = super::wrong(&text);
     assert!(drawn.ends_with("… and 9899 more"), "{}", &drawn[drawn.len() - 100..]);
 }
-
-#[test]
-fn zz_timing() {
-    for n in [5_000usize, 10_000, 20_000] {
-        let steps: String = (1..n)
-            .map(|i| format!("  s{i}: {{ sql: \"select a, b + {i} as b from s{} where a > 0\" }}\n", i - 1))
-            .collect();
-        let text = format!("steps:\n  s0: {{ sql: select 1 as x }}\n{steps}");
-        let start = std::time::Instant::now();
-        let doc = crate::spec::yaml::parse(&text);
-        let parse = start.elapsed();
-        drop(doc);
-        let start = std::time::Instant::now();
-        let loaded = load(&text, &[], &[]).unwrap();
-        let all = start.elapsed();
-        println!("TIMING {n}: yaml {parse:?} all {all:?} bytes {}", text.len());
-        drop(loaded);
-    }
-}
