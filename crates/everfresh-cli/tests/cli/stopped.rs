@@ -48,7 +48,8 @@ sinks:
     let gate = gates.remove(0);
     gate.wait();
     let mut events = [0; 512];
-    std::fs::File::from(watch).read(&mut events).unwrap();
+    let heard = std::fs::File::from(watch).read(&mut events).unwrap();
+    assert!(heard > 0);
     assert!(shop.file("out/one.csv").exists());
     Halfway { shop, child, gate, _server: server }
 }

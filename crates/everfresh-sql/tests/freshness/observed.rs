@@ -5,7 +5,7 @@ use arrow::{
     util::display::{ArrayFormatter, FormatOptions},
 };
 use everfresh_pipeline::{
-    Pipeline, RunOptions, Settings,
+    Pipeline, Refresh, RunOptions, Settings,
     engine::QueryEngine,
     pipeline::stored_table,
     report::{NodeReport, Outcome, RunReport, Silent},
@@ -88,13 +88,15 @@ impl Observed {
     }
 }
 
-/// Runs a pipeline file and reads back all tables that are stored.
+/// Runs a pipeline file and reads back all tables that are stored. With `again`, everything is computed, whatever is
+/// in the cache.
 pub fn run(
     file: &Path,
     cache: &Path,
     tag: &str,
     engine: Arc<dyn QueryEngine>,
     sabotage: Option<Sabotage>,
+    again: bool,
 ) -> Result<Observed, String> {
     let env = |name: &str| (name == "TAG").then(|| tag.to_owned());
     let settings = Settings {
@@ -106,7 +108,8 @@ pub fn run(
     let mut pipeline =
         Pipeline::open(file, &settings).map_err(|error| format!("the pipeline does not open: {error}"))?;
     pipeline.plant(sabotage);
-    let report = pipeline.run(&RunOptions { jobs: 2, ..RunOptions::default() }, &Silent);
+    let refresh = if again { Refresh::All } else { Refresh::None };
+    let report = pipeline.run(&RunOptions { jobs: 2, refresh, ..RunOptions::default() }, &Silent);
     let mut tables = BTreeMap::new();
     for node in report.nodes.iter().filter(|node| matches!(node.kind.as_str(), "source" | "step")) {
         let Ok((schema, batches, _)) = pipeline.show(&node.name, usize::MAX) else { continue };

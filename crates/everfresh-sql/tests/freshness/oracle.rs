@@ -126,11 +126,7 @@ fn index_files(folder: &Path) -> Vec<PathBuf> {
 /// A run during which the files change, after they were looked at and before they are read. What it gives is not
 /// judged; that nothing of it is believed afterwards is.
 fn meddle(bench: &Bench, place: &mut Place, before: &World, during: &World) -> Result<(), String> {
-    fs::write(place.path().join("everfresh.yaml"), pipeline_file::text(before, "out", true, &place.url)).unwrap();
-    // Without results to serve there is something to compute, and so a moment to meddle in.
-    let mut world = before.clone();
-    world.version = 9;
-    fs::write(place.path().join("meddled.yaml"), pipeline_file::text(&world, "out-meddled", true, &place.url)).unwrap();
+    fs::write(place.path().join("meddled.yaml"), pipeline_file::text(before, "out-meddled", true, &place.url)).unwrap();
     let (path, cache) = (place.path().join("meddled.yaml"), place.path().join("cache"));
     let tag = before.tag.clone();
     let shown = std::sync::Mutex::new((place, during.clone()));
@@ -146,7 +142,7 @@ fn meddle(bench: &Bench, place: &mut Place, before: &World, during: &World) -> R
             }
             heard.go_on();
         });
-        let result = run(&path, &cache, &tag, meddler.clone(), bench.sabotage);
+        let result = run(&path, &cache, &tag, meddler.clone(), bench.sabotage, true);
         meddler.end();
         result.map(|_| ())
     })
@@ -166,12 +162,25 @@ fn round(bench: &Bench, place: &Place, world: &World, seen: &mut Seen) -> Result
         &world.tag,
         bench.engine.clone(),
         bench.sabotage,
+        false,
     )?;
     let empty = tempfile::tempdir().unwrap();
-    let fresh =
-        run(&write("fresh.yaml", "out-fresh", true), &empty.path().join("a"), &world.tag, bench.engine.clone(), None)?;
-    let whole =
-        run(&write("whole.yaml", "out-whole", false), &empty.path().join("b"), &world.tag, bench.engine.clone(), None)?;
+    let fresh = run(
+        &write("fresh.yaml", "out-fresh", true),
+        &empty.path().join("a"),
+        &world.tag,
+        bench.engine.clone(),
+        None,
+        false,
+    )?;
+    let whole = run(
+        &write("whole.yaml", "out-whole", false),
+        &empty.path().join("b"),
+        &world.tag,
+        bench.engine.clone(),
+        None,
+        false,
+    )?;
     bench.coverage.world(world);
     same_ends(&cached, &fresh)?;
     same_tables("a run in an empty cache", &cached, &fresh, &[])?;
@@ -292,7 +301,10 @@ fn not_computed_again(
         .filter(|part| parts.insert(part.clone()))
         .count();
     let computed = node.note.as_deref().and_then(|note| note.split(' ').next()?.parse::<usize>().ok());
-    if node.outcome == Outcome::Ran && !seen.rows_gone && computed.is_none_or(|computed| computed > new.max(same_parts(parted))) {
+    if node.outcome == Outcome::Ran
+        && !seen.rows_gone
+        && computed.is_none_or(|computed| computed > new.max(same_parts(parted)))
+    {
         return Err(format!("`{}` computed {computed:?} partitions, new are {new}: {node:?}", step.name));
     }
     Ok(())
