@@ -1,6 +1,6 @@
 //! Planted faults, to show that the freshness oracle can fail.
 //!
-//! Without the feature `sabotage`, which only tests turn on, [`crate::cache::Cache::planted`] is the constant `false`
+//! Without the feature `sabotage`, which only tests turn on, `Cache::planted` is the constant `false`
 //! and every fault below is compiled away.
 
 /// One way to break the promise.

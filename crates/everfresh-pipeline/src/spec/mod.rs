@@ -2,7 +2,7 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | [`model`] | what a file says, typed: a [`Spec`](model::Spec) |
+//! | [`model`] | what a file says, typed: a [`Spec`] |
 //! | [`error`] | diagnostics that point into the file |
 //! | [`suggest`] | did you mean …? |
 //! | `yaml`, `syntax`, `scalar`, `quantity` | the tree with spans, and why there is none; what scalars, durations and sizes mean |

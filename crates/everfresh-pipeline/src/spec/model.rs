@@ -1,4 +1,4 @@
-//! What a pipeline file says, checked and typed. Made by [`super::parse`].
+//! What a pipeline file says, checked and typed. Made by [`super::load`].
 
 use crate::engine::ParamValue;
 use everfresh_sources::{ReadOptions, Secret};
