@@ -95,11 +95,8 @@ fn what_shows_only_when_it_runs() {
     unrepeatable.edit("everfresh.yaml", "where amount >= $least", "where now() > '2020-01-01'");
     assert_seen!("run_unrepeatable", unrepeatable.everfresh(&["run"]));
     let not_row_wise = Sandbox::shop();
-    not_row_wise.edit(
-        "everfresh.yaml",
-        "      order by customer_id\n",
-        "      order by customer_id\n    per: partition\n",
-    );
+    not_row_wise.edit("everfresh.yaml", "file: data/orders.csv", "file: \"data/orders*.csv\"");
+    not_row_wise.edit("everfresh.yaml", "$least\n", "$least\n      order by amount\n    per: partition\n");
     assert_seen!("run_not_row_wise", not_row_wise.everfresh(&["run"]));
 }
 
