@@ -59,7 +59,7 @@ impl<'a> NodeRun<'a> {
     /// A lookup that goes as far as it takes.
     fn close(&self) -> Result<Looked, Fault> {
         match self {
-            Self::Source(_) => Ok(Err(Reason::New)),
+            Self::Source(source) => source.quick(),
             Self::Step(step) => step.lookup(Depth::Facts),
             Self::Check(check) => check.lookup(Depth::Facts),
             Self::Sink(sink) => sink.lookup(),
