@@ -51,7 +51,10 @@ fn cases() -> u32 {
 }
 
 /// Cases that once failed.
-const REGRESSIONS: &[(u64, &[(Kind, u64)])] = &[];
+const REGRESSIONS: &[(u64, &[(Kind, u64)])] = &[
+    // Rows that were deleted are computed again only when somebody reads them, which may be edits later.
+    (10173467201198041294, &[(Kind::DeleteBlobs, 0), (Kind::AddRow, 37)]),
+];
 
 #[test]
 fn cases_that_once_failed_hold() {
