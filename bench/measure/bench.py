@@ -25,6 +25,9 @@ class Bench:
     cache: Path
     target: Path
     python: Path
+    """Makes the peers' environments."""
+    bare_python: Path
+    """Is what a rerun is held against."""
     quick: bool
     report: Report
 
@@ -45,7 +48,7 @@ class Bench:
 
     def baseline(self) -> Command:
         """The least that a program in Python costs: starting the interpreter, not a shim that looks for it."""
-        return Command([self.python, "-c", "pass"], self.cache)
+        return Command([self.bare_python, "-c", "pass"], self.cache)
 
     def new_folder(self, name: str) -> Path:
         """An empty folder in the cache."""

@@ -82,7 +82,7 @@ def everfresh_chain(bench: Bench, steps: int) -> Command:
 
 def measure_cold(bench: Bench, commands: dict[int, Command]) -> None:
     """With an empty page cache: told, without a target, since it measures the disk."""
-    files = [bench.everfresh_program, bench.python.parent.parent, *(command.folder for command in commands.values())]
+    files = [bench.everfresh_program, bench.bare_python, *(command.folder for command in commands.values())]
 
     def cold(command: Command) -> Callable[[], float]:
         def run() -> float:

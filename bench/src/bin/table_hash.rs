@@ -4,8 +4,8 @@
 
 use arrow::{
     array::{
-        Array, ArrayData, ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, StringViewArray,
-        TimestampMicrosecondArray,
+        Array, ArrayData, ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch,
+        StringArray, StringViewArray, TimestampMicrosecondArray,
     },
     buffer::Buffer,
     error::ArrowError,
@@ -24,8 +24,15 @@ use std::{
 const BATCH_ROWS: usize = 8192;
 
 type Make = fn(&mut Random) -> Result<RecordBatch, ArrowError>;
-const TABLES: [(&str, Make); 4] =
-    [("numbers", numbers), ("numbers with nulls", numbers_with_nulls), ("texts", texts), ("mixed", mixed)];
+const TABLES: [(&str, Make); 7] = [
+    ("numbers", numbers),
+    ("numbers, one of ten null", numbers_with_nulls),
+    ("int32, every other null", half_null),
+    ("texts", texts),
+    ("short texts as views", short_views),
+    ("texts in dictionaries", dictionaries),
+    ("mixed", mixed),
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -135,6 +142,30 @@ fn texts(random: &mut Random) -> Result<RecordBatch, ArrowError> {
     let names: Vec<String> = (0..BATCH_ROWS).map(|_| text(random)).collect();
     let places: Vec<Option<String>> = (0..BATCH_ROWS).map(|row| (row % 11 != 5).then(|| text(random))).collect();
     batch(vec![("a", Arc::new(StringArray::from(names))), ("b", Arc::new(StringArray::from(places)))])
+}
+
+fn half_null(random: &mut Random) -> Result<RecordBatch, ArrowError> {
+    let mut column = || -> ArrayRef {
+        let values = (0..BATCH_ROWS).map(|_| (random.below(2) > 0).then(|| random.bits() as i32));
+        Arc::new(values.collect::<Int32Array>())
+    };
+    batch(vec![("a", column()), ("b", column()), ("c", column()), ("d", column())])
+}
+
+fn short_views(random: &mut Random) -> Result<RecordBatch, ArrowError> {
+    let mut column = || -> ArrayRef {
+        let texts: Vec<String> = (0..BATCH_ROWS).map(|_| text(random)[..8].to_owned()).collect();
+        Arc::new(StringViewArray::from_iter_values(texts))
+    };
+    batch(vec![("a", column()), ("b", column())])
+}
+
+/// Some hundred texts of 8 to 39 letters, as categories have them.
+fn dictionaries(random: &mut Random) -> Result<RecordBatch, ArrowError> {
+    let texts: Vec<String> = (0..300).map(|_| text(random)).collect();
+    let keys: Vec<i32> = (0..BATCH_ROWS).map(|_| random.below(300) as i32).collect();
+    let values: ArrayRef = Arc::new(StringArray::from(texts));
+    batch(vec![("a", Arc::new(DictionaryArray::try_new(Int32Array::from(keys), values)?))])
 }
 
 fn mixed(random: &mut Random) -> Result<RecordBatch, ArrowError> {

@@ -135,3 +135,34 @@ impl Cache {
         Ok(parsed)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::engine::{PlanRequest, PlannedQuery, SqlErrorKind};
+    use everfresh::disk::StoreOptions;
+
+    /// For what needs no query.
+    struct NoEngine;
+
+    impl QueryEngine for NoEngine {
+        fn version(&self) -> String {
+            "none".into()
+        }
+
+        fn parse(&self, _: &str) -> Result<ParsedSql, SqlError> {
+            Err(SqlError { message: "no engine".into(), span: None, help: None, kind: SqlErrorKind::Invalid })
+        }
+
+        fn plan(&self, request: PlanRequest<'_>) -> Result<Box<dyn PlannedQuery>, SqlError> {
+            Err(self.parse(request.sql).err().unwrap())
+        }
+    }
+
+    /// A cache in a folder of its own.
+    pub(crate) fn empty_cache() -> (tempfile::TempDir, Cache) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("cache"), StoreOptions::default()).unwrap();
+        (folder, Cache::new(store, Arc::new(NoEngine)))
+    }
+}

@@ -62,7 +62,7 @@ pub fn step_sql(kind: &StepKind) -> String {
         StepKind::Aggregate { from, by, columns } => {
             let outputs = columns.iter().flat_map(|(column, functions)| {
                 functions.iter().map(move |function| {
-                    let name = function_name(*function);
+                    let name = function.name();
                     let output = quote(&format!("{column}_{name}"));
                     format!("{} as {output}", aggregate_call(*function, &quote(column)))
                 })
@@ -79,20 +79,6 @@ fn scaled(column: &str, value: &str, shift: &str, width: &str) -> String {
     format!(
         "case when {column} is null then null when {width} = 0 then 0.0 else ({value} - {shift}) / {width} end as {column}"
     )
-}
-
-/// The name of an aggregate in the pipeline file, and the second half of its output's name.
-pub fn function_name(function: AggregateFunction) -> &'static str {
-    match function {
-        AggregateFunction::Mean => "mean",
-        AggregateFunction::Sum => "sum",
-        AggregateFunction::Min => "min",
-        AggregateFunction::Max => "max",
-        AggregateFunction::Count => "count",
-        AggregateFunction::CountDistinct => "count_distinct",
-        AggregateFunction::Median => "median",
-        AggregateFunction::Std => "std",
-    }
 }
 
 fn aggregate_call(function: AggregateFunction, column: &str) -> String {

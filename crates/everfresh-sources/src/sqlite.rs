@@ -8,6 +8,7 @@
 //! build the columns. Rows stream from a thread of their own, in batches that one channel slot bounds.
 
 mod column;
+mod volatile;
 
 use arrow::{
     array::{ArrayRef, RecordBatch},
@@ -28,6 +29,8 @@ use std::{
     thread::JoinHandle,
     time::Duration,
 };
+
+pub use volatile::Volatile;
 
 /// How long a reader waits for a writer that holds the database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -160,8 +163,8 @@ impl Drop for SqliteRead {
 ///
 /// # Errors
 /// [`SqliteSourceError`]; those of single values come with the batches.
-pub fn read_table(path: &Path, table: &str) -> Result<SqliteRead, SqliteSourceError> {
-    let reader = Reader::open(path)?;
+pub fn read_table(path: &Path, table: &str, volatile: Volatile) -> Result<SqliteRead, SqliteSourceError> {
+    let reader = Reader::open(path, volatile)?;
     let kind = reader.table_kind(table)?;
     // An index that covers all columns would give its own order instead.
     let order = if kind == "table" { " NOT INDEXED" } else { "" };
@@ -173,8 +176,13 @@ pub fn read_table(path: &Path, table: &str) -> Result<SqliteRead, SqliteSourceEr
 ///
 /// # Errors
 /// [`SqliteSourceError`]; those of single values come with the batches.
-pub fn read_query(path: &Path, sql: &str, bind: &[SqliteValue]) -> Result<SqliteRead, SqliteSourceError> {
-    Reader::open(path)?.start(sql.to_owned(), bind.to_vec())
+pub fn read_query(
+    path: &Path,
+    sql: &str,
+    bind: &[SqliteValue],
+    volatile: Volatile,
+) -> Result<SqliteRead, SqliteSourceError> {
+    Reader::open(path, volatile)?.start(sql.to_owned(), bind.to_vec())
 }
 
 /// Looks at the files that hold a database's content: the database, its write-ahead log, its rollback journal. If
@@ -209,7 +217,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn open(path: &Path) -> Result<Self, SqliteSourceError> {
+    fn open(path: &Path, volatile: Volatile) -> Result<Self, SqliteSourceError> {
         if std::fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
             return Err(SqliteSourceError::Missing { path: path.to_owned() });
         }
@@ -220,6 +228,9 @@ impl Reader {
         connection.execute_batch("BEGIN").map_err(unreadable)?;
         // The transaction begins with the first read, which also tells what is no database.
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(unreadable)?;
+        if volatile == Volatile::Refused {
+            volatile::refuse(&connection).map_err(unreadable)?;
+        }
         Ok(Self { connection, path: path.to_owned() })
     }
 

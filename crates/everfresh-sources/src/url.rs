@@ -132,12 +132,16 @@ pub enum UrlError {
 }
 
 impl UrlError {
+    /// Whether nobody answered: there is no network, or nobody at home.
+    pub fn is_offline(&self) -> bool {
+        matches!(self, Self::Transport { .. } | Self::TimedOut { .. })
+    }
+
     /// Whether the same request may work later: no connection, a timeout, a server that is busy or broken.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Transport { .. } | Self::TimedOut { .. } => true,
             Self::Status { status, .. } => matches!(status, 408 | 429 | 500..),
-            _ => false,
+            other => other.is_offline(),
         }
     }
 }

@@ -94,4 +94,7 @@ fn orders_stops_what_its_readme_says_and_nothing_else() {
     // Asked for, it is had; not to be had, the last good answer stands in, and the run says so.
     assert_eq!(orders.run_with(&["--refresh", "rates"], &env, 0).outcome("rates"), "ran");
     assert_eq!(server.asked("/rates.json"), 2);
+    server.stop();
+    let offline = orders.run_with(&["--refresh", "rates"], &env, 0);
+    assert!(offline.reason("rates").starts_with("last good answer (cannot reach"), "{offline:?}");
 }

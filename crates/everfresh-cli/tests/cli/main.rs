@@ -11,6 +11,7 @@ mod sandbox;
 mod server;
 mod show;
 mod sinks;
+mod sources;
 mod stopped;
 mod together;
 mod upkeep;

@@ -6,14 +6,18 @@ use std::{
     net::{TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, Sender, channel},
     },
-    thread,
+    thread::{self, JoinHandle},
 };
 
 pub struct Server {
     port: u16,
     asked: Arc<Mutex<HashMap<String, usize>>>,
+    broken: Arc<AtomicBool>,
+    stopped: Arc<AtomicBool>,
+    listening: JoinHandle<()>,
 }
 
 /// An answer that waits: the test hears when somebody asks for it, and lets it go.
@@ -55,14 +59,31 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::new(Mutex::new(HashMap::new()));
-        let (routes, counts) = (Arc::new(routes), asked.clone());
-        thread::spawn(move || {
+        let (broken, stopped) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (routes, counts, breaks, stops) = (Arc::new(routes), asked.clone(), broken.clone(), stopped.clone());
+        let listening = thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (routes, counts) = (routes.clone(), counts.clone());
-                thread::spawn(move || answer(&stream, &routes, &counts));
+                if stops.load(Ordering::SeqCst) {
+                    return;
+                }
+                let (routes, counts, broken) = (routes.clone(), counts.clone(), breaks.load(Ordering::SeqCst));
+                thread::spawn(move || answer(&stream, broken, &routes, &counts));
             }
         });
-        (Self { port, asked }, gates)
+        (Self { port, asked, broken, stopped, listening }, gates)
+    }
+
+    /// Answers with 503 from now on.
+    pub fn break_down(&self) {
+        self.broken.store(true, Ordering::SeqCst);
+    }
+
+    /// Takes no connection any more.
+    pub fn stop(self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        // Wakes the thread that listens; its listener goes with it.
+        drop(TcpStream::connect(("127.0.0.1", self.port)).unwrap());
+        self.listening.join().unwrap();
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -75,13 +96,19 @@ impl Server {
     }
 }
 
-fn answer(mut stream: &TcpStream, routes: &HashMap<String, Route>, counts: &Mutex<HashMap<String, usize>>) {
+fn answer(
+    mut stream: &TcpStream,
+    broken: bool,
+    routes: &HashMap<String, Route>,
+    counts: &Mutex<HashMap<String, usize>>,
+) {
     let mut lines = BufReader::new(stream).lines();
     let Some(Ok(request)) = lines.next() else { return };
     let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
     while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
     *counts.lock().unwrap().entry(path.clone()).or_default() += 1;
     let (status, body) = match routes.get(&path) {
+        Some(_) if broken => ("503 Service Unavailable", "null"),
         Some(Route { body, held }) => {
             if let Some(held) = held {
                 let (ask, opened) = &*held.lock().unwrap();

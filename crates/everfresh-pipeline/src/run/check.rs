@@ -4,7 +4,7 @@ use super::{
     Context,
     done::{Done, Looked, NodeRecord},
     lookup::{Depth, Lookup, lookup, renewed},
-    query_run::{Prepared, Terms, may_store, trace},
+    query_run::{Prepared, Reads, Terms, elapsed_ns, may_store, trace},
 };
 use crate::{
     engine::BoxError,
@@ -25,7 +25,7 @@ use arrow::{
     datatypes::{DataType, Int64Type, TimeUnit, TimestampNanosecondType},
     util::display::{ArrayFormatter, FormatOptions},
 };
-use everfresh::{Fingerprint, FingerprintBuilder, disk::Space, observation::Observation};
+use everfresh::{Fingerprint, FingerprintBuilder, disk::Space};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
@@ -115,14 +115,15 @@ impl CheckRun<'_> {
     /// Asks anew, and remembers what was found.
     pub fn compute(&self, reason: Reason) -> Result<Done, Fault> {
         let (cache, started) = (self.context.cache, Instant::now());
-        let (found, observations) = self.find(started)?;
+        let (found, reads) = self.find(started)?;
         let encoded = Kept::Check(found.clone());
         let bytes = postcard::to_stdvec(&encoded).map_err(|error| Failure::Other(error.to_string()))?;
         let output = FingerprintBuilder::new("everfresh.check").bytes(&bytes).finish();
         cache.put(Space::Runs, &output, &encoded, &[])?;
         if may_store(self.context, &self.inputs)? {
-            let parts = self.key_parts();
-            cache.remember(&parts.key(), trace(observations, output, found.bad, bytes.len() as u64, started))?;
+            let (parts, cost_ns) = (self.key_parts(), elapsed_ns(started));
+            let observations = reads.observe(self.context, &self.inputs)?;
+            cache.remember(&parts.key(), trace(observations, output, found.bad, bytes.len() as u64, cost_ns))?;
             NodeRecord::store(cache, &self.context.node_key(self.name), &parts)?;
         }
         Ok(self.done(&found, Outcome::Ran, reason, output))
@@ -135,7 +136,7 @@ impl CheckRun<'_> {
             .ok_or_else(|| Fault::Failed(Failure::Other(format!("`{}` is no input of its check", self.check.table))))
     }
 
-    fn find(&self, started: Instant) -> Result<(Found, Vec<Observation>), Fault> {
+    fn find(&self, started: Instant) -> Result<(Found, Reads), Fault> {
         let cache = self.context.cache;
         let facts = self.checked()?.table.facts(cache)?;
         let total = facts.rows();
@@ -143,24 +144,20 @@ impl CheckRun<'_> {
         match (&self.check.kind, self.query) {
             (CheckKind::RowCount(low, high), _) => {
                 let outside = low.is_some_and(|low| total < low) || high.is_some_and(|high| total > high);
-                Ok((Found { bad: u64::from(outside), ..found }, self.observe_nothing()?))
+                Ok((Found { bad: u64::from(outside), ..found }, Reads::no_column(self.inputs.len())))
             }
             (CheckKind::Schema { columns, exact }, _) => {
                 let details = drift(&facts, columns, *exact);
-                Ok((Found { bad: details.len() as u64, details, ..found }, self.observe_nothing()?))
+                Ok((Found { bad: details.len() as u64, details, ..found }, Reads::no_column(self.inputs.len())))
             }
             (CheckKind::Freshness { column, .. }, _) => {
                 let query = self.own_query(newest_sql(&self.check.table, column));
-                let (batches, observations) = self.ask(&query)?;
-                Ok((Found { newest_ns: newest(&batches)?, ..found }, observations))
+                let (batches, reads) = self.ask(&query)?;
+                Ok((Found { newest_ns: newest(&batches)?, ..found }, reads))
             }
             (_, Some(query)) => self.find_bad_rows(query, found, started),
             (_, None) => Err(Fault::Failed(Failure::Other(format!("`{}` has no query", self.name)))),
         }
-    }
-
-    fn observe_nothing(&self) -> Result<Vec<Observation>, Fault> {
-        self.inputs.iter().map(|input| input.observe(self.context.cache, &[]).map(Observation::Table)).collect()
     }
 
     fn own_query(&self, sql: String) -> Query {
@@ -169,16 +166,15 @@ impl CheckRun<'_> {
         Query { sql, origin: None, parsed, params }
     }
 
-    fn ask(&self, query: &Query) -> Result<(Vec<RecordBatch>, Vec<Observation>), Fault> {
+    fn ask(&self, query: &Query) -> Result<(Vec<RecordBatch>, Reads), Fault> {
         let prepared = Prepared::new(self.context, query, &self.inputs, &Terms::default())?;
-        let observations = prepared.observations.clone();
-        Ok((prepared.collect(query, &self.context.options.cancel)?, observations))
+        prepared.collect(query, &self.context.options.cancel)
     }
 
     /// Counts first: a table without bad rows need not be read in full.
-    fn find_bad_rows(&self, query: &Query, found: Found, started: Instant) -> Result<(Found, Vec<Observation>), Fault> {
+    fn find_bad_rows(&self, query: &Query, found: Found, started: Instant) -> Result<(Found, Reads), Fault> {
         let counting = self.own_query(count_sql(&query.sql));
-        let (batches, observations) = match self.ask(&counting) {
+        let (batches, reads) = match self.ask(&counting) {
             Ok(counted) => counted,
             // What is wrong is better told of the text that the user wrote.
             Err(Fault::Failed(failure)) => {
@@ -194,14 +190,15 @@ impl CheckRun<'_> {
             .sum::<i64>();
         let bad = u64::try_from(bad).unwrap_or(0);
         if bad == 0 {
-            return Ok((found, observations));
+            return Ok((found, reads));
         }
+        reads.learn(self.context, &self.inputs)?;
         let prepared = Prepared::new(self.context, query, &self.inputs, &Terms::default())?;
-        let observations = prepared.observations.clone();
         let schema = prepared.schema();
         let mut left = KEPT_ROWS;
         let mut kept = Vec::new();
-        for batch in prepared.collect(query, &self.context.options.cancel)? {
+        let (batches, reads) = prepared.collect(query, &self.context.options.cancel)?;
+        for batch in batches {
             let batch = batch.slice(0, batch.num_rows().min(left));
             left -= batch.num_rows();
             kept.push(batch);
@@ -213,7 +210,7 @@ impl CheckRun<'_> {
         let (id, record) = (facts.content_id(), facts.record());
         self.context.cache.put(Space::Tables, &id, &record, &record.blobs())?;
         let columns = schema.fields().iter().map(|field| field.name().clone()).collect();
-        Ok((Found { bad, columns, sample, kept: Some(id), ..found }, observations))
+        Ok((Found { bad, columns, sample, kept: Some(id), ..found }, reads))
     }
 
     fn done(&self, found: &Found, outcome: Outcome, reason: Reason, output: Fingerprint) -> Done {

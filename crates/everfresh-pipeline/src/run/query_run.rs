@@ -1,14 +1,17 @@
-//! Running one query over its inputs: observe, compute, look again.
+//! Running one query over its inputs: compute, look again, observe.
+//!
+//! What a table holds is told by its id, which was made before anything of it is read, and whether it still held that
+//! afterwards by a second look. So fingerprints of columns may be made in between, by the very reads of the query.
 
 use super::{Context, context::now_ns};
 use crate::{
     engine::{Cancel, PlanRequest, PlannedQuery, SqlError},
     fault::{Failure, Fault},
     query::Query,
-    table::{Input, WrittenPart, write_part},
+    table::{Input, Learned, WrittenPart, write_part},
 };
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
-use everfresh::{Fingerprint, observation::Observation, trace::Trace};
+use everfresh::{Fingerprint, observation::Observation, table::TableHasher, trace::Trace};
 use std::time::Instant;
 
 /// How a query is meant.
@@ -23,10 +26,37 @@ pub struct Terms {
 /// A planned query, and what it will read.
 pub struct Prepared {
     planned: Box<dyn PlannedQuery>,
-    /// What it reads, as it was before the first read.
-    pub observations: Vec<Observation>,
+    /// What it will read.
+    pub reads: Reads,
+}
+
+/// What a query reads of its inputs.
+#[derive(Clone, Debug)]
+pub struct Reads {
     /// The columns that it reads of each input, in the order of the inputs.
-    pub reads: Vec<Vec<usize>>,
+    pub columns: Vec<Vec<usize>>,
+    /// What its scans tell of each input.
+    learned: Vec<Learned>,
+}
+
+impl Reads {
+    /// Schemas and row counts alone, of so many inputs.
+    pub fn no_column(inputs: usize) -> Self {
+        Self { columns: vec![Vec::new(); inputs], learned: Vec::new() }
+    }
+
+    /// What the query saw of its inputs.
+    ///
+    /// After its run this costs nothing where all rows were read; what has no fingerprint yet is read now.
+    pub fn observe(&self, context: &Context<'_>, inputs: &[Input]) -> Result<Vec<Observation>, Fault> {
+        self.learn(context, inputs)?;
+        observe(context, inputs, &self.columns)
+    }
+
+    /// Remembers the fingerprints that its scans made.
+    pub fn learn(&self, context: &Context<'_>, inputs: &[Input]) -> Result<(), Fault> {
+        inputs.iter().zip(&self.learned).try_for_each(|(input, learned)| input.learn(context.cache, learned))
+    }
 }
 
 /// Points an engine's error at the text that it is about.
@@ -45,13 +75,15 @@ fn sql_fault(query: &Query, fault: Fault) -> Fault {
 }
 
 impl Prepared {
-    /// Plans a query and fingerprints what it will read.
+    /// Plans a query.
     pub fn new(context: &Context<'_>, query: &Query, inputs: &[Input], terms: &Terms) -> Result<Self, Fault> {
         let cache = context.cache;
-        let tables = inputs
-            .iter()
-            .map(|input| Ok((input.name.clone(), input.open(cache)?)))
-            .collect::<Result<Vec<_>, Fault>>()?;
+        let (mut tables, mut learned) = (Vec::with_capacity(inputs.len()), Vec::with_capacity(inputs.len()));
+        for input in inputs {
+            let (scan, learns) = input.open_to_learn(cache)?;
+            tables.push((input.name.clone(), scan));
+            learned.push(learns);
+        }
         let planned = cache
             .engine()
             .plan(PlanRequest {
@@ -62,10 +94,13 @@ impl Prepared {
                 partition_wise: terms.partition_of.as_deref(),
             })
             .map_err(|error| sql_failure(query, error))?;
-        let reads: Vec<Vec<usize>> =
+        let columns: Vec<Vec<usize>> =
             inputs.iter().map(|input| planned.reads().get(&input.name).cloned().unwrap_or_default()).collect();
-        let observations = observe(context, inputs, &reads)?;
-        Ok(Self { planned, observations, reads })
+        for ((_, scan), columns) in tables.iter().zip(&columns) {
+            // Better told before the work than after it.
+            TableHasher::new(&scan.schema(), columns).map_err(|error| Failure::Other(error.to_string()))?;
+        }
+        Ok(Self { planned, reads: Reads { columns, learned } })
     }
 
     /// The columns of the result.
@@ -81,16 +116,19 @@ impl Prepared {
         cancel: &Cancel,
         started: Instant,
         progress: &dyn Fn(u64),
-    ) -> Result<WrittenPart, Fault> {
+    ) -> Result<(WrittenPart, Reads), Fault> {
         let schema = self.planned.schema();
         let batches = self.planned.execute(cancel.clone()).map_err(|error| sql_failure(query, error))?;
-        write_part(context.cache, &schema, batches, cancel, started, progress).map_err(|fault| sql_fault(query, fault))
+        let written = write_part(context.cache, &schema, batches, cancel, started, progress)
+            .map_err(|fault| sql_fault(query, fault))?;
+        Ok((written, self.reads))
     }
 
     /// Runs it and keeps the batches, for results that are known to be small.
-    pub fn collect(self, query: &Query, cancel: &Cancel) -> Result<Vec<RecordBatch>, Fault> {
+    pub fn collect(self, query: &Query, cancel: &Cancel) -> Result<(Vec<RecordBatch>, Reads), Fault> {
         let batches = self.planned.execute(cancel.clone()).map_err(|error| sql_failure(query, error))?;
-        batches.map(|batch| batch.map_err(|error| sql_fault(query, crate::table::from_box(error)))).collect()
+        let batches = batches.map(|batch| batch.map_err(|error| sql_fault(query, crate::table::from_box(error))));
+        Ok((batches.collect::<Result<_, _>>()?, self.reads))
     }
 }
 
@@ -103,22 +141,19 @@ pub fn observe(context: &Context<'_>, inputs: &[Input], reads: &[Vec<usize>]) ->
 /// Whether a result may be stored: its inputs are still what they were, and none stands in for a newer one.
 pub fn may_store(context: &Context<'_>, inputs: &[Input]) -> Result<bool, Fault> {
     for input in inputs {
-        if input.table.stale || !input.unchanged(context.cache)? {
+        if input.table.stale || !input.untouched(context.cache)? {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-/// A trace of a computation that began at `started` and ends now.
-pub fn trace(observations: Vec<Observation>, output: Fingerprint, rows: u64, bytes: u64, started: Instant) -> Trace {
-    Trace {
-        observations,
-        output,
-        cost_ns: u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX),
-        bytes,
-        rows,
-        made_ns: now_ns(),
-        expires_ns: None,
-    }
+/// The trace of a computation that ends now and took `cost_ns`.
+pub fn trace(observations: Vec<Observation>, output: Fingerprint, rows: u64, bytes: u64, cost_ns: u64) -> Trace {
+    Trace { observations, output, cost_ns, bytes, rows, made_ns: now_ns(), expires_ns: None }
+}
+
+/// The time since `started`, in nanoseconds.
+pub fn elapsed_ns(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }

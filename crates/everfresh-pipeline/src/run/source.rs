@@ -4,6 +4,7 @@ use super::{
     Context,
     context::now_ns,
     done::{Done, Looked},
+    query_run::elapsed_ns,
 };
 use crate::{
     engine::{BATCH_ROWS, BoxError, ParamValue},
@@ -17,7 +18,7 @@ use crate::{
 use everfresh::{Fingerprint, FingerprintBuilder, disk::Space, file::Seen};
 use everfresh_sources::{
     Format, Secret,
-    sqlite::{self, SqliteValue},
+    sqlite::{self, SqliteValue, Volatile},
     url::{self, Fetched, UrlRequest, Validators},
 };
 use rayon::prelude::*;
@@ -74,8 +75,9 @@ impl SourceRun<'_> {
             SourceKind::File { pattern, options, .. } => {
                 builder.str("file").str(pattern).fingerprint(&options.fingerprint())
             }
-            SourceKind::Sqlite { path, query } => {
-                let builder = builder.str("sqlite").bytes(path.as_os_str().as_encoded_bytes());
+            SourceKind::Sqlite { path, query, ttl } => {
+                // Without a `ttl` it must be repeatable: what was read under one does not count then.
+                let builder = builder.str("sqlite").bool(ttl.is_some()).bytes(path.as_os_str().as_encoded_bytes());
                 match query {
                     SqliteQuery::Table(table) => builder.str("table").str(table),
                     SqliteQuery::Query { sql, bind } => {
@@ -115,23 +117,33 @@ impl SourceRun<'_> {
                 let table = Table::known(record.id, Origin::Files(Arc::new(origin)));
                 Ok(Ok(hit(&record, table, Reason::Unchanged)))
             }
-            SourceKind::Sqlite { path, .. } => {
+            SourceKind::Sqlite { path, ttl, .. } => {
                 let now = sqlite::witness(path).map_err(Failure::io("look at", path))?;
-                let same = record.asked == self.asked()
-                    && now.len() == record.witness.len()
+                let same = now.len() == record.witness.len()
                     && now.iter().zip(&record.witness).all(|(now, then)| match (now, then) {
                         (Some(now), Some(then)) => now.stat == then.stat && !then.racy,
                         (None, None) => true,
                         _ => false,
                     });
-                Ok(if same { Ok(self.stored_hit(&record, Reason::Unchanged)) } else { Err(Reason::New) })
+                Ok(if record.asked != self.asked() {
+                    Err(Reason::Changed(vec![reading_changed()]))
+                } else if !same {
+                    Err(Reason::Changed(vec![Change::File { path: self.context.shown(path), how: "changed".into() }]))
+                } else {
+                    self.young(&record, *ttl)
+                })
             }
-            SourceKind::Url { ttl, .. } => {
-                let age =
-                    Duration::from_nanos(u64::try_from(now_ns().saturating_sub(record.asked_ns)).unwrap_or(u64::MAX));
-                let fresh = record.asked == self.asked() && age < *ttl;
-                Ok(if fresh { Ok(self.stored_hit(&record, Reason::Unchanged)) } else { Err(Reason::New) })
-            }
+            SourceKind::Url { ttl, .. } if record.asked == self.asked() => Ok(self.young(&record, Some(*ttl))),
+            SourceKind::Url { .. } => Ok(Err(Reason::Changed(vec![reading_changed()]))),
+        }
+    }
+
+    /// A hit, unless what is remembered is older than it may be.
+    fn young(&self, record: &SourceRecord, ttl: Option<Duration>) -> Looked {
+        let age = age(record);
+        match ttl {
+            Some(ttl) if age >= ttl => Err(Reason::Expired { age: age.as_secs(), ttl: ttl.as_secs() }),
+            _ => Ok(self.stored_hit(record, Reason::Unchanged)),
         }
     }
 
@@ -185,7 +197,9 @@ impl SourceRun<'_> {
                 }
                 Err(last.unwrap_or(Fault::Cancelled))
             }
-            SourceKind::Sqlite { path, query } => self.sqlite(path, query),
+            SourceKind::Sqlite { path, query, ttl } => {
+                self.sqlite(path, query, ttl.map_or(Volatile::Refused, |_| Volatile::Allowed))
+            }
             SourceKind::Url { url, headers, ttl, stale_if_error, timeout, options } => {
                 self.url(url, headers, *ttl, *stale_if_error, *timeout, options)
             }
@@ -244,14 +258,15 @@ impl SourceRun<'_> {
         Ok(ran(&record, table, reason))
     }
 
-    fn sqlite(&self, path: &Path, query: &SqliteQuery) -> Result<Done, Fault> {
+    fn sqlite(&self, path: &Path, query: &SqliteQuery, volatile: Volatile) -> Result<Done, Fault> {
         let (cache, started) = (self.context.cache, Instant::now());
+        let expired = self.quick()?.err().filter(|reason| matches!(reason, Reason::Expired { .. }));
         let witness = sqlite::witness(path).map_err(Failure::io("look at", path))?;
         let read = match query {
-            SqliteQuery::Table(table) => sqlite::read_table(path, table)?,
+            SqliteQuery::Table(table) => sqlite::read_table(path, table, volatile)?,
             SqliteQuery::Query { sql, bind } => {
                 let bind: Vec<SqliteValue> = bind.iter().map(sqlite_value).collect();
-                sqlite::read_query(path, sql, &bind)?
+                sqlite::read_query(path, sql, &bind, volatile)?
             }
         };
         let schema = read.schema.clone();
@@ -259,7 +274,8 @@ impl SourceRun<'_> {
         let written = write_part(cache, &schema, batches, &self.context.options.cancel, started, &|_| {})?;
         let facts = Facts::new(written.schema, vec![written.part]);
         let shown = vec![(self.context.shown(path), facts.content_id())];
-        self.finish(facts, shown, witness, None, started)
+        let done = self.finish(facts, shown, witness, None, started)?;
+        Ok(Done { reason: expired.unwrap_or(done.reason), ..done })
     }
 
     fn url(
@@ -280,10 +296,10 @@ impl SourceRun<'_> {
             Ok(answer) => answer,
             Err(error) => {
                 let Some(record) = before.filter(|_| rows_there) else { return Err(error.into()) };
-                let age =
-                    Duration::from_nanos(u64::try_from(now_ns().saturating_sub(record.asked_ns)).unwrap_or(u64::MAX));
-                let allowed = error.is_transient() && stale_if_error.is_some_and(|more| age < ttl.saturating_add(more));
-                if !allowed {
+                let age = age(&record);
+                let young = stale_if_error.map(|more| age < ttl.saturating_add(more));
+                let stands_in = young.unwrap_or(error.is_offline()) && error.is_transient();
+                if !stands_in {
                     return Err(error.into());
                 }
                 let why = error.to_string();
@@ -381,8 +397,9 @@ fn reading_changed() -> Change {
     }
 }
 
-fn elapsed_ns(started: Instant) -> u64 {
-    u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+/// How long ago it was asked; a clock that was set back makes it as old as can be.
+fn age(record: &SourceRecord) -> Duration {
+    Duration::from_nanos(u64::try_from(now_ns().saturating_sub(record.asked_ns)).unwrap_or(u64::MAX))
 }
 
 fn sqlite_value(value: &ParamValue) -> SqliteValue {

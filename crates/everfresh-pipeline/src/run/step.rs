@@ -4,7 +4,7 @@ use super::{
     Context,
     done::{Done, Looked, NodeRecord},
     lookup::{Depth, Lookup, expiry, lookup, renewed},
-    query_run::{Prepared, Terms, may_store, observe, trace},
+    query_run::{Prepared, Reads, Terms, elapsed_ns, may_store, observe, trace},
 };
 use crate::{
     engine::Cancel,
@@ -142,53 +142,44 @@ impl StepRun<'_> {
 
     fn attempt(&self, cancel: &Cancel, reason: &Reason) -> Result<Done, Fault> {
         let (cache, started) = (self.context.cache, Instant::now());
-        let (facts, trace, note) = match self.partition_of {
-            Some(name) => {
-                let (facts, trace, computed) = self.by_partition(name, cancel, started)?;
-                let note = format!("{computed} of {} partitions computed", facts.parts.len());
-                (facts, trace, Some(note))
-            }
-            None => {
-                let (facts, trace) = self.whole(cancel, started)?;
-                (facts, trace, None)
-            }
+        let computed = match self.partition_of {
+            Some(name) => self.by_partition(name, cancel)?,
+            None => self.whole(cancel, started)?,
         };
-        let table = Arc::new(Table::with_facts(trace.output, Origin::Stored(self.id), facts));
-        let mut done = Done {
-            table: Some(table),
-            rows: Some(trace.rows),
-            bytes: Some(trace.bytes),
-            fingerprint: Some(trace.output),
-            note,
-            ..Done::new(Outcome::Ran, reason.clone())
-        };
-        if !may_store(self.context, &self.inputs)? {
-            done.note = Some(
+        let Computed { facts, reads, cost_ns, mut note } = computed;
+        let (id, rows, bytes) = (self.store_table(&facts)?, facts.rows(), facts.bytes());
+        if may_store(self.context, &self.inputs)? {
+            let observations = reads.observe(self.context, &self.inputs)?;
+            let parts = self.key_parts("step");
+            if self.step.enabled {
+                cache.remember(&parts.key(), trace(observations, id, rows, bytes, cost_ns))?;
+            }
+            NodeRecord::store(cache, &self.context.node_key(&self.step.name), &parts)?;
+        } else {
+            note = Some(
                 "an input changed or was out of date while this ran: not stored, so the next run computes it again"
                     .into(),
             );
-            return Ok(done);
         }
-        let parts = self.key_parts("step");
-        if self.step.enabled {
-            cache.remember(&parts.key(), trace)?;
-        }
-        NodeRecord::store(cache, &self.context.node_key(&self.step.name), &parts)?;
-        Ok(done)
+        Ok(Done {
+            table: Some(Arc::new(Table::with_facts(id, Origin::Stored(self.id), facts))),
+            rows: Some(rows),
+            bytes: Some(bytes),
+            fingerprint: Some(id),
+            note,
+            ..Done::new(Outcome::Ran, reason.clone())
+        })
     }
 
     fn progress(&self) -> impl Fn(u64) + Sync + '_ {
         |rows| self.context.tell(Event::Progress { name: &self.step.name, rows })
     }
 
-    fn whole(&self, cancel: &Cancel, started: Instant) -> Result<(Facts, Trace), Fault> {
+    fn whole(&self, cancel: &Cancel, started: Instant) -> Result<Computed, Fault> {
         let prepared = Prepared::new(self.context, self.query, &self.inputs, &self.terms())?;
-        let observations = prepared.observations.clone();
-        let written = prepared.write(self.context, self.query, cancel, started, &self.progress())?;
+        let (written, reads) = prepared.write(self.context, self.query, cancel, started, &self.progress())?;
         let facts = Facts::new(written.schema, vec![written.part]);
-        let id = self.store_table(&facts)?;
-        let trace = trace(observations, id, facts.rows(), facts.bytes(), started);
-        Ok((facts, trace))
+        Ok(Computed { facts, reads, cost_ns: elapsed_ns(started), note: None })
     }
 
     fn store_table(&self, facts: &Facts) -> Result<Fingerprint, Fault> {
@@ -203,22 +194,29 @@ impl StepRun<'_> {
         self.inputs.iter().map(one).collect()
     }
 
-    /// Facts and trace of the whole, and how many partitions were computed now.
-    fn by_partition(&self, name: &str, cancel: &Cancel, started: Instant) -> Result<(Facts, Trace, usize), Fault> {
+    fn by_partition(&self, name: &str, cancel: &Cancel) -> Result<Computed, Fault> {
         let cache = self.context.cache;
         let Some(input) = self.inputs.iter().find(|input| input.name == name) else {
             return Err(Fault::Failed(Failure::Other(format!("`{name}` is no input of `{}`", self.step.name))));
         };
         let partitions = input.table.facts(cache)?.parts.len();
         // Planning tells which columns the whole reads; its partitions read the same ones.
-        let prepared = Prepared::new(self.context, self.query, &self.inputs, &self.terms())?;
-        let (observations, reads) = (prepared.observations.clone(), prepared.reads.clone());
-        drop(prepared);
+        let reads = Prepared::new(self.context, self.query, &self.inputs, &self.terms())?.reads;
+        let node = self.context.node_key(&self.step.name);
+        // Where no partition was ever computed there is none to find, so what they read is fingerprinted in passing.
+        let known = !NodeRecord::load(cache, &node).partitions.is_empty();
         let (rows, computed) = (AtomicU64::new(0), AtomicUsize::new(0));
         let progress = self.progress();
         let parts = in_parallel(self.context.options.jobs, partitions, |index| {
-            let part = self.one_partition(&self.with_partition(name, index), &reads, cancel)?;
-            computed.fetch_add(usize::from(part.ran), Ordering::Relaxed);
+            let inputs = self.with_partition(name, index);
+            let stored = if known { self.stored_partition(&inputs, &reads)? } else { None };
+            let part = match stored {
+                Some(part) => part,
+                None => {
+                    computed.fetch_add(1, Ordering::Relaxed);
+                    self.compute_partition(&inputs, cancel)?
+                }
+            };
             progress(rows.fetch_add(part.facts.rows(), Ordering::Relaxed) + part.facts.rows());
             Ok(part)
         })?;
@@ -226,14 +224,10 @@ impl StepRun<'_> {
             return Err(Fault::Failed(Failure::Other(format!("`{name}` has no partition"))));
         };
         let cost_ns = parts.iter().map(|part| part.cost_ns).sum();
-        let keys = parts.iter().map(|part| part.key).collect();
-        NodeRecord::store_partitions(cache, &self.context.node_key(&self.step.name), keys)?;
+        NodeRecord::store_partitions(cache, &node, parts.iter().filter_map(|part| part.key).collect())?;
         let all: Vec<PartRecord> = parts.into_iter().flat_map(|part| part.facts.parts).collect();
-        let facts = Facts::new(schema, all);
-        let id = self.store_table(&facts)?;
-        let mut trace = trace(observations, id, facts.rows(), facts.bytes(), started);
-        trace.cost_ns = cost_ns;
-        Ok((facts, trace, computed.into_inner()))
+        let note = format!("{} of {partitions} partitions computed", computed.into_inner());
+        Ok(Computed { facts: Facts::new(schema, all), reads, cost_ns, note: Some(note) })
     }
 
     /// The key of one partition's result: what it reads is part of it, since that is known once the whole is planned.
@@ -253,40 +247,56 @@ impl StepRun<'_> {
             .finish()
     }
 
-    /// One partition, from the cache where it is there.
-    fn one_partition(&self, inputs: &[Input], reads: &[Vec<usize>], cancel: &Cancel) -> Result<Partition, Fault> {
-        let (cache, started) = (self.context.cache, Instant::now());
-        let observations = observe(self.context, inputs, reads)?;
-        let key = self.partition_key(&observations);
-        if self.step.enabled
-            && !self.context.refreshes(&self.step.name)
-            && let Some(trace) = cache.traces(&key).0.into_iter().find(|trace| expiry(trace, self.step.ttl).is_none())
-            && let Some(facts) = cache.record::<TableRecord>(Space::Tables, &trace.output).and_then(Facts::from_record)
-            && facts.parts.iter().all(|part| part.blob.is_some_and(|blob| cache.store.has_blob(&blob)))
-        {
-            return Ok(Partition { facts, key, cost_ns: trace.cost_ns, ran: false });
+    /// One partition from the cache, if it is there.
+    fn stored_partition(&self, inputs: &[Input], reads: &Reads) -> Result<Option<Partition>, Fault> {
+        let cache = self.context.cache;
+        if !self.step.enabled || self.context.refreshes(&self.step.name) {
+            return Ok(None);
         }
-        let prepared = Prepared::new(self.context, self.query, inputs, &self.terms())?;
-        let written = prepared.write(self.context, self.query, cancel, started, &|_| {})?;
-        let facts = Facts::new(written.schema, vec![written.part]);
-        let id = self.store_table(&facts)?;
-        let trace = trace(observations, id, facts.rows(), facts.bytes(), started);
-        let cost_ns = trace.cost_ns;
-        if self.step.enabled && may_store(self.context, inputs)? {
-            cache.put(Space::Traces, &key, &Traces(vec![trace]), &[])?;
-        }
-        Ok(Partition { facts, key, cost_ns, ran: true })
+        let key = self.partition_key(&observe(self.context, inputs, &reads.columns)?);
+        let live = cache.traces(&key).0.into_iter().find(|trace| expiry(trace, self.step.ttl).is_none());
+        let Some(trace) = live else { return Ok(None) };
+        let facts = cache.record::<TableRecord>(Space::Tables, &trace.output).and_then(Facts::from_record);
+        let there = facts
+            .filter(|facts| facts.parts.iter().all(|part| part.blob.is_some_and(|blob| cache.store.has_blob(&blob))));
+        Ok(there.map(|facts| Partition { facts, key: Some(key), cost_ns: trace.cost_ns }))
     }
+
+    fn compute_partition(&self, inputs: &[Input], cancel: &Cancel) -> Result<Partition, Fault> {
+        let (cache, started) = (self.context.cache, Instant::now());
+        let prepared = Prepared::new(self.context, self.query, inputs, &self.terms())?;
+        let (written, reads) = prepared.write(self.context, self.query, cancel, started, &|_| {})?;
+        let facts = Facts::new(written.schema, vec![written.part]);
+        let (id, cost_ns) = (self.store_table(&facts)?, elapsed_ns(started));
+        let mut key = None;
+        if may_store(self.context, inputs)? {
+            let observations = reads.observe(self.context, inputs)?;
+            let key = key.insert(self.partition_key(&observations));
+            if self.step.enabled {
+                let trace = trace(observations, id, facts.rows(), facts.bytes(), cost_ns);
+                cache.put(Space::Traces, key, &Traces(vec![trace]), &[])?;
+            }
+        }
+        Ok(Partition { facts, key, cost_ns })
+    }
+}
+
+/// What an attempt came to.
+struct Computed {
+    facts: Facts,
+    reads: Reads,
+    /// What it took; what partitions that were not computed now took once, included.
+    cost_ns: u64,
+    note: Option<String>,
 }
 
 /// The result of one partition.
 struct Partition {
     facts: Facts,
-    key: Fingerprint,
+    /// Under which it is stored; `None` if an input changed meanwhile.
+    key: Option<Fingerprint>,
     /// What computing it took.
     cost_ns: u64,
-    /// Whether that was now.
-    ran: bool,
 }
 
 /// Does `work` for each index, on at most `jobs` threads; the results in order, or the first fault.

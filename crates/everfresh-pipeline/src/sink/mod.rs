@@ -9,7 +9,7 @@ use crate::{
     fault::{Failure, Fault},
     reason::{Change, Reason},
     report::Outcome,
-    run::{Context, Done, Looked, may_store},
+    run::{Context, Done, Looked, elapsed_ns, may_store},
     sabotage::Sabotage,
     spec::model::{Sink, SinkKind, SinkMode},
     table::Input,
@@ -166,7 +166,7 @@ impl SinkRun<'_> {
             input: self.input.table.id,
             rows,
             bytes: target.bytes,
-            cost_ns: u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            cost_ns: elapsed_ns(started),
             seen: target.seen,
             content: target.content,
         };

@@ -28,7 +28,7 @@ use everfresh::{
     Fingerprint, FingerprintBuilder,
     table::{TableHasher, schema_fingerprint},
 };
-use everfresh_sources::sqlite::{read_table, witness};
+use everfresh_sources::sqlite::{Volatile, read_table, witness};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params, types::Value};
 use std::{path::Path, time::Duration};
 
@@ -148,7 +148,7 @@ pub(super) fn content(path: &Path, table: &str) -> Result<Option<Fingerprint>, F
         return Ok(None);
     }
     connection.close().map_err(|(_, error)| failed(error))?;
-    let read = read_table(path, table)?;
+    let read = read_table(path, table, Volatile::Refused)?;
     let every: Vec<usize> = (0..read.schema.fields().len()).collect();
     let mut hasher = TableHasher::new(&read.schema, &every).map_err(|error| Failure::Other(error.to_string()))?;
     let schema = schema_fingerprint(&read.schema);

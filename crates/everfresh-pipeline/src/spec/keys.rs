@@ -195,6 +195,12 @@ pub(super) static SOURCE: Table = Table {
                     Shape::ListOf(&Shape::Scalar),
                     "Values for the query's `?`; `{name}` is a parameter's value.",
                 ),
+                key(
+                    "ttl",
+                    Shape::Duration,
+                    "How long what was read is used though the database is unchanged: for queries that hang on the clock \
+                     or on chance, which are refused without it.",
+                ),
             ]],
         },
         Kind {
@@ -213,7 +219,9 @@ pub(super) static SOURCE: Table = Table {
                     key(
                         "stale_if_error",
                         Shape::Duration,
-                        "For how long after its ttl the last good answer stands in for one that cannot be had.",
+                        "For how long after its ttl the last good answer stands in when the server cannot be reached or answers with \
+                         an error of its own. Unless said otherwise it stands in for a server that cannot be reached, however \
+                         old it is, and for no other; `0s`: never.",
                     ),
                     key(
                         "timeout",

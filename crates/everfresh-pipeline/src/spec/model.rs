@@ -68,6 +68,8 @@ pub enum SourceKind {
         path: PathBuf,
         /// A table, or a query.
         query: SqliteQuery,
+        /// How long what was read counts. Only with one may the query hang on the clock or on chance.
+        ttl: Option<Duration>,
     },
     /// The body of a URL.
     Url {
@@ -77,7 +79,8 @@ pub enum SourceKind {
         headers: Vec<(String, Secret)>,
         /// How long an answer is served without asking again; zero asks on every run.
         ttl: Duration,
-        /// For how long after its `ttl` the last good answer may stand in for one that cannot be had.
+        /// For how long after its `ttl` the last good answer may stand in for one that cannot be had. `None`: as long as
+        /// the server cannot be reached, and for no other error.
         stale_if_error: Option<Duration>,
         /// The longest that one request may take.
         timeout: Duration,

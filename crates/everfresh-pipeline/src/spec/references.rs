@@ -7,7 +7,10 @@ use super::{
     reader::Reader,
     yaml::Entry,
 };
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
 
 impl<'a> Reader<'a> {
     /// The name of a table that must exist, and where it stands.
@@ -37,7 +40,9 @@ impl<'a> Reader<'a> {
                 continue;
             }
             if names.is_empty() {
-                names = sources.iter().chain(steps).map(|entry| entry.key.as_ref()).collect();
+                let mut seen = HashSet::new();
+                let every = sources.iter().chain(steps).map(|entry| entry.key.as_ref());
+                names = every.filter(|name| seen.insert(*name)).collect();
             }
             self.unknown(span, format!("there is no table `{name}`"), &name, &names);
         }

@@ -83,7 +83,11 @@ impl<'a> Reader<'a> {
             (Some(table), None) => SqliteQuery::Table(table?.into_owned()),
             (_, query) => SqliteQuery::Query { sql: query??.to_owned(), bind: bind.unwrap_or(Some(Vec::new()))? },
         };
-        Some(SourceKind::Sqlite { path: self.absolute(&path?), query })
+        let ttl = match fields.get("ttl") {
+            Some(field) => Some(self.duration(field)?),
+            None => None,
+        };
+        Some(SourceKind::Sqlite { path: self.absolute(&path?), query, ttl })
     }
 
     fn url_source(&mut self, field: Field<'a>, fields: &Fields<'a>) -> Option<SourceKind> {

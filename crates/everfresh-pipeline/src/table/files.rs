@@ -8,7 +8,12 @@
 //!
 //! Text formats are read once, into a blob. Parquet and Arrow files are read in place.
 
-use super::{Facts, PartRecord, scan::PartScan, schema_bytes, schema_from_bytes, write_part};
+use super::{
+    Facts, PartRecord,
+    learn::{Lesson, PartColumns},
+    scan::PartScan,
+    schema_bytes, schema_from_bytes, write_part,
+};
 use crate::{
     cache::Cache,
     engine::{BATCH_ROWS, BoxError, Cancel},
@@ -39,6 +44,8 @@ pub struct SourceFile {
     pub path: PathBuf,
     /// The fingerprint of its content.
     pub content: Fingerprint,
+    /// What it looked like before the content was read.
+    seen: Seen,
 }
 
 /// The files of one source, in order.
@@ -71,14 +78,11 @@ impl SourceFile {
             let after = observe(&path).map_err(Failure::io("look at", &path))?;
             if after.stat == before.stat {
                 cache.put(Space::Files, &key, &FileRecord { seen: before, content }, &[])?;
-                return Ok(Self { path, content });
+                return Ok(Self { path, content, seen: before });
             }
             before = after;
         }
-        Err(Failure::Other(format!(
-            "`{}` keeps changing while it is read: run again when its writer is done",
-            path.display()
-        )))
+        Err(keeps_changing(&path))
     }
 
     /// Forgets what is known of a file, so that the next look reads it; tells whether anything was known.
@@ -92,24 +96,47 @@ impl SourceFile {
         let seen = observe(path).ok()?;
         let trusted = cache.planted(Sabotage::TrustMtime)
             && (record.seen.stat.size, record.seen.stat.mtime_ns) == (seen.stat.size, seen.stat.mtime_ns);
-        (trusted || (record.seen.stat == seen.stat && !record.seen.racy))
-            .then(|| Self { path: path.to_owned(), content: record.content })
+        (trusted || (record.seen.stat == seen.stat && !record.seen.racy)).then(|| Self {
+            path: path.to_owned(),
+            content: record.content,
+            seen,
+        })
     }
 
-    /// Whether it still holds what it held.
-    fn unchanged(&self, cache: &Cache) -> Result<bool, Failure> {
+    /// Whether nobody touched it since the look. A file that was written and then written back counts as changed:
+    /// whoever read it meanwhile may have read the other content.
+    fn untouched(&self, cache: &Cache) -> Result<bool, Failure> {
         if cache.planted(Sabotage::SkipAfterLook) {
             return Ok(true);
         }
-        Ok(Self::look(cache, self.path.clone(), false)?.content == self.content)
+        match observe(&self.path) {
+            Ok(now) if now.stat == self.seen.stat => {}
+            Ok(_) => return Ok(false),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(Failure::io("look at", &self.path)(error)),
+        }
+        Ok(!self.seen.racy || Self::look(cache, self.path.clone(), false)?.content == self.content)
     }
 
-    fn must_be_unchanged(&self, cache: &Cache) -> Result<(), Failure> {
-        if self.unchanged(cache)? {
-            return Ok(());
+    /// Does `work`, which reads the file, until nobody touched the file meanwhile.
+    fn read_steadily<T>(&self, cache: &Cache, work: impl Fn() -> Result<T, Fault>) -> Result<T, Fault> {
+        for _ in 0..3 {
+            let file = Self::look(cache, self.path.clone(), false)?;
+            if file.content != self.content && !cache.planted(Sabotage::SkipAfterLook) {
+                let message = format!("`{}` changed while it was read: run again", self.path.display());
+                return Err(Failure::Other(message).into());
+            }
+            let done = work();
+            if file.untouched(cache)? {
+                return done;
+            }
         }
-        Err(Failure::Other(format!("`{}` changed while it was read: run again", self.path.display())))
+        Err(keeps_changing(&self.path).into())
     }
+}
+
+fn keeps_changing(path: &Path) -> Failure {
+    Failure::Other(format!("`{}` keeps changing while it is read: run again when its writer is done", path.display()))
 }
 
 /// A type that is declared for a column that nobody has is a typing error.
@@ -161,7 +188,7 @@ impl FileOrigin {
         matches!(self.options.format_of(&file.path), Ok(Format::Parquet | Format::Arrow))
     }
 
-    fn schema_of(&self, cache: &Cache, file: &SourceFile) -> Result<arrow::datatypes::Schema, Failure> {
+    fn schema_of(&self, cache: &Cache, file: &SourceFile) -> Result<arrow::datatypes::Schema, Fault> {
         let key = FingerprintBuilder::new("everfresh.file-schema")
             .fingerprint(&self.options.fingerprint())
             .bytes(self.format_tag(file))
@@ -170,8 +197,7 @@ impl FileOrigin {
         if let Some(schema) = cache.record::<Vec<u8>>(Space::Memos, &key).and_then(|bytes| schema_from_bytes(&bytes)) {
             return Ok(schema.as_ref().clone());
         }
-        let schema = everfresh_sources::infer_schema(&file.path, &self.options)?;
-        file.must_be_unchanged(cache)?;
+        let schema = file.read_steadily(cache, || Ok(everfresh_sources::infer_schema(&file.path, &self.options)?))?;
         cache.put(Space::Memos, &key, &schema_bytes(&schema), &[])?;
         Ok(schema)
     }
@@ -182,7 +208,7 @@ impl FileOrigin {
             .files
             .par_iter()
             .map(|file| Ok((file.path.clone(), self.schema_of(cache, file)?)))
-            .collect::<Result<Vec<_>, Failure>>()?;
+            .collect::<Result<Vec<_>, Fault>>()?;
         let schema = everfresh_sources::unify(&schemas)?;
         declared_columns_exist(&self.options, &schema)?;
         let parts =
@@ -208,9 +234,8 @@ impl FileOrigin {
             return Ok(part);
         }
         let part = if self.in_place(file) {
-            let rows = everfresh_sources::row_count(&file.path, &self.options)?;
-            let bytes = std::fs::metadata(&file.path).map_err(Failure::io("look at", &file.path))?.len();
-            file.must_be_unchanged(cache)?;
+            let rows = file.read_steadily(cache, || Ok(everfresh_sources::row_count(&file.path, &self.options)?))?;
+            let bytes = file.seen.stat.size;
             PartRecord { id: key, rows, bytes, columns: vec![None; schema.fields().len()], blob: None }
         } else {
             self.ingest(cache, file, schema)?
@@ -225,12 +250,13 @@ impl FileOrigin {
 
     /// Reads a file into a blob.
     fn ingest(&self, cache: &Cache, file: &SourceFile, schema: &SchemaRef) -> Result<PartRecord, Fault> {
-        let started = Instant::now();
         let every: Vec<usize> = (0..schema.fields().len()).collect();
-        let batches = everfresh_sources::read(&file.path, &self.options, schema, &every, BATCH_ROWS)?;
-        let batches = batches.map(|batch| batch.map_err(BoxError::from));
-        let written = write_part(cache, schema, batches, &Cancel::default(), started, &|_| {})?;
-        file.must_be_unchanged(cache)?;
+        let written = file.read_steadily(cache, || {
+            let started = Instant::now();
+            let batches = everfresh_sources::read(&file.path, &self.options, schema, &every, BATCH_ROWS)?;
+            let batches = batches.map(|batch| batch.map_err(BoxError::from));
+            write_part(cache, schema, batches, &Cancel::default(), started, &|_| {})
+        })?;
         Ok(PartRecord { id: self.part_key(file, schema), ..written.part })
     }
 
@@ -238,55 +264,86 @@ impl FileOrigin {
     pub(super) fn fingerprint_columns(
         &self,
         cache: &Cache,
-        facts: &mut Facts,
+        facts: &Facts,
         parts: &[usize],
         columns: &[usize],
-    ) -> Result<(), Fault> {
-        let schema = facts.schema.clone();
-        let work: Vec<(usize, &SourceFile, PartRecord)> = parts
-            .iter()
-            .filter_map(|&index| Some((index, self.files.get(index)?, facts.parts.get(index)?.clone())))
-            .collect();
-        let done = work
-            .into_par_iter()
-            .map(|(index, file, mut part)| {
-                let known: Option<PartRecord> = cache.record(Space::Memos, &part.id);
-                for (slot, known) in part.columns.iter_mut().zip(known.iter().flat_map(|part| part.columns.iter())) {
-                    *slot = slot.or(*known);
+    ) -> Result<Vec<(usize, PartRecord)>, Fault> {
+        let schema = &facts.schema;
+        let work: Vec<(usize, &SourceFile, &PartRecord)> =
+            parts.iter().filter_map(|&index| Some((index, self.files.get(index)?, facts.parts.get(index)?))).collect();
+        work.into_par_iter()
+            .map(|(index, file, part)| {
+                let part = self.with_memo(cache, part);
+                let lacking = part.lacking(columns.iter().copied());
+                if lacking.is_empty() {
+                    return Ok((index, part));
                 }
-                let lacking: Vec<usize> = columns
-                    .iter()
-                    .copied()
-                    .filter(|&column| part.columns.get(column).copied().flatten().is_none())
-                    .collect();
-                let mut hasher =
-                    TableHasher::new(&schema, &lacking).map_err(|error| Failure::Other(error.to_string()))?;
-                for batch in everfresh_sources::read(&file.path, &self.options, &schema, &lacking, BATCH_ROWS)? {
-                    hasher.update(&batch?).map_err(|error| Failure::Other(error.to_string()))?;
-                }
-                file.must_be_unchanged(cache)?;
-                for (column, fingerprint) in lacking.iter().zip(hasher.finish().columns) {
-                    if let Some(slot) = part.columns.get_mut(*column) {
-                        *slot = Some(fingerprint);
+                let read = file.read_steadily(cache, || {
+                    let mut hasher =
+                        TableHasher::new(schema, &lacking).map_err(|error| Failure::Other(error.to_string()))?;
+                    for batch in everfresh_sources::read(&file.path, &self.options, schema, &lacking, BATCH_ROWS)? {
+                        hasher.update(&batch?).map_err(|error| Failure::Other(error.to_string()))?;
                     }
-                }
-                self.remember_part(cache, &part.id, &part)?;
-                Ok((index, part))
+                    Ok(hasher.finish().columns)
+                })?;
+                Ok((index, self.remember_columns(cache, part, lacking.into_iter().zip(read))?))
             })
-            .collect::<Result<Vec<_>, Fault>>()?;
-        for (index, part) in done {
-            if let Some(slot) = facts.parts.get_mut(index) {
-                *slot = part;
+            .collect()
+    }
+
+    /// Remembers fingerprints that were made in passing, but for files that changed meanwhile.
+    pub(super) fn learn(
+        &self,
+        cache: &Cache,
+        facts: &Facts,
+        learned: Vec<PartColumns>,
+    ) -> Result<Vec<(usize, PartRecord)>, Fault> {
+        let mut parts = Vec::with_capacity(learned.len());
+        for PartColumns { part: index, columns } in learned {
+            if let (Some(file), Some(part)) = (self.files.get(index), facts.parts.get(index))
+                && file.untouched(cache)?
+            {
+                parts.push((index, self.remember_columns(cache, self.with_memo(cache, part), columns)?));
             }
         }
-        Ok(())
+        Ok(parts)
+    }
+
+    /// A part with the fingerprints that its memo knows, too.
+    fn with_memo(&self, cache: &Cache, part: &PartRecord) -> PartRecord {
+        let (mut part, known) = (part.clone(), cache.record::<PartRecord>(Space::Memos, &part.id));
+        for (slot, known) in part.columns.iter_mut().zip(known.into_iter().flat_map(|part| part.columns)) {
+            *slot = slot.or(known);
+        }
+        part
+    }
+
+    fn remember_columns(
+        &self,
+        cache: &Cache,
+        mut part: PartRecord,
+        columns: impl IntoIterator<Item = (usize, Fingerprint)>,
+    ) -> Result<PartRecord, Failure> {
+        for (column, fingerprint) in columns {
+            if let Some(slot) = part.columns.get_mut(column) {
+                *slot = Some(fingerprint);
+            }
+        }
+        self.remember_part(cache, &part.id, &part)?;
+        Ok(part)
     }
 
     /// Opens the rows of one part: in place, or by reading the file anew where its blob is gone.
-    pub(super) fn open(&self, cache: &Cache, facts: &Facts, part: usize) -> Result<PartScan, Fault> {
+    pub(super) fn open(
+        &self,
+        cache: &Cache,
+        facts: &Facts,
+        part: usize,
+        lesson: Option<Lesson>,
+    ) -> Result<PartScan, Fault> {
         let file = self.files.get(part).ok_or_else(|| Failure::Other("a source has fewer files than parts".into()))?;
         if self.in_place(file) {
-            return Ok(PartScan::File(file.path.clone(), self.options.clone()));
+            return Ok(PartScan::File(file.path.clone(), self.options.clone(), lesson));
         }
         let part = self.ingest(cache, file, &facts.schema)?;
         let blob = part.blob.and_then(|name| cache.store.blob(&name));
@@ -298,13 +355,38 @@ impl FileOrigin {
         })
     }
 
-    /// Whether every file that is read in place still holds what it held.
-    pub(super) fn unchanged(&self, cache: &Cache) -> Result<bool, Fault> {
-        for file in self.files.iter().filter(|file| self.in_place(file)) {
-            if !file.unchanged(cache)? {
+    /// Whether nobody touched what is read in place: the files of all parts, or of one.
+    pub(super) fn untouched(&self, cache: &Cache, part: Option<usize>) -> Result<bool, Fault> {
+        let files = match part {
+            Some(part) => self.files.get(part..=part).unwrap_or_default(),
+            None => &self.files,
+        };
+        for file in files.iter().filter(|file| self.in_place(file)) {
+            if !file.untouched(cache)? {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::tests::empty_cache;
+
+    #[test]
+    fn a_file_that_was_written_and_written_back_counts_as_touched() {
+        let (folder, cache) = empty_cache();
+        let path = folder.path().join("a.csv");
+        std::fs::write(&path, "a\n1\n").unwrap();
+        let file = SourceFile::look(&cache, path.clone(), false).unwrap();
+        assert!(file.untouched(&cache).unwrap());
+        std::fs::write(&path, "a\n2\n").unwrap();
+        std::fs::write(&path, "a\n1\n").unwrap();
+        let back = SourceFile::look(&cache, path, false).unwrap();
+        assert_eq!(back.content, file.content);
+        // The clock may not have ticked between the writes: then the content alone decides.
+        assert_eq!(file.untouched(&cache).unwrap(), back.seen.stat == file.seen.stat);
     }
 }

@@ -12,11 +12,13 @@
 
 mod files;
 mod input;
+mod learn;
 mod scan;
 mod writer;
 
 pub use files::{FileOrigin, SourceFile, declared_columns_exist};
 pub use input::Input;
+pub use learn::Learned;
 pub(crate) use writer::from_box;
 pub use writer::{WrittenPart, write_part};
 
@@ -26,8 +28,12 @@ use arrow::{
     ipc::writer::IpcWriteOptions,
 };
 use everfresh::{Fingerprint, FingerprintBuilder, disk::Space, table::schema_fingerprint};
+use learn::PartColumns;
 use serde::{Deserialize, Serialize};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// One part of a table, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +48,13 @@ pub struct PartRecord {
     pub columns: Vec<Option<Fingerprint>>,
     /// The blob with its rows; `None` where they are read in place from a source's file.
     pub blob: Option<Fingerprint>,
+}
+
+impl PartRecord {
+    /// Those of the columns that have no fingerprint yet.
+    fn lacking(&self, columns: impl IntoIterator<Item = usize>) -> Vec<usize> {
+        columns.into_iter().filter(|&column| self.columns.get(column).copied().flatten().is_none()).collect()
+    }
 }
 
 /// A table, as it is stored under its id.
@@ -142,17 +155,19 @@ pub struct Table {
     pub stale: bool,
     origin: Origin,
     facts: Mutex<Option<Arc<Facts>>>,
+    /// Held by who reads a part for its fingerprints: nobody else need read it meanwhile.
+    reading: Mutex<HashMap<usize, Arc<Mutex<()>>>>,
 }
 
 impl Table {
     /// A table that is known by its id alone.
     pub fn known(id: Fingerprint, origin: Origin) -> Self {
-        Self { id, stale: false, origin, facts: Mutex::new(None) }
+        Self { id, stale: false, origin, facts: Mutex::new(None), reading: Mutex::default() }
     }
 
     /// A table whose facts are at hand.
     pub fn with_facts(id: Fingerprint, origin: Origin, facts: Facts) -> Self {
-        Self { id, stale: false, origin, facts: Mutex::new(Some(Arc::new(facts))) }
+        Self { facts: Mutex::new(Some(Arc::new(facts))), ..Self::known(id, origin) }
     }
 
     /// Marks it as standing in for a newer one.
@@ -187,31 +202,55 @@ impl Table {
     ///
     /// Reads what has no fingerprint yet, and takes time in proportion to it.
     pub fn facts_with(&self, cache: &Cache, columns: &[usize], part: Option<usize>) -> Result<Arc<Facts>, Fault> {
-        let facts = self.facts(cache)?;
-        let lacks =
-            |part: &PartRecord| columns.iter().any(|&column| part.columns.get(column).copied().flatten().is_none());
-        let wanted = |index: usize| part.is_none_or(|part| part == index);
-        let lacking: Vec<usize> = facts
-            .parts
-            .iter()
-            .enumerate()
-            .filter(|(index, part)| wanted(*index) && lacks(part))
-            .map(|(index, _)| index)
-            .collect();
-        if lacking.is_empty() {
-            return Ok(facts);
-        }
-        let Origin::Files(origin) = &self.origin else {
-            return match self.origin {
-                Origin::Stored(node) => Err(Fault::Missing(node)),
-                Origin::Files(_) => Ok(facts),
-            };
+        let lacking = |facts: &Facts| -> Vec<usize> {
+            let parts = facts.parts.iter().enumerate().filter(|(index, _)| part.is_none_or(|part| part == *index));
+            let lacking = parts.filter(|(_, part)| !part.lacking(columns.iter().copied()).is_empty());
+            lacking.map(|(index, _)| index).collect()
         };
+        let facts = self.facts(cache)?;
+        let parts = lacking(&facts);
+        let origin = match &self.origin {
+            _ if parts.is_empty() => return Ok(facts),
+            Origin::Stored(node) => return Err(Fault::Missing(*node)),
+            Origin::Files(origin) => origin,
+        };
+        // In the order of the parts, so that two that want several of them never wait for each other.
+        let locks: Vec<Arc<Mutex<()>>> = {
+            let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+            parts.iter().map(|part| reading.entry(*part).or_default().clone()).collect()
+        };
+        let _held: Vec<_> = locks.iter().map(|lock| lock.lock().unwrap_or_else(PoisonError::into_inner)).collect();
+        let facts = self.facts(cache)?;
+        let parts = lacking(&facts);
+        let read = origin.fingerprint_columns(cache, &facts, &parts, columns)?;
+        self.update(cache, read, part.is_none())
+    }
+
+    /// Remembers fingerprints that were made in passing, but for files that changed meanwhile.
+    fn learn(&self, cache: &Cache, learned: Vec<PartColumns>, whole: bool) -> Result<(), Fault> {
+        if let (false, Origin::Files(origin)) = (learned.is_empty(), &self.origin) {
+            let learned = origin.learn(cache, self.facts(cache)?.as_ref(), learned)?;
+            self.update(cache, learned, whole)?;
+        }
+        Ok(())
+    }
+
+    /// Adds fingerprints to the facts. Each part has a memo of its own already; the table's record is written only with
+    /// the `whole` table, so that a table of many parts is not written once for each.
+    fn update(&self, cache: &Cache, read: Vec<(usize, PartRecord)>, whole: bool) -> Result<Arc<Facts>, Fault> {
+        let facts = self.facts(cache)?;
         let mut slot = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
         let mut updated = Facts::clone(slot.as_ref().unwrap_or(&facts));
-        origin.fingerprint_columns(cache, &mut updated, &lacking, columns)?;
-        let record = updated.record();
-        cache.put(Space::Tables, &self.id, &record, &record.blobs())?;
+        for (index, read) in read {
+            let columns = updated.parts.get_mut(index).into_iter().flat_map(|part| part.columns.iter_mut());
+            for (slot, known) in columns.zip(read.columns) {
+                *slot = slot.or(known);
+            }
+        }
+        if whole {
+            let record = updated.record();
+            cache.put(Space::Tables, &self.id, &record, &record.blobs())?;
+        }
         let updated = Arc::new(updated);
         *slot = Some(updated.clone());
         Ok(updated)

@@ -1,5 +1,6 @@
 //! Reading a table's rows: blobs by mmap, source files in place.
 
+use super::learn::Lesson;
 use crate::{
     engine::{BATCH_ROWS, Batches, BoxError, TableScan},
     fault::Failure,
@@ -24,8 +25,8 @@ use std::{path::PathBuf, sync::Arc};
 pub(super) enum PartScan {
     /// From a blob, in Arrow's IPC file format.
     Blob(Blob),
-    /// From a source's file.
-    File(PathBuf, Arc<ReadOptions>),
+    /// From a source's file, which tells the fingerprints of columns that have none.
+    File(PathBuf, Arc<ReadOptions>, Option<Lesson>),
 }
 
 /// The rows of some parts of a table, held open: a blob that is evicted meanwhile stays readable.
@@ -56,9 +57,13 @@ impl TableScan for PartsScan {
         Ok(Box::new(parts.flat_map(move |part| {
             let opened = match part {
                 PartScan::Blob(blob) => read_blob(blob, &projection),
-                PartScan::File(path, options) => {
+                PartScan::File(path, options, lesson) => {
                     everfresh_sources::read(&path, &options, &schema, &projection, BATCH_ROWS)
                         .map(|batches| Box::new(batches.map(|batch| batch.map_err(BoxError::from))) as Batches)
+                        .map(|batches| match lesson {
+                            Some(lesson) => lesson.listen(&schema, &projection, batches),
+                            None => batches,
+                        })
                         .map_err(BoxError::from)
                 }
             };

@@ -12,7 +12,10 @@ use everfresh_pipeline::{
     sabotage::Sabotage,
     spec::LoadOptions,
 };
-use everfresh_sources::ReadOptions;
+use everfresh_sources::{
+    ReadOptions,
+    sqlite::{Volatile, read_table},
+};
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 /// A table as text: what a user could see of it.
@@ -138,7 +141,7 @@ pub fn target(kind: &str, out: &Path, step: &str) -> Option<String> {
             if !file.exists() {
                 return None;
             }
-            let read = everfresh_sources::sqlite::read_table(&file, table).ok()?;
+            let read = read_table(&file, table, Volatile::Refused).ok()?;
             let batches: Result<Vec<_>, _> = read.collect();
             Some(format!("{:?}", cells(&batches.unwrap())))
         }

@@ -5,23 +5,18 @@
 //! child counts as null, and a null list has no items. Dictionaries and run-end encodings are written as their values.
 
 use super::{
+    fixed::write_fixed,
+    packed::unpack,
     schema::add_type,
-    stream::{BLOCK, BitStream, ByteStream, Validity},
+    stream::{BitStream, ByteStream, Validity, WINDOW},
 };
 use crate::{Fingerprint, FingerprintBuilder};
 use arrow::{
-    array::{
-        Array, ArrayRef, AsArray, ByteView, GenericByteViewArray, GenericListViewArray, OffsetSizeTrait, RunArray,
-        UInt64Array, new_null_array,
-    },
+    array::{Array, AsArray, ByteView, GenericByteViewArray, GenericListViewArray, OffsetSizeTrait},
     buffer::NullBuffer,
-    compute::take,
-    datatypes::{ArrowNativeType, ByteViewType, DataType, Int16Type, Int32Type, Int64Type, RunEndIndexType},
+    datatypes::{ByteViewType, DataType},
 };
 use std::ops::Range;
-
-/// How many rows of a dictionary or of a run-end encoding are unpacked at a time, and how many lengths are written.
-const WINDOW: usize = 2048;
 
 /// Hashes the rows of one column.
 #[derive(Clone, Debug)]
@@ -149,53 +144,6 @@ pub(super) fn column_fingerprint(data_type: &DataType, rows: u64, runs: &blake3:
         .finish()
 }
 
-fn write_fixed(values: &[u8], width: usize, nulls: Option<&NullBuffer>, out: &mut ByteStream) {
-    match (nulls, width) {
-        (None, _) => out.write(values),
-        (Some(nulls), 1) => write_zeroed::<1>(values, nulls, out),
-        (Some(nulls), 2) => write_zeroed::<2>(values, nulls, out),
-        (Some(nulls), 4) => write_zeroed::<4>(values, nulls, out),
-        (Some(nulls), 8) => write_zeroed::<8>(values, nulls, out),
-        (Some(nulls), 16) => write_zeroed::<16>(values, nulls, out),
-        (Some(nulls), 32) => write_zeroed::<32>(values, nulls, out),
-        (Some(nulls), width) => {
-            let mut written = 0;
-            for (start, end) in nulls.valid_slices() {
-                out.write_zeros((start - written) * width);
-                out.write(&values[start * width..end * width]);
-                written = end;
-            }
-            out.write_zeros((nulls.len() - written) * width);
-        }
-    }
-}
-
-/// Writes values of `WIDTH` bytes, zeros under nulls: copied into a block, 64 rows at a time, and blanked there.
-fn write_zeroed<const WIDTH: usize>(values: &[u8], nulls: &NullBuffer, out: &mut ByteStream) {
-    let mut block = [0; BLOCK];
-    let mut filled = 0;
-    let valid = nulls.inner().bit_chunks();
-    for (values, valid) in values.chunks(64 * WIDTH).zip(valid.iter_padded()) {
-        if filled + values.len() > BLOCK {
-            out.write(&block[..filled]);
-            filled = 0;
-        }
-        let rows = &mut block[filled..filled + values.len()];
-        rows.copy_from_slice(values);
-        let (rows, _) = rows.as_chunks_mut::<WIDTH>();
-        let mut null = !valid;
-        while null != 0 {
-            // Bits beyond the last row are zero, so they look null.
-            if let Some(row) = rows.get_mut(null.trailing_zeros() as usize) {
-                *row = [0; WIDTH];
-            }
-            null &= null - 1;
-        }
-        filled += values.len();
-    }
-    out.write(&block[..filled]);
-}
-
 fn extend_bytes(array: &dyn Array, nulls: Option<&NullBuffer>, lengths: &mut ByteStream, bytes: &mut ByteStream) {
     match array.data_type() {
         DataType::Utf8 => {
@@ -250,7 +198,7 @@ fn extend_views<T: ByteViewType + ?Sized>(
     let mut write = |view: &u128| {
         let length = *view as u32 as usize;
         if length <= 12 {
-            bytes.write(&view.to_le_bytes()[4..4 + length]);
+            bytes.write_short((*view >> 32).to_le_bytes(), length);
         } else {
             let view = ByteView::from(*view);
             let start = view.offset as usize;
@@ -351,49 +299,4 @@ fn for_each_span<O: OffsetSizeTrait>(offsets: &[O], nulls: Option<&NullBuffer>, 
         });
     }
     open.into_iter().for_each(each);
-}
-
-/// Adds the values that the rows of a dictionary or run-end encoded array stand for; `nulls` tells those of its keys.
-fn unpack(array: &dyn Array, nulls: Option<&NullBuffer>, out: &mut Column) {
-    if let Some(dictionary) = array.as_any_dictionary_opt() {
-        let values = dictionary.values();
-        if values.is_empty() {
-            return out.extend(&new_null_array(values.data_type(), array.len()), None);
-        }
-        let indices: Vec<u64> = dictionary.normalized_keys().into_iter().map(|key| key as u64).collect();
-        return unpack_rows(values, &indices.into(), nulls, out);
-    }
-    let runs = array.as_run_opt::<Int16Type>().map(run_indices);
-    let runs = runs.or_else(|| array.as_run_opt::<Int32Type>().map(run_indices));
-    let runs = runs.or_else(|| array.as_run_opt::<Int64Type>().map(run_indices));
-    if let Some((values, indices)) = runs {
-        unpack_rows(values, &indices, nulls, out);
-    }
-}
-
-/// The values of a run-end encoded array, and for each row the index of its value.
-fn run_indices<R: RunEndIndexType>(array: &RunArray<R>) -> (&ArrayRef, UInt64Array) {
-    let start = array.get_start_physical_index();
-    let mut indices = Vec::with_capacity(array.len());
-    for (run, end) in array.run_ends().sliced_values().enumerate() {
-        indices.resize(end.as_usize(), (start + run) as u64);
-    }
-    (array.values(), indices.into())
-}
-
-fn unpack_rows(values: &dyn Array, indices: &UInt64Array, nulls: Option<&NullBuffer>, out: &mut Column) {
-    for start in (0..indices.len()).step_by(WINDOW) {
-        let len = WINDOW.min(indices.len() - start);
-        unpack_window(values, &indices.slice(start, len), nulls.map(|nulls| nulls.slice(start, len)).as_ref(), out);
-    }
-}
-
-fn unpack_window(values: &dyn Array, indices: &UInt64Array, nulls: Option<&NullBuffer>, out: &mut Column) {
-    if let Ok(rows) = take(values, indices, None) {
-        return out.extend(&rows, nulls);
-    }
-    // Together the values are too long for their offsets: one by one, without copying.
-    for (row, index) in indices.values().iter().enumerate() {
-        out.extend(&values.slice(*index as usize, 1), nulls.map(|nulls| nulls.slice(row, 1)).as_ref());
-    }
 }

@@ -16,7 +16,9 @@
 //! what is queued (16 MiB, or one batch if that is larger) and about 50 KiB for each column.
 
 mod column;
+mod fixed;
 mod hasher;
+mod packed;
 mod schema;
 mod stream;
 

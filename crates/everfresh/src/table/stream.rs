@@ -6,6 +6,9 @@ use blake3::{Hash, Hasher};
 /// How much a stream collects before it is hashed: 16 of BLAKE3's chunks, the widest that its SIMD code takes at once.
 pub(super) const BLOCK: usize = 16 << 10;
 
+/// How many rows of a dictionary or of a run-end encoding are unpacked at a time, and how many lengths are written.
+pub(super) const WINDOW: usize = 2048;
+
 /// From how many bytes on a single slice is hashed by several cores.
 const PARALLEL: usize = 1 << 20;
 
@@ -24,6 +27,18 @@ impl ByteStream {
             self.collected.extend_from_slice(bytes);
         } else {
             self.write_blocks(bytes);
+        }
+    }
+
+    /// Writes the first `length` of these bytes: a copy of a known size is much quicker than a short one of any size.
+    #[inline]
+    pub fn write_short(&mut self, bytes: [u8; 16], length: usize) {
+        let end = self.collected.len() + length;
+        if self.collected.len() + bytes.len() < BLOCK {
+            self.collected.extend_from_slice(&bytes);
+            self.collected.truncate(end);
+        } else {
+            self.write(&bytes[..length]);
         }
     }
 
@@ -168,6 +183,15 @@ mod tests {
             bytes.chunks(size).for_each(|chunk| stream.write(chunk));
             assert_eq!(stream.finish(), blake3::hash(&bytes), "writes of {size}");
         }
+        let mut short = ByteStream::default();
+        let mut rest = bytes.as_slice();
+        for length in (0..=16).cycle() {
+            let Some(next) = rest.first_chunk::<16>() else { break };
+            short.write_short(*next, length);
+            rest = &rest[length..];
+        }
+        short.write(rest);
+        assert_eq!(short.finish(), blake3::hash(&bytes), "short writes");
         let mut zeros = ByteStream::default();
         zeros.write_zeros(BLOCK + 300);
         assert_eq!(zeros.finish(), blake3::hash(&vec![0; BLOCK + 300]));

@@ -136,7 +136,7 @@ fn sources() {
         ..ReadOptions::default()
     };
     assert_eq!(file(2), ("/pipeline/data/plain.txt", plain, false));
-    let SourceKind::Sqlite { path, query: SqliteQuery::Table(table) } = &spec.sources[3].kind else {
+    let SourceKind::Sqlite { path, query: SqliteQuery::Table(table), ttl: None } = &spec.sources[3].kind else {
         panic!("no table")
     };
     assert_eq!((path, table.as_str()), (&PathBuf::from("/pipeline/data/planes.db"), "planes"));
