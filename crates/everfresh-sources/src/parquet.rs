@@ -7,7 +7,7 @@ use crate::{
     reader::FileBatches,
     schema::handed_out,
 };
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef};
 use bytes::Bytes;
 use parquet::{
     arrow::{
@@ -17,7 +17,7 @@ use parquet::{
     errors::ParquetError,
     file::reader::{ChunkReader, Length},
 };
-use std::{fs::File, path::Path};
+use std::{fs::File, path::Path, sync::Arc};
 
 const FORMAT: &str = "parquet";
 
@@ -55,7 +55,25 @@ fn open(path: &Path) -> Result<(Bounded, ArrowReaderMetadata), SourceError> {
     let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
         .map_err(|error| SourceError::damaged(path, FORMAT, told(&error)))?;
     distinct(path, FORMAT, metadata.schema())?;
-    Ok((file, metadata))
+    Ok((file, without_views(metadata)))
+}
+
+/// Views are handed out as plain texts and bytes, which Parquet's reader makes at once: views first would be a second
+/// copy of every value.
+fn without_views(metadata: ArrowReaderMetadata) -> ArrowReaderMetadata {
+    let plain = |field: &FieldRef| match field.data_type() {
+        DataType::Utf8View => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8)),
+        DataType::BinaryView => Arc::new(field.as_ref().clone().with_data_type(DataType::Binary)),
+        _ => Arc::clone(field),
+    };
+    let fields: Fields = metadata.schema().fields().iter().map(plain).collect();
+    if fields == *metadata.schema().fields() {
+        return metadata;
+    }
+    let schema = Arc::new(Schema::new_with_metadata(fields, metadata.schema().metadata().clone()));
+    let options = ArrowReaderOptions::new().with_schema(schema);
+    // What the reader does not take as it is, it is given as before, and cast afterwards.
+    ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options).unwrap_or(metadata)
 }
 
 fn rows(path: &Path, metadata: &ArrowReaderMetadata) -> Result<u64, SourceError> {

@@ -50,9 +50,13 @@ impl Lesson {
             .collect();
         let (places, columns): (Vec<usize>, Vec<usize>) = heard.into_iter().unzip();
         match TableHasher::new(schema, &columns) {
-            Ok(hasher) if !columns.is_empty() => {
-                Box::new(Listening { batches, places, columns, hasher: Some(hasher), lesson: self.clone() })
-            }
+            Ok(hasher) if !columns.is_empty() => Box::new(Listening {
+                batches,
+                places,
+                columns,
+                hasher: Some(hasher.in_passing()),
+                lesson: self.clone(),
+            }),
             _ => batches,
         }
     }
