@@ -198,7 +198,7 @@ fn extend_views<T: ByteViewType + ?Sized>(
     let mut write = |view: &u128| {
         let length = *view as u32 as usize;
         if length <= 12 {
-            bytes.write_short((*view >> 32).to_le_bytes(), length);
+            bytes.write_short(&(*view >> 32).to_le_bytes(), length);
         } else {
             let view = ByteView::from(*view);
             let start = view.offset as usize;

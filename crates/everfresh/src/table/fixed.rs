@@ -25,9 +25,9 @@ pub(super) fn write_fixed(values: &[u8], width: usize, nulls: Option<&NullBuffer
 }
 
 /// A value as wide as its bytes.
-trait Word<const WIDTH: usize>: Copy {
+trait Word<const WIDTH: usize>: Copy + 'static {
     /// For each four validity bits, what four values are masked with.
-    const MASKS: [[Self; 4]; 16];
+    const MASKS: &'static [[Self; 4]; 16];
 
     /// The bytes, or zeros where the mask is zero.
     fn masked(bytes: [u8; WIDTH], mask: Self) -> [u8; WIDTH];
@@ -36,7 +36,7 @@ trait Word<const WIDTH: usize>: Copy {
 macro_rules! words {
     ($($word:ty, $width:literal;)*) => {$(
         impl Word<$width> for $word {
-            const MASKS: [[Self; 4]; 16] = {
+            const MASKS: &'static [[Self; 4]; 16] = &{
                 let mut masks = [[0; 4]; 16];
                 let mut at = 0;
                 while at < 64 {
@@ -72,9 +72,16 @@ fn write_zeroed<W: Word<WIDTH>, const WIDTH: usize>(values: &[u8], nulls: &NullB
         } else {
             let (rows, _) = rows.as_chunks_mut::<WIDTH>();
             let (values, _) = values.as_chunks::<WIDTH>();
-            for (four, (rows, values)) in rows.chunks_mut(4).zip(values.chunks(4)).enumerate() {
-                let masks = &W::MASKS[(valid >> (4 * four)) as usize & 15];
-                for ((row, value), mask) in rows.iter_mut().zip(values).zip(masks) {
+            // Arrays of four, so that the compiler sees one wide instruction.
+            let (rows, last_rows) = rows.as_chunks_mut::<4>();
+            let (values, last_values) = values.as_chunks::<4>();
+            let masks = |four: usize| &W::MASKS[(valid >> (4 * four)) as usize & 15];
+            for (four, (rows, values)) in rows.iter_mut().zip(values).enumerate() {
+                let masks = masks(four);
+                *rows = std::array::from_fn(|row| W::masked(values[row], masks[row]));
+            }
+            if !last_rows.is_empty() {
+                for ((row, value), mask) in last_rows.iter_mut().zip(last_values).zip(masks(rows.len())) {
                     *row = W::masked(*value, *mask);
                 }
             }

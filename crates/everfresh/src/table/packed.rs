@@ -3,7 +3,7 @@
 use super::{
     column::Column,
     fixed::write_fixed,
-    stream::{ByteStream, WINDOW},
+    stream::{ByteStream, SHORT, WINDOW},
 };
 use arrow::{
     array::{Array, ArrayRef, AsArray, RunArray, StringArray, UInt64Array, new_null_array},
@@ -57,8 +57,8 @@ fn extend_looked_up(
     }
     let mut write = |key: &usize| {
         let span = span(*key);
-        match data.get(span.start..).and_then(<[u8]>::first_chunk::<16>) {
-            Some(short) if span.len() <= 16 => bytes.write_short(*short, span.len()),
+        match data.get(span.start..).and_then(<[u8]>::first_chunk::<SHORT>) {
+            Some(short) if span.len() <= SHORT => bytes.write_short(short, span.len()),
             _ => bytes.write(&data[span]),
         }
     };

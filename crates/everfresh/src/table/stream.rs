@@ -12,49 +12,75 @@ pub(super) const WINDOW: usize = 2048;
 /// From how many bytes on a single slice is hashed by several cores.
 const PARALLEL: usize = 1 << 20;
 
+/// The longest text that is copied as if it were this long: a copy of a known size is much quicker than one of any size.
+pub(super) const SHORT: usize = 32;
+
 /// A BLAKE3 stream that hashes whole aligned blocks: large slices straight from where they are, small ones collected.
 /// Where one write ends and the next begins does not count.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ByteStream {
     hasher: Option<Box<Hasher>>,
-    collected: Vec<u8>,
+    /// What is collected, fewer than `BLOCK` bytes between calls.
+    collected: Option<Box<[u8; BLOCK + SHORT]>>,
+    filled: usize,
 }
 
 impl ByteStream {
     #[inline]
     pub fn write(&mut self, bytes: &[u8]) {
-        if self.collected.len() + bytes.len() < BLOCK {
-            self.collected.extend_from_slice(bytes);
+        if self.filled + bytes.len() < BLOCK {
+            self.collect(bytes);
         } else {
             self.write_blocks(bytes);
         }
     }
 
-    /// Writes the first `length` of these bytes: a copy of a known size is much quicker than a short one of any size.
+    /// Writes the first `length` of these bytes.
     #[inline]
-    pub fn write_short(&mut self, bytes: [u8; 16], length: usize) {
-        let end = self.collected.len() + length;
-        if self.collected.len() + bytes.len() < BLOCK {
-            self.collected.extend_from_slice(&bytes);
-            self.collected.truncate(end);
-        } else {
-            self.write(&bytes[..length]);
+    pub fn write_short<const N: usize>(&mut self, bytes: &[u8; N], length: usize) {
+        const { assert!(N <= SHORT) };
+        let at = self.filled;
+        self.block()[at..at + N].copy_from_slice(bytes);
+        self.filled += length.min(N);
+        if self.filled >= BLOCK {
+            self.hash_block();
+        }
+    }
+
+    #[inline]
+    fn block(&mut self) -> &mut [u8; BLOCK + SHORT] {
+        self.collected.get_or_insert_with(|| Box::new([0; BLOCK + SHORT]))
+    }
+
+    /// Fewer bytes than there is room for.
+    #[inline]
+    fn collect(&mut self, bytes: &[u8]) {
+        let at = self.filled;
+        self.block()[at..at + bytes.len()].copy_from_slice(bytes);
+        self.filled += bytes.len();
+    }
+
+    /// Hashes the block that is full, and keeps what is beyond it.
+    fn hash_block(&mut self) {
+        if let Some(collected) = &mut self.collected {
+            hash(&mut self.hasher, &collected[..BLOCK]);
+            collected.copy_within(BLOCK..self.filled, 0);
+            self.filled -= BLOCK;
         }
     }
 
     fn write_blocks(&mut self, mut bytes: &[u8]) {
-        if !self.collected.is_empty() {
-            let (head, rest) = bytes.split_at(BLOCK - self.collected.len());
-            self.collected.extend_from_slice(head);
-            hash(&mut self.hasher, &self.collected);
-            self.collected.clear();
+        if self.filled > 0 {
+            let (head, rest) = bytes.split_at(BLOCK - self.filled);
+            self.collect(head);
+            self.hash_block();
             bytes = rest;
         }
         let (blocks, rest) = bytes.split_at(bytes.len() - bytes.len() % BLOCK);
         if !blocks.is_empty() {
             hash(&mut self.hasher, blocks);
         }
-        self.collected.extend_from_slice(rest);
+        self.collect(rest);
     }
 
     pub fn write_zeros(&mut self, mut count: usize) {
@@ -67,10 +93,11 @@ impl ByteStream {
     }
 
     pub fn finish(mut self) -> Hash {
+        let collected = self.collected.as_ref().map_or(&[][..], |collected| &collected[..self.filled]);
         if self.hasher.is_none() {
-            return blake3::hash(&self.collected);
+            return blake3::hash(collected);
         }
-        hash(&mut self.hasher, &self.collected).finalize()
+        hash(&mut self.hasher, collected).finalize()
     }
 }
 
@@ -187,7 +214,7 @@ mod tests {
         let mut rest = bytes.as_slice();
         for length in (0..=16).cycle() {
             let Some(next) = rest.first_chunk::<16>() else { break };
-            short.write_short(*next, length);
+            short.write_short(next, length);
             rest = &rest[length..];
         }
         short.write(rest);
