@@ -68,7 +68,7 @@ def main() -> int:
 
 
 def real_interpreters() -> list[Path]:
-    """The programs that each `python3` on the PATH ends up in: neither version managers' shims nor environments' links."""
+    """The programs that the `python3` on the PATH end up in: no version manager's shim, no environment's link."""
     code = "import os, sys; print(os.path.realpath(getattr(sys, '_base_executable', sys.executable)))"
     env = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     found = [shutil.which("python3", path=folder) for folder in os.environ.get("PATH", "").split(os.pathsep)]
