@@ -74,8 +74,7 @@ def real_interpreters() -> list[Path]:
     found = [shutil.which("python3", path=folder) for folder in os.environ.get("PATH", "").split(os.pathsep)]
     asked = (
         subprocess.run([shown, "-c", code], env=env, check=True, capture_output=True, text=True).stdout.strip()
-        for shown in found or [sys.executable]
-        if shown
+        for shown in [*filter(None, found), sys.executable]
     )
     return list(dict.fromkeys(map(Path, asked)))
 

@@ -9,12 +9,19 @@ fn rates(url: &str, more: &str) -> Sandbox {
     ))
 }
 
+/// Serves [`RATES`]; the server and the URL.
+fn serve() -> (Server, String) {
+    let (server, _) = Server::start(&[("/rates.json", RATES)], &[]);
+    let url = server.url("/rates.json");
+    (server, url)
+}
+
 const RATES: &str = r#"[{"currency": "EUR", "rate": 1.1}, {"currency": "JPY", "rate": 0.01}]"#;
 
 #[test]
 fn offline_the_last_good_answer_stands_in_and_the_run_says_so() {
-    let (server, _) = Server::start(&[("/rates.json", RATES)], &[]);
-    let shop = rates(&server.url("/rates.json"), "");
+    let (server, url) = serve();
+    let shop = rates(&url, "");
     shop.run(&[], 0);
     server.stop();
     let offline = shop.run(&[], 0);
@@ -26,8 +33,7 @@ fn offline_the_last_good_answer_stands_in_and_the_run_says_so() {
 
 #[test]
 fn offline_without_a_last_good_answer_is_an_error_and_so_is_one_that_may_not_stand_in() {
-    let (server, _) = Server::start(&[("/rates.json", RATES)], &[]);
-    let url = server.url("/rates.json");
+    let (server, url) = serve();
     let (never, known) = (rates(&url, ""), rates(&url, ", stale_if_error: 0s"));
     known.run(&[], 0);
     server.stop();
@@ -37,8 +43,7 @@ fn offline_without_a_last_good_answer_is_an_error_and_so_is_one_that_may_not_sta
 
 #[test]
 fn a_server_in_trouble_is_stood_in_for_only_where_the_file_allows_it() {
-    let (server, _) = Server::start(&[("/rates.json", RATES)], &[]);
-    let url = server.url("/rates.json");
+    let (server, url) = serve();
     let (strict, lenient) = (rates(&url, ""), rates(&url, ", stale_if_error: 1d"));
     strict.run(&[], 0);
     lenient.run(&[], 0);

@@ -4,7 +4,7 @@ use super::{
     Context,
     done::{Done, Looked, NodeRecord},
     lookup::{Depth, Lookup, lookup, renewed},
-    query_run::{Prepared, Reads, Terms, elapsed_ns, may_store, trace},
+    query_run::{Prepared, Reads, Terms, may_store, trace},
 };
 use crate::{
     engine::BoxError,
@@ -14,7 +14,7 @@ use crate::{
     query::{Query, count_sql, newest_sql, quote},
     reason::Reason,
     report::{CheckReport, Outcome},
-    run::context::now_ns,
+    run::context::{elapsed_ns, now_ns},
     sabotage::Sabotage,
     spec::model::{Check, CheckKind, MaxBad, Severity},
     table::{Facts, Input, write_part},

@@ -10,7 +10,7 @@ use crate::{
 use everfresh::{Fingerprint, FingerprintBuilder};
 use std::{
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// Which results are computed even though they could be served.
@@ -93,6 +93,16 @@ impl Context<'_> {
 /// The key of what is remembered of a node of a pipeline under its name.
 pub fn node_key(path: &Path, name: &str) -> Fingerprint {
     FingerprintBuilder::new("everfresh.node").bytes(path.as_os_str().as_encoded_bytes()).str(name).finish()
+}
+
+/// The time since `started`, in nanoseconds.
+pub fn elapsed_ns(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// How long ago something was. A clock that was set back since makes it as old as can be.
+pub fn age(then_ns: i64) -> Duration {
+    Duration::from_nanos(u64::try_from(now_ns().saturating_sub(then_ns)).unwrap_or(u64::MAX))
 }
 
 /// Now, in nanoseconds since the Unix epoch.

@@ -1,6 +1,6 @@
 //! The lookup: is there a trace whose observations all still hold?
 
-use super::context::now_ns;
+use super::context::age;
 use crate::{
     cache::Cache,
     fault::Fault,
@@ -43,12 +43,12 @@ pub fn lookup(
     depth: Depth,
 ) -> Result<Lookup, Fault> {
     let traces = cache.traces(key);
-    let mut expired = None;
+    let mut too_old = None;
     let mut live = Vec::new();
     for trace in &traces.0 {
-        match expiry(trace, ttl) {
+        match expired(trace.made_ns, ttl) {
             Some(reason) => {
-                expired.get_or_insert(reason);
+                too_old.get_or_insert(reason);
             }
             None => live.push(trace),
         }
@@ -76,17 +76,16 @@ pub fn lookup(
             nearest = Some(changes);
         }
     }
-    Ok(Lookup::Miss(match (nearest, expired) {
+    Ok(Lookup::Miss(match (nearest, too_old) {
         (Some(changes), _) => Reason::Changed(changes),
-        (None, Some(expired)) => expired,
+        (None, Some(too_old)) => too_old,
         (None, None) => Reason::New,
     }))
 }
 
-/// Why a trace is too old, if it is.
-pub fn expiry(trace: &Trace, ttl: Option<Duration>) -> Option<Reason> {
-    let ttl = ttl?;
-    let age = Duration::from_nanos(u64::try_from(now_ns().saturating_sub(trace.made_ns)).unwrap_or(0));
+/// Why what was made at this time is too old, if it is.
+pub fn expired(made_ns: i64, ttl: Option<Duration>) -> Option<Reason> {
+    let (ttl, age) = (ttl?, age(made_ns));
     (age >= ttl).then_some(Reason::Expired { age: age.as_secs(), ttl: ttl.as_secs() })
 }
 

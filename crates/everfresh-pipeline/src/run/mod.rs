@@ -12,9 +12,9 @@ mod source;
 mod step;
 
 pub use check::Found;
-pub use context::{Context, Refresh, RunOptions, node_key};
+pub use context::{Context, Refresh, RunOptions, elapsed_ns, node_key};
 pub use done::{Done, Looked, NodeRecord};
 pub use plan::{Forecast, Planned, plan};
-pub use query_run::{elapsed_ns, may_store};
+pub use query_run::may_store;
 pub use schedule::run;
 pub use source::{SourceRecord, source_table};

@@ -105,7 +105,7 @@ impl<'a> NodeRun<'a> {
         };
         context.tell(Event::Started { name, reason: &reason });
         match self {
-            Self::Source(source) => source.full(),
+            Self::Source(source) => source.full(reason),
             Self::Step(step) => step.compute(reason),
             Self::Check(check) => check.compute(reason),
             Self::Sink(sink) => sink.compute(reason),

@@ -152,8 +152,3 @@ pub fn may_store(context: &Context<'_>, inputs: &[Input]) -> Result<bool, Fault>
 pub fn trace(observations: Vec<Observation>, output: Fingerprint, rows: u64, bytes: u64, cost_ns: u64) -> Trace {
     Trace { observations, output, cost_ns, bytes, rows, made_ns: now_ns(), expires_ns: None }
 }
-
-/// The time since `started`, in nanoseconds.
-pub fn elapsed_ns(started: Instant) -> u64 {
-    u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX)
-}

@@ -2,9 +2,9 @@
 
 use super::{
     Context,
-    context::now_ns,
+    context::{age, elapsed_ns, now_ns},
     done::{Done, Looked},
-    query_run::elapsed_ns,
+    lookup::expired,
 };
 use crate::{
     engine::{BATCH_ROWS, BoxError, ParamValue},
@@ -140,10 +140,9 @@ impl SourceRun<'_> {
 
     /// A hit, unless what is remembered is older than it may be.
     fn young(&self, record: &SourceRecord, ttl: Option<Duration>) -> Looked {
-        let age = age(record);
-        match ttl {
-            Some(ttl) if age >= ttl => Err(Reason::Expired { age: age.as_secs(), ttl: ttl.as_secs() }),
-            _ => Ok(self.stored_hit(record, Reason::Unchanged)),
+        match expired(record.asked_ns, ttl) {
+            Some(reason) => Err(reason),
+            None => Ok(self.stored_hit(record, Reason::Unchanged)),
         }
     }
 
@@ -180,8 +179,8 @@ impl SourceRun<'_> {
         hit(record, Table::known(record.id, Origin::Stored(self.id)), reason)
     }
 
-    /// Looks closely, and reads what changed.
-    pub fn full(&self) -> Result<Done, Fault> {
+    /// Looks closely, and reads what changed. `reason` is why a quick look was not enough.
+    pub fn full(&self, reason: Reason) -> Result<Done, Fault> {
         let refresh = self.context.refreshes(&self.source.name);
         match &self.source.kind {
             SourceKind::File { pattern, options, check_content } => {
@@ -198,7 +197,9 @@ impl SourceRun<'_> {
                 Err(last.unwrap_or(Fault::Cancelled))
             }
             SourceKind::Sqlite { path, query, ttl } => {
-                self.sqlite(path, query, ttl.map_or(Volatile::Refused, |_| Volatile::Allowed))
+                let done = self.sqlite(path, query, ttl.map_or(Volatile::Refused, |_| Volatile::Allowed))?;
+                let expired = matches!(reason, Reason::Expired { .. });
+                Ok(Done { reason: if expired { reason } else { done.reason }, ..done })
             }
             SourceKind::Url { url, headers, ttl, stale_if_error, timeout, options } => {
                 self.url(url, headers, *ttl, *stale_if_error, *timeout, options)
@@ -260,7 +261,6 @@ impl SourceRun<'_> {
 
     fn sqlite(&self, path: &Path, query: &SqliteQuery, volatile: Volatile) -> Result<Done, Fault> {
         let (cache, started) = (self.context.cache, Instant::now());
-        let expired = self.quick()?.err().filter(|reason| matches!(reason, Reason::Expired { .. }));
         let witness = sqlite::witness(path).map_err(Failure::io("look at", path))?;
         let read = match query {
             SqliteQuery::Table(table) => sqlite::read_table(path, table, volatile)?,
@@ -274,8 +274,7 @@ impl SourceRun<'_> {
         let written = write_part(cache, &schema, batches, &self.context.options.cancel, started, &|_| {})?;
         let facts = Facts::new(written.schema, vec![written.part]);
         let shown = vec![(self.context.shown(path), facts.content_id())];
-        let done = self.finish(facts, shown, witness, None, started)?;
-        Ok(Done { reason: expired.unwrap_or(done.reason), ..done })
+        self.finish(facts, shown, witness, None, started)
     }
 
     fn url(
@@ -296,7 +295,7 @@ impl SourceRun<'_> {
             Ok(answer) => answer,
             Err(error) => {
                 let Some(record) = before.filter(|_| rows_there) else { return Err(error.into()) };
-                let age = age(&record);
+                let age = age(record.asked_ns);
                 let young = stale_if_error.map(|more| age < ttl.saturating_add(more));
                 let stands_in = young.unwrap_or(error.is_offline()) && error.is_transient();
                 if !stands_in {
@@ -395,11 +394,6 @@ fn reading_changed() -> Change {
         before: Some("other settings".into()),
         after: Some("these".into()),
     }
-}
-
-/// How long ago it was asked; a clock that was set back makes it as old as can be.
-fn age(record: &SourceRecord) -> Duration {
-    Duration::from_nanos(u64::try_from(now_ns().saturating_sub(record.asked_ns)).unwrap_or(u64::MAX))
 }
 
 fn sqlite_value(value: &ParamValue) -> SqliteValue {

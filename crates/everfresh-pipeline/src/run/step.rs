@@ -2,9 +2,10 @@
 
 use super::{
     Context,
+    context::elapsed_ns,
     done::{Done, Looked, NodeRecord},
-    lookup::{Depth, Lookup, expiry, lookup, renewed},
-    query_run::{Prepared, Reads, Terms, elapsed_ns, may_store, observe, trace},
+    lookup::{Depth, Lookup, expired, lookup, renewed},
+    query_run::{Prepared, Reads, Terms, may_store, observe, trace},
 };
 use crate::{
     engine::Cancel,
@@ -254,7 +255,7 @@ impl StepRun<'_> {
             return Ok(None);
         }
         let key = self.partition_key(&observe(self.context, inputs, &reads.columns)?);
-        let live = cache.traces(&key).0.into_iter().find(|trace| expiry(trace, self.step.ttl).is_none());
+        let live = cache.traces(&key).0.into_iter().find(|trace| expired(trace.made_ns, self.step.ttl).is_none());
         let Some(trace) = live else { return Ok(None) };
         let facts = cache.record::<TableRecord>(Space::Tables, &trace.output).and_then(Facts::from_record);
         let there = facts

@@ -165,22 +165,12 @@ fn round(bench: &Bench, place: &Place, world: &World, seen: &mut Seen) -> Result
         false,
     )?;
     let empty = tempfile::tempdir().unwrap();
-    let fresh = run(
-        &write("fresh.yaml", "out-fresh", true),
-        &empty.path().join("a"),
-        &world.tag,
-        bench.engine.clone(),
-        None,
-        false,
-    )?;
-    let whole = run(
-        &write("whole.yaml", "out-whole", false),
-        &empty.path().join("b"),
-        &world.tag,
-        bench.engine.clone(),
-        None,
-        false,
-    )?;
+    let in_an_empty_cache = |file, out, partitioned| {
+        let (file, cache) = (write(file, out, partitioned), empty.path().join(out));
+        run(&file, &cache, &world.tag, bench.engine.clone(), None, false)
+    };
+    let fresh = in_an_empty_cache("fresh.yaml", "out-fresh", true)?;
+    let whole = in_an_empty_cache("whole.yaml", "out-whole", false)?;
     bench.coverage.world(world);
     same_ends(&cached, &fresh)?;
     same_tables("a run in an empty cache", &cached, &fresh, &[])?;

@@ -5,7 +5,7 @@
 //! child counts as null, and a null list has no items. Dictionaries and run-end encodings are written as their values.
 
 use super::{
-    fixed::write_fixed,
+    fixed::{write_each_length, write_fixed},
     packed::unpack,
     schema::add_type,
     stream::{BitStream, ByteStream, Validity, WINDOW},
@@ -185,16 +185,8 @@ fn extend_views<T: ByteViewType + ?Sized>(
     bytes: &mut ByteStream,
 ) {
     let (views, buffers) = (array.views(), array.data_buffers());
-    let mut block = [0; 4 * WINDOW];
-    for start in (0..views.len()).step_by(WINDOW) {
-        let window = &views[start..views.len().min(start + WINDOW)];
-        // A view's lowest 32 bits are its length.
-        for (length, view) in block.as_chunks_mut().0.iter_mut().zip(window) {
-            *length = (*view as u32).to_le_bytes();
-        }
-        let nulls = nulls.map(|nulls| nulls.slice(start, window.len()));
-        write_fixed(&block[..4 * window.len()], 4, nulls.as_ref(), lengths);
-    }
+    // A view's lowest 32 bits are its length.
+    write_each_length(views, |view| *view as u32, nulls, lengths);
     let mut write = |view: &u128| {
         let length = *view as u32 as usize;
         if length <= 12 {

@@ -2,7 +2,7 @@
 
 use super::{
     column::Column,
-    fixed::write_fixed,
+    fixed::write_each_length,
     stream::{ByteStream, SHORT, WINDOW},
 };
 use arrow::{
@@ -46,15 +46,7 @@ fn extend_looked_up(
 ) {
     let (offsets, data) = (texts.value_offsets(), texts.value_data());
     let span = |key: usize| offsets[key].as_usize()..offsets[key + 1].as_usize();
-    let mut block = [0; 4 * WINDOW];
-    for start in (0..keys.len()).step_by(WINDOW) {
-        let window = &keys[start..keys.len().min(start + WINDOW)];
-        for (length, key) in block.as_chunks_mut().0.iter_mut().zip(window) {
-            *length = (span(*key).len() as u32).to_le_bytes();
-        }
-        let nulls = nulls.map(|nulls| nulls.slice(start, window.len()));
-        write_fixed(&block[..4 * window.len()], 4, nulls.as_ref(), lengths);
-    }
+    write_each_length(keys, |key| span(*key).len() as u32, nulls, lengths);
     let mut write = |key: &usize| {
         let span = span(*key);
         match data.get(span.start..).and_then(<[u8]>::first_chunk::<SHORT>) {
