@@ -5,7 +5,7 @@
 //! | [`options`], [`format`](mod@format) | how to read a file, and what it is |
 //! | [`data_type`] | column types by name |
 //! | [`listing`] | paths and globs to files, in a defined order |
-//! | [`reader`] | the schema, the rows and the row count of one file |
+//! | [`reader`] | the schema, the rows, the row count and the fingerprints of one file |
 //! | [`schema`] | one schema for many files |
 //! | [`secret`] | texts that may hold a secret |
 //!
@@ -41,6 +41,6 @@ pub use error::{Place, SourceError};
 pub use format::Format;
 pub use listing::{Listing, escape, is_glob, list, matches};
 pub use options::ReadOptions;
-pub use reader::{infer_schema, read, row_count};
+pub use reader::{fingerprint_columns, infer_schema, read, row_count};
 pub use schema::unify;
 pub use secret::Secret;

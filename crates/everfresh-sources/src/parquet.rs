@@ -7,7 +7,7 @@ use crate::{
     reader::FileBatches,
     schema::handed_out,
 };
-use arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use bytes::Bytes;
 use parquet::{
     arrow::{
@@ -18,6 +18,10 @@ use parquet::{
     file::reader::{ChunkReader, Length},
 };
 use std::{fs::File, path::Path, sync::Arc};
+
+mod stored;
+
+pub(crate) use stored::fingerprint_columns;
 
 const FORMAT: &str = "parquet";
 
@@ -55,18 +59,24 @@ fn open(path: &Path) -> Result<(Bounded, ArrowReaderMetadata), SourceError> {
     let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
         .map_err(|error| SourceError::damaged(path, FORMAT, told(&error)))?;
     distinct(path, FORMAT, metadata.schema())?;
-    Ok((file, without_views(metadata)))
+    Ok((file, metadata))
 }
 
-/// Views are handed out as plain texts and bytes, which Parquet's reader makes at once: views first would be a second
-/// copy of every value.
-fn without_views(metadata: ArrowReaderMetadata) -> ArrowReaderMetadata {
-    let plain = |field: &FieldRef| match field.data_type() {
-        DataType::Utf8View => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8)),
-        DataType::BinaryView => Arc::new(field.as_ref().clone().with_data_type(DataType::Binary)),
-        _ => Arc::clone(field),
+/// Texts and bytes are decoded as what they are wanted as, plain or in views: the other one first would be a second copy
+/// of every value.
+fn decoding(metadata: ArrowReaderMetadata, wanted: &Schema) -> ArrowReaderMetadata {
+    use DataType::{Binary, BinaryView, Utf8, Utf8View};
+    let decoded = |field: &FieldRef| {
+        let wanted = wanted.field_with_name(field.name()).map(Field::data_type);
+        let Ok(wanted) = wanted else { return Arc::clone(field) };
+        match (field.data_type(), wanted) {
+            (Utf8, Utf8View) | (Utf8View, Utf8) | (Binary, BinaryView) | (BinaryView, Binary) => {
+                Arc::new(field.as_ref().clone().with_data_type(wanted.clone()))
+            }
+            _ => Arc::clone(field),
+        }
     };
-    let fields: Fields = metadata.schema().fields().iter().map(plain).collect();
+    let fields: Fields = metadata.schema().fields().iter().map(decoded).collect();
     if fields == *metadata.schema().fields() {
         return metadata;
     }
@@ -99,6 +109,7 @@ pub(crate) fn row_count(path: &Path) -> Result<u64, SourceError> {
 
 pub(crate) fn read(path: &Path, schema: &SchemaRef, batch_rows: usize) -> Result<FileBatches, SourceError> {
     let (file, metadata) = open(path)?;
+    let metadata = decoding(metadata, schema);
     let wanted = Wanted::of(path, schema, metadata.schema());
     let expected = rows(path, &metadata)?;
     let needed = wanted.needed();

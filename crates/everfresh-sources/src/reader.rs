@@ -1,4 +1,4 @@
-//! The schema, the rows and the row count of one file.
+//! The schema, the rows, the row count and the fingerprints of one file.
 //!
 //! Whatever a file holds, reading it ends in rows or in an error that names the file: a panic in a decoder is caught
 //! and told as a damaged file.
@@ -8,12 +8,16 @@ use arrow::{
     array::RecordBatch,
     datatypes::{Schema, SchemaRef},
 };
+use everfresh::{Fingerprint, table::TableHasher};
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+/// How many rows are read at a time to be hashed.
+const HASHED_ROWS: usize = 8192;
 
 /// The batches of one file. After an error there are no more.
 pub type FileBatches = Box<dyn Iterator<Item = Result<RecordBatch, SourceError>> + Send>;
@@ -71,6 +75,29 @@ pub fn row_count(path: &Path, options: &ReadOptions) -> Result<u64, SourceError>
         Format::Parquet => parquet::row_count(path),
         Format::Arrow => arrow_file::row_count(path),
     })
+}
+
+/// Fingerprints of the columns at `projection` of a file, as [`read`] gives them: equal only where every value is.
+///
+/// Parquet files are not decoded: their stored bytes are hashed, so that equal values may have another fingerprint where
+/// another writer stored them. Of every other format the rows are hashed. Takes all cores, and constant memory.
+pub fn fingerprint_columns(
+    path: &Path,
+    options: &ReadOptions,
+    schema: &SchemaRef,
+    projection: &[usize],
+) -> Result<Vec<Fingerprint>, SourceError> {
+    let format = options.format_of(path)?;
+    if format == Format::Parquet {
+        let projected = schema.project(projection).map_err(|error| SourceError::damaged(path, format.name(), error))?;
+        return guarded(path, format, || parquet::fingerprint_columns(path, &Arc::new(projected)));
+    }
+    let mut hasher =
+        TableHasher::new(schema, projection).map_err(|error| SourceError::damaged(path, format.name(), error))?;
+    for batch in read(path, options, schema, projection, HASHED_ROWS)? {
+        hasher.update(&batch?).map_err(|error| SourceError::damaged(path, format.name(), error))?;
+    }
+    Ok(hasher.finish().columns)
 }
 
 struct Guarded {

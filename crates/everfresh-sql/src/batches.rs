@@ -3,9 +3,12 @@
 //! Where batches end shows in results (the last bits of a sum of floats), so it must not hang on how a file was cut up.
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, MutableArrayData, RecordBatch, RecordBatchOptions, make_array},
+    array::{
+        Array, ArrayRef, AsArray, GenericByteViewArray, MutableArrayData, RecordBatch, RecordBatchOptions, make_array,
+    },
+    buffer::Buffer,
     compute::BatchCoalescer,
-    datatypes::{DataType, SchemaRef},
+    datatypes::{ByteViewType, DataType, SchemaRef},
     error::ArrowError,
 };
 use everfresh_pipeline::engine::{BATCH_ROWS, Batches, BoxError};
@@ -95,8 +98,8 @@ fn compacted(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
 
 fn compact(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     match column.data_type() {
-        DataType::Utf8View => return Ok(Arc::new(column.as_string_view().gc())),
-        DataType::BinaryView => return Ok(Arc::new(column.as_binary_view().gc())),
+        DataType::Utf8View => return Ok(compact_views(column, column.as_string_view())),
+        DataType::BinaryView => return Ok(compact_views(column, column.as_binary_view())),
         _ => {}
     }
     let data = column.to_data();
@@ -106,6 +109,12 @@ fn compact(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let mut copy = MutableArrayData::new(vec![&data], false, column.len());
     copy.try_extend(0, 0, column.len())?;
     Ok(make_array(copy.freeze()))
+}
+
+/// The texts of several rows may be one.
+fn compact_views<T: ByteViewType>(column: &ArrayRef, views: &GenericByteViewArray<T>) -> ArrayRef {
+    let held: usize = views.data_buffers().iter().map(Buffer::capacity).sum();
+    if held <= 2 * views.total_buffer_bytes_used() + 4096 { Arc::clone(column) } else { Arc::new(views.gc()) }
 }
 
 #[cfg(test)]

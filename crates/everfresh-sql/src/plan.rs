@@ -42,7 +42,7 @@ pub(crate) fn plan(request: &PlanRequest<'_>, shared: &Arc<Shared>) -> Result<Qu
     let sources = request.tables.iter().map(|(name, scan)| {
         let table = Table {
             name: name.clone(),
-            scan: Arc::clone(scan),
+            scan: scan.with_views().unwrap_or_else(|| Arc::clone(scan)),
             partitioned: request.partition_wise == Some(name.as_str()),
             compact: shared.memory().is_some(),
             failure: failure.clone(),

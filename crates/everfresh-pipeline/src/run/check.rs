@@ -4,7 +4,7 @@ use super::{
     Context,
     done::{Done, Looked, NodeRecord},
     lookup::{Depth, Lookup, lookup, renewed},
-    query_run::{Prepared, Reads, Terms, may_store, trace},
+    query_run::{Prepared, Reads, Terms, may_store, observe, trace},
 };
 use crate::{
     engine::BoxError,
@@ -122,7 +122,7 @@ impl CheckRun<'_> {
         cache.put(Space::Runs, &output, &encoded, &[])?;
         if may_store(self.context, &self.inputs)? {
             let (parts, cost_ns) = (self.key_parts(), elapsed_ns(started));
-            let observations = reads.observe(self.context, &self.inputs)?;
+            let observations = observe(self.context, &self.inputs, &reads)?;
             cache.remember(&parts.key(), trace(observations, output, found.bad, bytes.len() as u64, cost_ns))?;
             NodeRecord::store(cache, &self.context.node_key(self.name), &parts)?;
         }
@@ -136,6 +136,11 @@ impl CheckRun<'_> {
             .ok_or_else(|| Fault::Failed(Failure::Other(format!("`{}` is no input of its check", self.check.table))))
     }
 
+    /// What is told by schemas and row counts alone reads no column of any input.
+    fn no_column(&self) -> Reads {
+        vec![Vec::new(); self.inputs.len()]
+    }
+
     fn find(&self, started: Instant) -> Result<(Found, Reads), Fault> {
         let cache = self.context.cache;
         let facts = self.checked()?.table.facts(cache)?;
@@ -144,11 +149,11 @@ impl CheckRun<'_> {
         match (&self.check.kind, self.query) {
             (CheckKind::RowCount(low, high), _) => {
                 let outside = low.is_some_and(|low| total < low) || high.is_some_and(|high| total > high);
-                Ok((Found { bad: u64::from(outside), ..found }, Reads::no_column(self.inputs.len())))
+                Ok((Found { bad: u64::from(outside), ..found }, self.no_column()))
             }
             (CheckKind::Schema { columns, exact }, _) => {
                 let details = drift(&facts, columns, *exact);
-                Ok((Found { bad: details.len() as u64, details, ..found }, Reads::no_column(self.inputs.len())))
+                Ok((Found { bad: details.len() as u64, details, ..found }, self.no_column()))
             }
             (CheckKind::Freshness { column, .. }, _) => {
                 let query = self.own_query(newest_sql(&self.check.table, column));
@@ -192,7 +197,6 @@ impl CheckRun<'_> {
         if bad == 0 {
             return Ok((found, reads));
         }
-        reads.learn(self.context, &self.inputs)?;
         let prepared = Prepared::new(self.context, query, &self.inputs, &Terms::default())?;
         let schema = prepared.schema();
         let mut left = KEPT_ROWS;

@@ -1,14 +1,14 @@
 //! Running one query over its inputs: compute, look again, observe.
 //!
 //! What a table holds is told by its id, which was made before anything of it is read, and whether it still held that
-//! afterwards by a second look. So fingerprints of columns may be made in between, by the very reads of the query.
+//! afterwards by a second look. So fingerprints of columns may be made in between.
 
 use super::{Context, context::now_ns};
 use crate::{
     engine::{Cancel, PlanRequest, PlannedQuery, SqlError},
     fault::{Failure, Fault},
     query::Query,
-    table::{Input, Learned, WrittenPart, write_part},
+    table::{Input, WrittenPart, write_part},
 };
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use everfresh::{Fingerprint, observation::Observation, table::TableHasher, trace::Trace};
@@ -30,34 +30,8 @@ pub struct Prepared {
     pub reads: Reads,
 }
 
-/// What a query reads of its inputs.
-#[derive(Clone, Debug)]
-pub struct Reads {
-    /// The columns that it reads of each input, in the order of the inputs.
-    pub columns: Vec<Vec<usize>>,
-    /// What its scans tell of each input.
-    learned: Vec<Learned>,
-}
-
-impl Reads {
-    /// Schemas and row counts alone, of so many inputs.
-    pub fn no_column(inputs: usize) -> Self {
-        Self { columns: vec![Vec::new(); inputs], learned: Vec::new() }
-    }
-
-    /// What the query saw of its inputs.
-    ///
-    /// After its run this costs nothing where all rows were read; what has no fingerprint yet is read now.
-    pub fn observe(&self, context: &Context<'_>, inputs: &[Input]) -> Result<Vec<Observation>, Fault> {
-        self.learn(context, inputs)?;
-        observe(context, inputs, &self.columns)
-    }
-
-    /// Remembers the fingerprints that its scans made.
-    pub fn learn(&self, context: &Context<'_>, inputs: &[Input]) -> Result<(), Fault> {
-        inputs.iter().zip(&self.learned).try_for_each(|(input, learned)| input.learn(context.cache, learned))
-    }
-}
+/// The columns that a query reads of each input, in the order of the inputs.
+pub type Reads = Vec<Vec<usize>>;
 
 /// Points an engine's error at the text that it is about.
 pub fn sql_failure(query: &Query, error: SqlError) -> Fault {
@@ -78,12 +52,8 @@ impl Prepared {
     /// Plans a query.
     pub fn new(context: &Context<'_>, query: &Query, inputs: &[Input], terms: &Terms) -> Result<Self, Fault> {
         let cache = context.cache;
-        let (mut tables, mut learned) = (Vec::with_capacity(inputs.len()), Vec::with_capacity(inputs.len()));
-        for input in inputs {
-            let (scan, learns) = input.open_to_learn(cache)?;
-            tables.push((input.name.clone(), scan));
-            learned.push(learns);
-        }
+        let open = |input: &Input| Ok((input.name.clone(), input.open(cache)?));
+        let tables = inputs.iter().map(open).collect::<Result<Vec<_>, Fault>>()?;
         let planned = cache
             .engine()
             .plan(PlanRequest {
@@ -94,13 +64,13 @@ impl Prepared {
                 partition_wise: terms.partition_of.as_deref(),
             })
             .map_err(|error| sql_failure(query, error))?;
-        let columns: Vec<Vec<usize>> =
+        let reads: Reads =
             inputs.iter().map(|input| planned.reads().get(&input.name).cloned().unwrap_or_default()).collect();
-        for ((_, scan), columns) in tables.iter().zip(&columns) {
+        for ((_, scan), columns) in tables.iter().zip(&reads) {
             // Better told before the work than after it.
             TableHasher::new(&scan.schema(), columns).map_err(|error| Failure::Other(error.to_string()))?;
         }
-        Ok(Self { planned, reads: Reads { columns, learned } })
+        Ok(Self { planned, reads })
     }
 
     /// The columns of the result.

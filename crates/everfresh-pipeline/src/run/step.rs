@@ -150,7 +150,7 @@ impl StepRun<'_> {
         let Computed { facts, reads, cost_ns, mut note } = computed;
         let (id, rows, bytes) = (self.store_table(&facts)?, facts.rows(), facts.bytes());
         if may_store(self.context, &self.inputs)? {
-            let observations = reads.observe(self.context, &self.inputs)?;
+            let observations = observe(self.context, &self.inputs, &reads)?;
             let parts = self.key_parts("step");
             if self.step.enabled {
                 cache.remember(&parts.key(), trace(observations, id, rows, bytes, cost_ns))?;
@@ -203,15 +203,11 @@ impl StepRun<'_> {
         let partitions = input.table.facts(cache)?.parts.len();
         // Planning tells which columns the whole reads; its partitions read the same ones.
         let reads = Prepared::new(self.context, self.query, &self.inputs, &self.terms())?.reads;
-        let node = self.context.node_key(&self.step.name);
-        // Where no partition was ever computed there is none to find, so what they read is fingerprinted in passing.
-        let known = !NodeRecord::load(cache, &node).partitions.is_empty();
         let (rows, computed) = (AtomicU64::new(0), AtomicUsize::new(0));
         let progress = self.progress();
         let parts = in_parallel(self.context.options.jobs, partitions, |index| {
             let inputs = self.with_partition(name, index);
-            let stored = if known { self.stored_partition(&inputs, &reads)? } else { None };
-            let part = match stored {
+            let part = match self.stored_partition(&inputs, &reads)? {
                 Some(part) => part,
                 None => {
                     computed.fetch_add(1, Ordering::Relaxed);
@@ -225,6 +221,7 @@ impl StepRun<'_> {
             return Err(Fault::Failed(Failure::Other(format!("`{name}` has no partition"))));
         };
         let cost_ns = parts.iter().map(|part| part.cost_ns).sum();
+        let node = self.context.node_key(&self.step.name);
         NodeRecord::store_partitions(cache, &node, parts.iter().filter_map(|part| part.key).collect())?;
         let all: Vec<PartRecord> = parts.into_iter().flat_map(|part| part.facts.parts).collect();
         let note = format!("{} of {partitions} partitions computed", computed.into_inner());
@@ -254,7 +251,7 @@ impl StepRun<'_> {
         if !self.step.enabled || self.context.refreshes(&self.step.name) {
             return Ok(None);
         }
-        let key = self.partition_key(&observe(self.context, inputs, &reads.columns)?);
+        let key = self.partition_key(&observe(self.context, inputs, reads)?);
         let live = cache.traces(&key).0.into_iter().find(|trace| expired(trace.made_ns, self.step.ttl).is_none());
         let Some(trace) = live else { return Ok(None) };
         let facts = cache.record::<TableRecord>(Space::Tables, &trace.output).and_then(Facts::from_record);
@@ -271,7 +268,7 @@ impl StepRun<'_> {
         let (id, cost_ns) = (self.store_table(&facts)?, elapsed_ns(started));
         let mut key = None;
         if may_store(self.context, inputs)? {
-            let observations = reads.observe(self.context, inputs)?;
+            let observations = observe(self.context, inputs, &reads)?;
             let key = key.insert(self.partition_key(&observations));
             if self.step.enabled {
                 let trace = trace(observations, id, facts.rows(), facts.bytes(), cost_ns);

@@ -8,12 +8,7 @@
 //!
 //! Text formats are read once, into a blob. Parquet and Arrow files are read in place.
 
-use super::{
-    Facts, PartRecord,
-    learn::{Lesson, PartColumns},
-    scan::PartScan,
-    schema_bytes, schema_from_bytes, write_part,
-};
+use super::{Facts, PartRecord, scan::PartScan, schema_bytes, schema_from_bytes, write_part};
 use crate::{
     cache::Cache,
     engine::{BATCH_ROWS, BoxError, Cancel},
@@ -25,7 +20,6 @@ use everfresh::{
     Fingerprint, FingerprintBuilder,
     disk::Space,
     file::{Seen, hash_file, observe},
-    table::TableHasher,
 };
 use everfresh_sources::{Format, ReadOptions};
 use rayon::prelude::*;
@@ -273,40 +267,23 @@ impl FileOrigin {
             parts.iter().filter_map(|&index| Some((index, self.files.get(index)?, facts.parts.get(index)?))).collect();
         work.into_par_iter()
             .map(|(index, file, part)| {
-                let part = self.with_memo(cache, part);
+                let mut part = self.with_memo(cache, part);
                 let lacking = part.lacking(columns.iter().copied());
                 if lacking.is_empty() {
                     return Ok((index, part));
                 }
-                let read = file.read_steadily(cache, || {
-                    let mut hasher =
-                        TableHasher::new(schema, &lacking).map_err(|error| Failure::Other(error.to_string()))?;
-                    for batch in everfresh_sources::read(&file.path, &self.options, schema, &lacking, BATCH_ROWS)? {
-                        hasher.update(&batch?).map_err(|error| Failure::Other(error.to_string()))?;
-                    }
-                    Ok(hasher.finish().columns)
+                let made = file.read_steadily(cache, || {
+                    Ok(everfresh_sources::fingerprint_columns(&file.path, &self.options, schema, &lacking)?)
                 })?;
-                Ok((index, self.remember_columns(cache, part, lacking.into_iter().zip(read))?))
+                for (column, fingerprint) in lacking.into_iter().zip(made) {
+                    if let Some(slot) = part.columns.get_mut(column) {
+                        *slot = Some(fingerprint);
+                    }
+                }
+                self.remember_part(cache, &part.id, &part)?;
+                Ok((index, part))
             })
             .collect()
-    }
-
-    /// Remembers fingerprints that were made in passing, but for files that changed meanwhile.
-    pub(super) fn learn(
-        &self,
-        cache: &Cache,
-        facts: &Facts,
-        learned: Vec<PartColumns>,
-    ) -> Result<Vec<(usize, PartRecord)>, Fault> {
-        let mut parts = Vec::with_capacity(learned.len());
-        for PartColumns { part: index, columns } in learned {
-            if let (Some(file), Some(part)) = (self.files.get(index), facts.parts.get(index))
-                && file.untouched(cache)?
-            {
-                parts.push((index, self.remember_columns(cache, self.with_memo(cache, part), columns)?));
-            }
-        }
-        Ok(parts)
     }
 
     /// A part with the fingerprints that its memo knows, too.
@@ -318,32 +295,11 @@ impl FileOrigin {
         part
     }
 
-    fn remember_columns(
-        &self,
-        cache: &Cache,
-        mut part: PartRecord,
-        columns: impl IntoIterator<Item = (usize, Fingerprint)>,
-    ) -> Result<PartRecord, Failure> {
-        for (column, fingerprint) in columns {
-            if let Some(slot) = part.columns.get_mut(column) {
-                *slot = Some(fingerprint);
-            }
-        }
-        self.remember_part(cache, &part.id, &part)?;
-        Ok(part)
-    }
-
     /// Opens the rows of one part: in place, or by reading the file anew where its blob is gone.
-    pub(super) fn open(
-        &self,
-        cache: &Cache,
-        facts: &Facts,
-        part: usize,
-        lesson: Option<Lesson>,
-    ) -> Result<PartScan, Fault> {
+    pub(super) fn open(&self, cache: &Cache, facts: &Facts, part: usize) -> Result<PartScan, Fault> {
         let file = self.files.get(part).ok_or_else(|| Failure::Other("a source has fewer files than parts".into()))?;
         if self.in_place(file) {
-            return Ok(PartScan::File(file.path.clone(), self.options.clone(), lesson));
+            return Ok(PartScan::File(file.path.clone(), self.options.clone()));
         }
         let part = self.ingest(cache, file, &facts.schema)?;
         let blob = part.blob.and_then(|name| cache.store.blob(&name));

@@ -2,7 +2,6 @@
 
 use super::{
     Facts, Origin, PartRecord, Table,
-    learn::{Learned, Lesson},
     scan::{PartScan, PartsScan},
 };
 use crate::{cache::Cache, engine::TableScan, fault::Fault, sabotage::Sabotage};
@@ -66,38 +65,19 @@ impl Input {
 
     /// Opens its rows, so that they stay readable until the scan is dropped.
     pub fn open(&self, cache: &Cache) -> Result<Arc<dyn TableScan>, Fault> {
-        self.open_with(cache, None)
-    }
-
-    /// Opens its rows; who reads columns without a fingerprint to their end [learns](Self::learn) it.
-    pub fn open_to_learn(&self, cache: &Cache) -> Result<(Arc<dyn TableScan>, Learned), Fault> {
-        let learned = Learned::default();
-        Ok((self.open_with(cache, Some(&learned))?, learned))
-    }
-
-    fn open_with(&self, cache: &Cache, learned: Option<&Learned>) -> Result<Arc<dyn TableScan>, Fault> {
         let facts = self.table.facts(cache)?;
         let mut scans = Vec::new();
         let first = self.part.unwrap_or(0);
         for (index, part) in self.parts(&facts).iter().enumerate() {
             let blob = part.blob.as_ref().and_then(|name| cache.open_blob(name));
-            let lesson = || {
-                let lacking = part.lacking(0..part.columns.len());
-                learned.map(|learned| Lesson { part: first + index, lacking, learned: learned.clone() })
-            };
             scans.push(match (blob, self.table.origin()) {
                 (Some(blob), _) => PartScan::Blob(blob),
                 (None, Origin::Stored(node)) => return Err(Fault::Missing(*node)),
-                (None, Origin::Files(origin)) => origin.open(cache, &facts, first + index, lesson())?,
+                (None, Origin::Files(origin)) => origin.open(cache, &facts, first + index)?,
             });
         }
         let rows = self.parts(&facts).iter().map(|part| part.rows).sum();
         Ok(Arc::new(PartsScan { schema: facts.schema.clone(), rows, parts: scans }))
-    }
-
-    /// Remembers what a scan learned. Of a file that changed meanwhile nothing is remembered.
-    pub fn learn(&self, cache: &Cache, learned: &Learned) -> Result<(), Fault> {
-        self.table.learn(cache, learned.take(), self.part.is_none())
     }
 
     /// Whether nobody touched what was read in place.

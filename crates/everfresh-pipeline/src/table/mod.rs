@@ -12,13 +12,11 @@
 
 mod files;
 mod input;
-mod learn;
 mod scan;
 mod writer;
 
 pub use files::{FileOrigin, SourceFile, declared_columns_exist};
 pub use input::Input;
-pub use learn::Learned;
 pub(crate) use writer::from_box;
 pub use writer::{WrittenPart, write_part};
 
@@ -28,7 +26,6 @@ use arrow::{
     ipc::writer::IpcWriteOptions,
 };
 use everfresh::{Fingerprint, FingerprintBuilder, disk::Space, table::schema_fingerprint};
-use learn::PartColumns;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
@@ -224,15 +221,6 @@ impl Table {
         let parts = lacking(&facts);
         let read = origin.fingerprint_columns(cache, &facts, &parts, columns)?;
         self.update(cache, read, part.is_none())
-    }
-
-    /// Remembers fingerprints that were made in passing, but for files that changed meanwhile.
-    fn learn(&self, cache: &Cache, learned: Vec<PartColumns>, whole: bool) -> Result<(), Fault> {
-        if let (false, Origin::Files(origin)) = (learned.is_empty(), &self.origin) {
-            let learned = origin.learn(cache, self.facts(cache)?.as_ref(), learned)?;
-            self.update(cache, learned, whole)?;
-        }
-        Ok(())
     }
 
     /// Adds fingerprints to the facts. Each part has a memo of its own already; the table's record is written only with

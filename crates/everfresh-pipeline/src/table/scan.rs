@@ -1,6 +1,5 @@
 //! Reading a table's rows: blobs by mmap, source files in place.
 
-use super::learn::Lesson;
 use crate::{
     engine::{BATCH_ROWS, Batches, BoxError, TableScan},
     fault::Failure,
@@ -8,7 +7,7 @@ use crate::{
 use arrow::{
     array::{RecordBatch, RecordBatchOptions},
     buffer::Buffer,
-    datatypes::SchemaRef,
+    datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef},
     ipc::{
         Block,
         convert::fb_to_schema,
@@ -17,7 +16,7 @@ use arrow::{
     },
 };
 use everfresh::disk::Blob;
-use everfresh_sources::ReadOptions;
+use everfresh_sources::{Format, ReadOptions};
 use std::{path::PathBuf, sync::Arc};
 
 /// Where the rows of one part are read from.
@@ -25,11 +24,12 @@ use std::{path::PathBuf, sync::Arc};
 pub(super) enum PartScan {
     /// From a blob, in Arrow's IPC file format.
     Blob(Blob),
-    /// From a source's file, which tells the fingerprints of columns that have none.
-    File(PathBuf, Arc<ReadOptions>, Option<Lesson>),
+    /// From a source's file.
+    File(PathBuf, Arc<ReadOptions>),
 }
 
 /// The rows of some parts of a table, held open: a blob that is evicted meanwhile stays readable.
+#[derive(Clone)]
 pub(super) struct PartsScan {
     pub schema: SchemaRef,
     pub rows: u64,
@@ -57,19 +57,37 @@ impl TableScan for PartsScan {
         Ok(Box::new(parts.flat_map(move |part| {
             let opened = match part {
                 PartScan::Blob(blob) => read_blob(blob, &projection),
-                PartScan::File(path, options, lesson) => {
+                PartScan::File(path, options) => {
                     everfresh_sources::read(&path, &options, &schema, &projection, BATCH_ROWS)
                         .map(|batches| Box::new(batches.map(|batch| batch.map_err(BoxError::from))) as Batches)
-                        .map(|batches| match lesson {
-                            Some(lesson) => lesson.listen(&schema, &projection, batches),
-                            None => batches,
-                        })
                         .map_err(BoxError::from)
                 }
             };
             opened.unwrap_or_else(|error| Box::new(std::iter::once(Err(error))))
         })))
     }
+
+    fn with_views(&self) -> Option<Arc<dyn TableScan>> {
+        // Parquet repeats a text by its place in a dictionary: a view of it is made without copying the text.
+        let parquet = |part: &PartScan| match part {
+            PartScan::File(path, options) => options.format_of(path).is_ok_and(|format| format == Format::Parquet),
+            PartScan::Blob(_) => false,
+        };
+        self.parts.iter().all(parquet).then(|| {
+            let fields = self.schema.fields().iter().map(with_views);
+            let schema = Schema::new_with_metadata(fields.collect::<Fields>(), self.schema.metadata().clone());
+            Arc::new(Self { schema: Arc::new(schema), ..self.clone() }) as Arc<dyn TableScan>
+        })
+    }
+}
+
+fn with_views(field: &FieldRef) -> FieldRef {
+    let data_type = match field.data_type() {
+        DataType::Utf8 => DataType::Utf8View,
+        DataType::Binary => DataType::BinaryView,
+        _ => return Arc::clone(field),
+    };
+    Arc::new(field.as_ref().clone().with_data_type(data_type))
 }
 
 /// Reads columns of a blob without copying them.
@@ -109,5 +127,5 @@ fn read_blob(blob: Blob, projection: &[usize]) -> Result<Batches, BoxError> {
 /// A batch that has only its number of rows.
 fn without_columns(batch: &RecordBatch) -> Result<RecordBatch, BoxError> {
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(Arc::new(arrow::datatypes::Schema::empty()), Vec::new(), &options)?)
+    Ok(RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)?)
 }

@@ -5,7 +5,7 @@ use arrow::{
     array::{Array, ArrayRef, DictionaryArray, ListArray, RecordBatch, StringViewArray, StructArray},
     datatypes::{Field, Int8Type, Int32Type, SchemaRef},
 };
-use everfresh_sources::{Format, ReadOptions, SourceError, infer_schema, read, row_count, unify};
+use everfresh_sources::{Format, ReadOptions, SourceError, fingerprint_columns, infer_schema, read, row_count, unify};
 use proptest::prelude::*;
 use std::{path::Path, sync::Arc};
 
@@ -20,6 +20,7 @@ fn use_all(path: &Path, options: &ReadOptions, schema: &SchemaRef) -> Result<Vec
         if let Ok(batches) = read(path, options, schema, &projection, 3) {
             batches.take(MOST_BATCHES).for_each(drop);
         }
+        let _ = fingerprint_columns(path, options, schema, &projection);
     }
     let own = own?;
     let all: Vec<_> = (0..own.fields().len()).collect();

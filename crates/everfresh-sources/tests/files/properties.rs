@@ -4,8 +4,11 @@ use crate::tables::{
     NULL, bytes, file_name, format, options, pack, packing, read_text, rows_of, schema_of, table,
     without_types_of_nulls, write,
 };
-use arrow::{array::RecordBatch, compute::concat_batches};
-use everfresh_sources::{Format, ReadOptions, row_count};
+use arrow::{
+    array::{RecordBatch, UInt64Array},
+    compute::{concat_batches, take},
+};
+use everfresh_sources::{Format, ReadOptions, fingerprint_columns, row_count};
 use proptest::prelude::*;
 
 /// Texts of every type, and of those that only look like one.
@@ -100,6 +103,29 @@ proptest! {
             rows_of(&files, &options, &schema, &projection, batch_rows).unwrap(),
             whole.project(&projection).unwrap()
         );
+    }
+
+    #[test]
+    fn a_file_written_anew_has_new_fingerprints_for_the_columns_with_other_values_alone(
+        table in table(12), format in format(), group in 1_usize..9, changed in any::<prop::sample::Index>(),
+        rows in prop::collection::vec(any::<prop::sample::Index>(), 12),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let changed = changed.index(table.num_columns());
+        let mut columns = table.columns().to_vec();
+        let rows: UInt64Array = rows[..table.num_rows()].iter().map(|row| Some(row.index(table.num_rows()) as u64)).collect();
+        columns[changed] = take(&columns[changed], &rows, None).unwrap();
+        let other = RecordBatch::try_new(table.schema(), columns).unwrap();
+        let all: Vec<_> = (0..table.num_columns()).collect();
+        let fingerprints = |number, table: &RecordBatch| {
+            let name = file_name(format, crate::tables::Packing::Plain, number);
+            let file = write(folder.path(), &name, &bytes(table, format, group));
+            fingerprint_columns(&file, &options(table, format), &table.schema(), &all).unwrap()
+        };
+        let (before, after) = (fingerprints(1, &table), fingerprints(2, &other));
+        for column in all {
+            prop_assert_eq!(before[column] == after[column], table.column(column) == other.column(column), "{}", column);
+        }
     }
 
     #[test]

@@ -3,12 +3,14 @@
 use crate::tables::{bytes, rows_of, schema_of, write};
 use arrow::{
     array::{
-        Array, ArrayRef, AsArray, DictionaryArray, Float32Array, Int16Array, Int32Array, Int64Array, LargeStringArray,
-        RecordBatch, StringArray, StringViewArray, UInt8Array,
+        Array, ArrayRef, AsArray, Date32Array, DictionaryArray, Float32Array, Int16Array, Int32Array, Int64Array,
+        LargeStringArray, RecordBatch, StringArray, StringViewArray, UInt8Array,
     },
     datatypes::{Float64Type, Int8Type, Int32Type, Int64Type},
 };
-use everfresh_sources::{Format, ReadOptions, SourceError, infer_schema, parse_type, row_count, type_name};
+use everfresh_sources::{
+    Format, ReadOptions, SourceError, fingerprint_columns, infer_schema, parse_type, row_count, type_name,
+};
 use std::{path::PathBuf, sync::Arc};
 
 const TYPED: [Format; 2] = [Format::Parquet, Format::Arrow];
@@ -42,6 +44,22 @@ fn encodings_are_handed_out_as_what_they_encode() {
         let read = rows_of(&files, &ReadOptions::default(), &schema, &[0, 1], 3).unwrap();
         assert_eq!(read.column(0).as_string::<i32>(), &StringArray::from(vec!["a", "b", "a", "a", "b"]));
         assert_eq!(read.column(1).as_string::<i32>(), &StringArray::from_iter(views.iter()));
+    }
+}
+
+#[test]
+fn the_same_stored_bytes_of_another_type_have_another_fingerprint() {
+    let dates: ArrayRef = Arc::new(Date32Array::from(vec![1, 2, 3]));
+    let numbers: ArrayRef = Arc::new(Int32Array::from(vec![1, 2, 3]));
+    let tables = [table(vec![("x", dates)]), table(vec![("x", numbers)])];
+    for format in TYPED {
+        let folder = tempfile::tempdir().unwrap();
+        let files = files(&folder, format, &tables);
+        // Read as texts, they have the same type and other values.
+        let options = declared("x", "string");
+        let schema = schema_of(&files, &options).unwrap();
+        let fingerprints = |file| fingerprint_columns(file, &options, &schema, &[0]).unwrap();
+        assert_ne!(fingerprints(&files[0]), fingerprints(&files[1]), "{format:?}");
     }
 }
 

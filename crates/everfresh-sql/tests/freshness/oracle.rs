@@ -9,7 +9,7 @@ use crate::{
     observed::{Observed, TableText, run, target},
     pipeline_file::{self, Template, sink, steps},
     server::Server,
-    world::{Place, World, set_modified},
+    world::{Place, Reader, World, set_modified},
 };
 use everfresh_pipeline::{engine::QueryEngine, reason::Reason, report::Outcome, sabotage::Sabotage};
 use std::{
@@ -266,7 +266,9 @@ fn not_computed_again(
     let inputs: Option<Vec<_>> =
         step.reads.iter().map(|(name, columns)| Some((fresh.tables.get(*name)?, *columns))).collect();
     let Some(inputs) = inputs else { return Ok(()) };
-    let settings = format!("{} {}", world.version, (step.settings)(world));
+    // Columns of Parquet files are known by how they are stored: what another reader gave counts as something else.
+    let stored = world.reader == Reader::Parquet && step.reads.iter().any(|(name, _)| *name == "events");
+    let settings = format!("{} {} {stored}", world.version, (step.settings)(world));
     let mut signature = settings.clone();
     for (table, columns) in &inputs {
         signature += &format!("{:?} {}", table.parts, table.seen(*columns, 0..table.rows.len()));
