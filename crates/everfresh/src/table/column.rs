@@ -2,19 +2,21 @@
 //!
 //! A null row is written into the validity bits; its value is written as zero where values have a fixed width, with
 //! length zero where they do not, and what stands under it is never read. Under a null struct or fixed-size list every
-//! child counts as null, and a null list has no items. Dictionaries and run-end encodings are written as their values.
+//! child counts as null, and a null list has no items. Run-end encodings are written as their values.
 
 use super::{
-    fixed::{write_each_length, write_fixed},
+    dictionary::Dictionary,
+    fixed::write_fixed,
     packed::unpack,
     schema::add_type,
     stream::{BitStream, ByteStream, Validity, WINDOW},
+    views::extend_views,
 };
 use crate::{Fingerprint, FingerprintBuilder};
 use arrow::{
-    array::{Array, AsArray, ByteView, GenericByteViewArray, GenericListViewArray, OffsetSizeTrait},
+    array::{Array, AsArray, GenericListViewArray, OffsetSizeTrait},
     buffer::NullBuffer,
-    datatypes::{ByteViewType, DataType},
+    datatypes::DataType,
 };
 use std::ops::Range;
 
@@ -25,9 +27,11 @@ pub(super) enum Column {
     Bits { validity: Validity, values: BitStream },
     Fixed { validity: Validity, width: usize, values: ByteStream },
     Bytes { validity: Validity, lengths: ByteStream, bytes: ByteStream },
+    Views { validity: Validity, views: ByteStream, bytes: ByteStream },
     List { validity: Validity, lengths: ByteStream, items: Box<Column> },
     FixedSizeList { validity: Validity, size: usize, items: Box<Column> },
     Struct { validity: Validity, children: Vec<Column> },
+    Dictionary(Box<Dictionary>),
     Packed(Box<Column>),
 }
 
@@ -38,13 +42,11 @@ impl Column {
         Some(match data_type {
             DataType::Null => Self::Null,
             DataType::Boolean => Self::Bits { validity, values: BitStream::default() },
-            DataType::Utf8
-            | DataType::LargeUtf8
-            | DataType::Utf8View
-            | DataType::Binary
-            | DataType::LargeBinary
-            | DataType::BinaryView => {
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary => {
                 Self::Bytes { validity, lengths: ByteStream::default(), bytes: ByteStream::default() }
+            }
+            DataType::Utf8View | DataType::BinaryView => {
+                Self::Views { validity, views: ByteStream::default(), bytes: ByteStream::default() }
             }
             DataType::List(item)
             | DataType::LargeList(item)
@@ -63,6 +65,7 @@ impl Column {
                 let children = fields.iter().map(|field| Self::new(field.data_type())).collect::<Option<_>>()?;
                 Self::Struct { validity, children }
             }
+            DataType::Dictionary(_, values) if Dictionary::holds(values) => Self::Dictionary(Box::default()),
             DataType::Dictionary(_, values) => Self::Packed(Box::new(Self::new(values)?)),
             DataType::RunEndEncoded(_, values) => Self::Packed(Box::new(Self::new(values.data_type())?)),
             DataType::Union(..) => return None,
@@ -95,6 +98,13 @@ impl Column {
                 validity.extend(array.len(), nulls);
                 extend_bytes(array, nulls, lengths, bytes);
             }
+            Self::Views { validity, views, bytes } => {
+                validity.extend(array.len(), nulls);
+                match array.as_string_view_opt() {
+                    Some(texts) => extend_views(texts, nulls, views, bytes),
+                    None => extend_views(array.as_binary_view(), nulls, views, bytes),
+                }
+            }
             Self::List { validity, lengths, items } => {
                 validity.extend(array.len(), nulls);
                 extend_list(array, nulls, lengths, items);
@@ -109,6 +119,7 @@ impl Column {
                     child.extend(values, nulls);
                 }
             }
+            Self::Dictionary(dictionary) => dictionary.extend(array, nulls),
             Self::Packed(values) => unpack(array, nulls, values),
         }
     }
@@ -123,6 +134,7 @@ impl Column {
             Self::Bits { validity, values } => add(start(validity), values.finish()),
             Self::Fixed { validity, values, .. } => add(start(validity), values.finish()),
             Self::Bytes { validity, lengths, bytes } => add(add(start(validity), lengths.finish()), bytes.finish()),
+            Self::Views { validity, views, bytes } => add(add(start(validity), views.finish()), bytes.finish()),
             Self::List { validity, lengths, items } => {
                 add(start(validity), lengths.finish()).fingerprint(&items.finish())
             }
@@ -130,6 +142,7 @@ impl Column {
             Self::Struct { validity, children } => {
                 start(validity).list(children, |builder, child| builder.fingerprint(&child.finish()))
             }
+            Self::Dictionary(dictionary) => dictionary.finish().into_iter().fold(builder.clone(), add),
             Self::Packed(values) => return values.finish(),
         }
         .finish()
@@ -158,12 +171,10 @@ fn extend_bytes(array: &dyn Array, nulls: Option<&NullBuffer>, lengths: &mut Byt
             let array = array.as_binary::<i32>();
             extend_slices(array.value_offsets(), array.value_data(), nulls, lengths, bytes);
         }
-        DataType::LargeBinary => {
+        _ => {
             let array = array.as_binary::<i64>();
             extend_slices(array.value_offsets(), array.value_data(), nulls, lengths, bytes);
         }
-        DataType::Utf8View => extend_views(array.as_string_view(), nulls, lengths, bytes),
-        _ => extend_views(array.as_binary_view(), nulls, lengths, bytes),
     }
 }
 
@@ -176,31 +187,6 @@ fn extend_slices<O: OffsetSizeTrait>(
 ) {
     write_lengths(offsets, nulls, lengths);
     for_each_span(offsets, nulls, |span| bytes.write(&data[span]));
-}
-
-fn extend_views<T: ByteViewType + ?Sized>(
-    array: &GenericByteViewArray<T>,
-    nulls: Option<&NullBuffer>,
-    lengths: &mut ByteStream,
-    bytes: &mut ByteStream,
-) {
-    let (views, buffers) = (array.views(), array.data_buffers());
-    // A view's lowest 32 bits are its length.
-    write_each_length(views, |view| *view as u32, nulls, lengths);
-    let mut write = |view: &u128| {
-        let length = *view as u32 as usize;
-        if length <= 12 {
-            bytes.write_short(&(*view >> 32).to_le_bytes(), length);
-        } else {
-            let view = ByteView::from(*view);
-            let start = view.offset as usize;
-            bytes.write(&buffers[view.buffer_index as usize][start..start + length]);
-        }
-    };
-    match nulls {
-        None => views.iter().for_each(write),
-        Some(nulls) => nulls.valid_slices().for_each(|(start, end)| views[start..end].iter().for_each(&mut write)),
-    }
 }
 
 fn extend_list(array: &dyn Array, nulls: Option<&NullBuffer>, lengths: &mut ByteStream, items: &mut Column) {

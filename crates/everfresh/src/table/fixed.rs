@@ -1,6 +1,6 @@
 //! Values of one width, with zeros under nulls.
 
-use super::stream::{BLOCK, ByteStream, WINDOW};
+use super::stream::{BLOCK, ByteStream};
 use arrow::buffer::NullBuffer;
 
 /// Writes values of `width` bytes each; those under a null are written as zeros.
@@ -21,24 +21,6 @@ pub(super) fn write_fixed(values: &[u8], width: usize, nulls: Option<&NullBuffer
             }
             out.write_zeros((nulls.len() - written) * width);
         }
-    }
-}
-
-/// Writes the length of each row in four bytes, zeros under nulls.
-pub(super) fn write_each_length<T>(
-    rows: &[T],
-    length: impl Fn(&T) -> u32,
-    nulls: Option<&NullBuffer>,
-    out: &mut ByteStream,
-) {
-    let mut block = [0; 4 * WINDOW];
-    for start in (0..rows.len()).step_by(WINDOW) {
-        let window = &rows[start..rows.len().min(start + WINDOW)];
-        for (bytes, row) in block.as_chunks_mut().0.iter_mut().zip(window) {
-            *bytes = length(row).to_le_bytes();
-        }
-        let nulls = nulls.map(|nulls| nulls.slice(start, window.len()));
-        write_fixed(&block[..4 * window.len()], 4, nulls.as_ref(), out);
     }
 }
 

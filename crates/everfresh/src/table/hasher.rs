@@ -63,7 +63,6 @@ pub struct TableHasher {
     queued_rows: usize,
     queued_bytes: usize,
     chunk_rows: usize,
-    in_passing: bool,
 }
 
 #[derive(Debug)]
@@ -103,15 +102,7 @@ impl TableHasher {
             }
         });
         let columns = columns.collect::<Result<_, _>>()?;
-        let queued = Vec::new();
-        Ok(Self { columns, rows: 0, queued, queued_rows: 0, queued_bytes: 0, chunk_rows, in_passing: false })
-    }
-
-    /// Hashes each batch at once and on the caller's thread: for batches that somebody else works on right afterwards,
-    /// while they are in the processor's caches, and whose memory is wanted back. The fingerprints are the same.
-    pub fn in_passing(mut self) -> Self {
-        self.in_passing = true;
-        self
+        Ok(Self { columns, rows: 0, queued: Vec::new(), queued_rows: 0, queued_bytes: 0, chunk_rows })
     }
 
     /// Adds the next rows: a batch of exactly the hasher's columns, in their order. Names do not matter here, and
@@ -134,11 +125,9 @@ impl TableHasher {
             return Ok(());
         }
         self.queued_rows += batch.num_rows();
-        if !self.in_passing {
-            self.queued_bytes += batch.columns().iter().map(slice_bytes).sum::<usize>();
-        }
+        self.queued_bytes += batch.columns().iter().map(slice_bytes).sum::<usize>();
         self.queued.push(batch.clone());
-        if self.in_passing || self.queued_rows >= QUEUED_ROWS || self.queued_bytes >= QUEUED_BYTES {
+        if self.queued_rows >= QUEUED_ROWS || self.queued_bytes >= QUEUED_BYTES {
             self.hash_queued();
         }
         Ok(())
@@ -160,14 +149,9 @@ impl TableHasher {
             rows => chunk_rows - 1 - ((rows - 1) % chunk_rows as u64) as usize,
         };
         let batches = std::mem::take(&mut self.queued);
-        let extend = |(index, column): (usize, &mut HashedColumn), all_cores| {
-            column.extend(batches.iter().map(|batch| batch.column(index)), room, chunk_rows, all_cores);
-        };
-        if self.in_passing {
-            self.columns.iter_mut().enumerate().for_each(|column| extend(column, false));
-        } else {
-            self.columns.par_iter_mut().enumerate().for_each(|column| extend(column, true));
-        }
+        self.columns.par_iter_mut().enumerate().for_each(|(index, column)| {
+            column.extend(batches.iter().map(|batch| batch.column(index)), room, chunk_rows);
+        });
         self.rows += self.queued_rows as u64;
         (self.queued_rows, self.queued_bytes) = (0, 0);
     }
@@ -175,13 +159,7 @@ impl TableHasher {
 
 impl HashedColumn {
     /// Adds rows, of which the first `room` belong to the open run.
-    fn extend<'a>(
-        &mut self,
-        arrays: impl Iterator<Item = &'a ArrayRef>,
-        mut room: usize,
-        chunk_rows: usize,
-        all_cores: bool,
-    ) {
+    fn extend<'a>(&mut self, arrays: impl Iterator<Item = &'a ArrayRef>, mut room: usize, chunk_rows: usize) {
         let mut last = (self.open.take().unwrap_or_else(|| self.empty.clone()), Vec::new());
         let mut full = Vec::new();
         for array in arrays {
@@ -201,11 +179,8 @@ impl HashedColumn {
             arrays.iter().for_each(|array| run.extend(array, None));
             run
         };
-        let (full, last) = if all_cores {
-            rayon::join(|| full.into_par_iter().map(|run| add(run).finish()).collect::<Vec<_>>(), || add(last))
-        } else {
-            (full.into_iter().map(|run| add(run).finish()).collect(), add(last))
-        };
+        let (full, last) =
+            rayon::join(|| full.into_par_iter().map(|run| add(run).finish()).collect::<Vec<_>>(), || add(last));
         for hash in full {
             self.runs.update(hash.as_bytes());
         }
@@ -255,19 +230,6 @@ mod tests {
         assert_eq!(run(&[1]).columns, both.columns[1..]);
         assert_eq!(run(&[1, 0]).columns, [both.columns[1], both.columns[0]]);
         assert_eq!(run(&[]), ColumnFingerprints { rows: 2, columns: vec![] });
-    }
-
-    #[test]
-    fn in_passing_the_fingerprints_are_the_same() {
-        let numbers: ArrayRef = Arc::new((0..1000).map(|i| (i % 7 > 0).then_some(i)).collect::<Int32Array>());
-        let batch = RecordBatch::try_from_iter([("a", numbers)]).unwrap();
-        let mut queued = TableHasher::with_chunk_rows(&batch.schema(), &[0], 64).unwrap();
-        queued.update(&batch).unwrap();
-        let mut passing = TableHasher::with_chunk_rows(&batch.schema(), &[0], 64).unwrap().in_passing();
-        for (start, rows) in [(0, 1), (1, 63), (64, 200), (264, 736)] {
-            passing.update(&batch.slice(start, rows)).unwrap();
-        }
-        assert_eq!(queued.finish(), passing.finish());
     }
 
     #[test]

@@ -303,6 +303,18 @@ fn the_indices_of_a_dictionary_do_not_count() {
 }
 
 #[test]
+fn batches_may_have_dictionaries_of_their_own() {
+    let batch = |keys: Vec<Option<i8>>, values: &[&str]| -> ArrayRef {
+        Arc::new(DictionaryArray::new(Int8Array::from(keys), texts(values)))
+    };
+    let whole = batch(vec![Some(0), None, Some(1), Some(0), Some(2)], &["a", "b", "c"]);
+    let pieces = [batch(vec![Some(1), None], &["b", "a"]), batch(vec![Some(0), Some(1), Some(2)], &["b", "a", "c"])];
+    assert_eq!(hash_pieces(&pieces, RUN), hash(&whole));
+    let other = [pieces[0].clone(), batch(vec![Some(1), Some(0), Some(2)], &["b", "a", "c"])];
+    assert_ne!(hash_pieces(&other, RUN), hash(&whole));
+}
+
+#[test]
 fn how_runs_are_encoded_does_not_count() {
     let run = |ends: Vec<i32>, values: &[&str]| -> ArrayRef {
         Arc::new(RunArray::try_new(&Int32Array::from(ends), &texts(values)).unwrap())

@@ -16,11 +16,13 @@
 //! what is queued (16 MiB, or one batch if that is larger) and about 50 KiB for each column.
 
 mod column;
+mod dictionary;
 mod fixed;
 mod hasher;
 mod packed;
 mod schema;
 mod stream;
+mod views;
 
 pub use hasher::{CHUNK_ROWS, TableHasher, TableMismatch, UnsupportedType};
 pub use schema::schema_fingerprint;

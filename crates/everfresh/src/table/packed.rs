@@ -1,12 +1,8 @@
-//! Dictionaries and run-end encodings, written as the values that they stand for.
+//! Run-end encodings, and dictionaries of what is no text, written as the values that they stand for.
 
-use super::{
-    column::Column,
-    fixed::write_each_length,
-    stream::{ByteStream, SHORT, WINDOW},
-};
+use super::{column::Column, stream::WINDOW};
 use arrow::{
-    array::{Array, ArrayRef, AsArray, RunArray, StringArray, UInt64Array, new_null_array},
+    array::{Array, ArrayRef, AsArray, RunArray, UInt64Array, new_null_array},
     buffer::NullBuffer,
     compute::take,
     datatypes::{ArrowNativeType, Int16Type, Int32Type, Int64Type, RunEndIndexType},
@@ -19,12 +15,6 @@ pub(super) fn unpack(array: &dyn Array, nulls: Option<&NullBuffer>, out: &mut Co
         if values.is_empty() {
             return out.extend(&new_null_array(values.data_type(), array.len()), None);
         }
-        if let (Column::Bytes { validity, lengths, bytes }, Some(texts)) = (&mut *out, values.as_string_opt::<i32>())
-            && texts.null_count() == 0
-        {
-            validity.extend(array.len(), nulls);
-            return extend_looked_up(texts, &dictionary.normalized_keys(), nulls, lengths, bytes);
-        }
         let indices: Vec<u64> = dictionary.normalized_keys().into_iter().map(|key| key as u64).collect();
         return unpack_rows(values, &indices.into(), nulls, out);
     }
@@ -33,30 +23,6 @@ pub(super) fn unpack(array: &dyn Array, nulls: Option<&NullBuffer>, out: &mut Co
     let runs = runs.or_else(|| array.as_run_opt::<Int64Type>().map(run_indices));
     if let Some((values, indices)) = runs {
         unpack_rows(values, &indices, nulls, out);
-    }
-}
-
-/// Adds the texts that keys stand for. The same as unpacking them first, without a copy of every text.
-fn extend_looked_up(
-    texts: &StringArray,
-    keys: &[usize],
-    nulls: Option<&NullBuffer>,
-    lengths: &mut ByteStream,
-    bytes: &mut ByteStream,
-) {
-    let (offsets, data) = (texts.value_offsets(), texts.value_data());
-    let span = |key: usize| offsets[key].as_usize()..offsets[key + 1].as_usize();
-    write_each_length(keys, |key| span(*key).len() as u32, nulls, lengths);
-    let mut write = |key: &usize| {
-        let span = span(*key);
-        match data.get(span.start..).and_then(<[u8]>::first_chunk::<SHORT>) {
-            Some(short) if span.len() <= SHORT => bytes.write_short(short, span.len()),
-            _ => bytes.write(&data[span]),
-        }
-    };
-    match nulls {
-        None => keys.iter().for_each(write),
-        Some(nulls) => nulls.valid_slices().for_each(|(start, end)| keys[start..end].iter().for_each(&mut write)),
     }
 }
 

@@ -6,81 +6,43 @@ use blake3::{Hash, Hasher};
 /// How much a stream collects before it is hashed: 16 of BLAKE3's chunks, the widest that its SIMD code takes at once.
 pub(super) const BLOCK: usize = 16 << 10;
 
-/// How many rows of a dictionary or of a run-end encoding are unpacked at a time, and how many lengths are written.
+/// How many rows are unpacked at a time, and how many lengths, views or places are written.
 pub(super) const WINDOW: usize = 2048;
 
 /// From how many bytes on a single slice is hashed by several cores.
 const PARALLEL: usize = 1 << 20;
-
-/// The longest text that is copied as if it were this long: a copy of a known size is much quicker than one of any size.
-pub(super) const SHORT: usize = 32;
 
 /// A BLAKE3 stream that hashes whole aligned blocks: large slices straight from where they are, small ones collected.
 /// Where one write ends and the next begins does not count.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ByteStream {
     hasher: Option<Box<Hasher>>,
-    /// What is collected, fewer than `BLOCK` bytes between calls.
-    collected: Option<Box<[u8; BLOCK + SHORT]>>,
-    filled: usize,
+    collected: Vec<u8>,
 }
 
 impl ByteStream {
     #[inline]
     pub fn write(&mut self, bytes: &[u8]) {
-        if self.filled + bytes.len() < BLOCK {
-            self.collect(bytes);
+        if self.collected.len() + bytes.len() < BLOCK {
+            self.collected.extend_from_slice(bytes);
         } else {
             self.write_blocks(bytes);
         }
     }
 
-    /// Writes the first `length` of these bytes.
-    #[inline]
-    pub fn write_short<const N: usize>(&mut self, bytes: &[u8; N], length: usize) {
-        const { assert!(N <= SHORT) };
-        let at = self.filled;
-        self.block()[at..at + N].copy_from_slice(bytes);
-        self.filled += length.min(N);
-        if self.filled >= BLOCK {
-            self.hash_block();
-        }
-    }
-
-    #[inline]
-    fn block(&mut self) -> &mut [u8; BLOCK + SHORT] {
-        self.collected.get_or_insert_with(|| Box::new([0; BLOCK + SHORT]))
-    }
-
-    /// Fewer bytes than there is room for.
-    #[inline]
-    fn collect(&mut self, bytes: &[u8]) {
-        let at = self.filled;
-        self.block()[at..at + bytes.len()].copy_from_slice(bytes);
-        self.filled += bytes.len();
-    }
-
-    /// Hashes the block that is full, and keeps what is beyond it.
-    fn hash_block(&mut self) {
-        if let Some(collected) = &mut self.collected {
-            hash(&mut self.hasher, &collected[..BLOCK]);
-            collected.copy_within(BLOCK..self.filled, 0);
-            self.filled -= BLOCK;
-        }
-    }
-
     fn write_blocks(&mut self, mut bytes: &[u8]) {
-        if self.filled > 0 {
-            let (head, rest) = bytes.split_at(BLOCK - self.filled);
-            self.collect(head);
-            self.hash_block();
+        if !self.collected.is_empty() {
+            let (head, rest) = bytes.split_at(BLOCK - self.collected.len());
+            self.collected.extend_from_slice(head);
+            hash(&mut self.hasher, &self.collected);
+            self.collected.clear();
             bytes = rest;
         }
         let (blocks, rest) = bytes.split_at(bytes.len() - bytes.len() % BLOCK);
         if !blocks.is_empty() {
             hash(&mut self.hasher, blocks);
         }
-        self.collect(rest);
+        self.collected.extend_from_slice(rest);
     }
 
     pub fn write_zeros(&mut self, mut count: usize) {
@@ -93,11 +55,10 @@ impl ByteStream {
     }
 
     pub fn finish(mut self) -> Hash {
-        let collected = self.collected.as_ref().map_or(&[][..], |collected| &collected[..self.filled]);
         if self.hasher.is_none() {
-            return blake3::hash(collected);
+            return blake3::hash(&self.collected);
         }
-        hash(&mut self.hasher, collected).finalize()
+        hash(&mut self.hasher, &self.collected).finalize()
     }
 }
 
@@ -210,15 +171,6 @@ mod tests {
             bytes.chunks(size).for_each(|chunk| stream.write(chunk));
             assert_eq!(stream.finish(), blake3::hash(&bytes), "writes of {size}");
         }
-        let mut short = ByteStream::default();
-        let mut rest = bytes.as_slice();
-        for length in (0..=16).cycle() {
-            let Some(next) = rest.first_chunk::<16>() else { break };
-            short.write_short(next, length);
-            rest = &rest[length..];
-        }
-        short.write(rest);
-        assert_eq!(short.finish(), blake3::hash(&bytes), "short writes");
         let mut zeros = ByteStream::default();
         zeros.write_zeros(BLOCK + 300);
         assert_eq!(zeros.finish(), blake3::hash(&vec![0; BLOCK + 300]));
