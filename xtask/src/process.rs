@@ -4,6 +4,7 @@ use crate::place;
 use std::{
     env,
     ffi::OsStr,
+    path::PathBuf,
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -23,10 +24,16 @@ pub fn command(program: impl AsRef<OsStr>) -> Result<Command, String> {
     Ok(command)
 }
 
-/// The cargo that runs this program.
+/// The cargo that runs this program. It finds `rustdoc` also where only its toolchain's folder has one.
 pub fn cargo(args: &[&str]) -> Result<Command, String> {
-    let mut command = command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))?;
+    let cargo = PathBuf::from(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = command(&cargo)?;
     command.args(args);
+    if let Some(toolchain) = cargo.parent().filter(|folder| folder.is_absolute()) {
+        let path = env::var_os("PATH").unwrap_or_default();
+        let folders = env::split_paths(&path).chain([toolchain.to_owned()]);
+        command.env("PATH", env::join_paths(folders).map_err(|error| format!("PATH: {error}"))?);
+    }
     Ok(command)
 }
 

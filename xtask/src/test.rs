@@ -10,8 +10,8 @@ const ADVISORIES_WITHIN: Duration = Duration::from_secs(60);
 
 /// Runs everything. The quick checks come first, the test runner last.
 ///
-/// Tests run in the release profile: most of the freshness oracle's time goes into planning queries, and unoptimised that
-/// is too slow to be of use. One optimised build of the query engine serves the tests and the program.
+/// Tests run in the release profile: one build of the query engine serves the tests and the program, and unoptimised
+/// the freshness oracle is too slow to be of use.
 pub fn run(long: bool) -> Result<(), String> {
     let mut steps = Steps::default();
     steps.step("format", || {

@@ -81,7 +81,7 @@ pub trait TableScan: Send + Sync + fmt::Debug {
     /// Reads the columns at `projection` (indices into the schema, in that order), in the table's row order, in
     /// batches of any size. An empty projection gives batches with no column and the right number of rows.
     fn scan(&self, projection: &[usize]) -> Result<Batches, BoxError>;
-    /// The same table with its texts and bytes as views, if they are quicker to read so.
+    /// The same table with its texts as views, if they are quicker to read so.
     fn with_views(&self) -> Option<Arc<dyn TableScan>> {
         None
     }

@@ -1,7 +1,12 @@
 //! Batches in the shape that was asked for: the wanted columns, the wanted types, the wanted number of rows.
 
 use crate::{
-    Place, SourceError, conform::conform, reader::FileBatches, schema::duplicate, text_column::Misfit, type_name,
+    Place, SourceError,
+    conform::conform,
+    reader::FileBatches,
+    schema::{duplicate, plain},
+    text_column::Misfit,
+    type_name,
 };
 use arrow::{
     array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array},
@@ -63,7 +68,7 @@ impl Wanted {
             place,
             column: field.name().clone(),
             value: misfit.value.into(),
-            expected: type_name(field.data_type()).into(),
+            expected: type_name(&plain(field.data_type())).into(),
         }
     }
 }

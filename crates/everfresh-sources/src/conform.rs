@@ -23,8 +23,20 @@ pub(crate) fn conform(array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef
         (DataType::Struct(_), DataType::Struct(fields)) => structs(array.as_struct(), fields),
         (DataType::List(_), DataType::List(_)) => lists::<i32>(array, data_type),
         (DataType::LargeList(_), DataType::LargeList(_)) => lists::<i64>(array, data_type),
-        (DataType::Utf8, wanted) if !wanted.is_nested() => cast_text(array.as_string::<i32>(), wanted),
+        (stored, wanted) if is_text(stored) && !is_text(wanted) && !wanted.is_nested() => {
+            cast_text(cast(array, &DataType::Utf8)?.as_string::<i32>(), wanted)
+        }
         (_, wanted) => cast(array, wanted),
+    }
+}
+
+/// Whether values of this type are texts, however they are encoded.
+fn is_text(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::Dictionary(_, value) => is_text(value),
+        DataType::RunEndEncoded(_, value) => is_text(value.data_type()),
+        _ => false,
     }
 }
 
@@ -99,8 +111,8 @@ mod tests {
     use super::*;
     use arrow::{
         array::{
-            Date32Array, DictionaryArray, Float64Array, Int32Array, Int64Array, ListArray, StringArray,
-            StringViewArray, TimestampMicrosecondArray, UInt64Array,
+            Date32Array, DictionaryArray, Float64Array, Int32Array, Int64Array, LargeStringArray, ListArray,
+            StringArray, StringViewArray, TimestampMicrosecondArray, UInt64Array,
         },
         datatypes::{Field, Int32Type, TimeUnit},
     };
@@ -144,6 +156,16 @@ mod tests {
         let dictionary: DictionaryArray<Int32Type> = vec![Some("a"), None, Some("a")].into_iter().collect();
         assert_eq!(*row(dictionary, DataType::Utf8).unwrap(), texts());
         assert_eq!(*row(StringViewArray::from_iter(texts().iter()), DataType::Utf8).unwrap(), texts());
+    }
+
+    #[test]
+    fn a_text_of_any_encoding_is_held_against_the_wanted_type() {
+        let texts = ["2013-01-31", "2013-01-31T05:00:00"];
+        let dictionary: DictionaryArray<Int32Type> = texts.into_iter().collect();
+        assert_eq!(row(StringArray::from(texts.to_vec()), DataType::Date32).unwrap_err(), 1);
+        assert_eq!(row(LargeStringArray::from(texts.to_vec()), DataType::Date32).unwrap_err(), 1);
+        assert_eq!(row(StringViewArray::from(texts.to_vec()), DataType::Date32).unwrap_err(), 1);
+        assert_eq!(row(dictionary, DataType::Date32).unwrap_err(), 1);
     }
 
     #[test]

@@ -70,7 +70,7 @@ fn decoding(metadata: ArrowReaderMetadata, wanted: &Schema) -> ArrowReaderMetada
         let wanted = wanted.field_with_name(field.name()).map(Field::data_type);
         let Ok(wanted) = wanted else { return Arc::clone(field) };
         match (field.data_type(), wanted) {
-            (Utf8, Utf8View) | (Utf8View, Utf8) | (Binary, BinaryView) | (BinaryView, Binary) => {
+            (Utf8, Utf8View) | (Utf8View, Utf8) | (BinaryView, Binary) => {
                 Arc::new(field.as_ref().clone().with_data_type(wanted.clone()))
             }
             _ => Arc::clone(field),

@@ -121,7 +121,7 @@ fn compact_views<T: ByteViewType>(column: &ArrayRef, views: &GenericByteViewArra
 mod tests {
     use super::*;
     use arrow::{
-        array::{Int64Array, StringArray},
+        array::{Int64Array, StringArray, StringViewBuilder},
         datatypes::{Field, Schema},
     };
 
@@ -176,6 +176,21 @@ mod tests {
         let exact = ExactBatches::new(source, whole.schema(), true).next().unwrap().unwrap();
         assert_eq!(exact, whole.slice(50, 8192));
         assert!(exact.get_array_memory_size() * 5 < whole.get_array_memory_size());
+    }
+
+    #[test]
+    fn views_give_up_texts_that_no_row_has_and_keep_those_that_many_have() {
+        let texts = |rows: usize, distinct: usize| -> ArrayRef {
+            let mut builder = StringViewBuilder::new().with_deduplicate_strings();
+            (0..rows).for_each(|row| builder.append_value(format!("a rather long text, number {}", row % distinct)));
+            Arc::new(builder.finish())
+        };
+        let slice = texts(100_000, 100_000).slice(70, 1000);
+        let compacted = compact(&slice).unwrap();
+        assert_eq!(&compacted, &slice);
+        assert!(compacted.get_array_memory_size() * 20 < slice.get_array_memory_size());
+        let shared = texts(8192, 10);
+        assert!(Arc::ptr_eq(&compact(&shared).unwrap(), &shared));
     }
 
     #[test]

@@ -65,7 +65,7 @@ fn options(memory: Option<u64>) -> Result<ConfigOptions, SqlError> {
     options.optimizer.enable_topk_aggregation = false;
     options.optimizer.enable_distinct_aggregation_soft_limit = false;
     options.sql_parser.collect_spans = true;
-    // Text that SQL makes has the type of text that sources have.
+    // Text that SQL makes is plain, as results are; that of Parquet files alone comes as views.
     options.sql_parser.map_string_types_to_utf8view = false;
     Ok(options)
 }

@@ -4,7 +4,7 @@ use super::{
     Context,
     done::{Done, Looked, NodeRecord},
     lookup::{Depth, Lookup, lookup, renewed},
-    query_run::{Prepared, Reads, Terms, may_store, observe, trace},
+    query_run::{Prepared, Reads, Terms, observe_to_store, trace},
 };
 use crate::{
     engine::BoxError,
@@ -120,9 +120,8 @@ impl CheckRun<'_> {
         let bytes = postcard::to_stdvec(&encoded).map_err(|error| Failure::Other(error.to_string()))?;
         let output = FingerprintBuilder::new("everfresh.check").bytes(&bytes).finish();
         cache.put(Space::Runs, &output, &encoded, &[])?;
-        if may_store(self.context, &self.inputs)? {
+        if let Some(observations) = observe_to_store(self.context, &self.inputs, &reads)? {
             let (parts, cost_ns) = (self.key_parts(), elapsed_ns(started));
-            let observations = observe(self.context, &self.inputs, &reads)?;
             cache.remember(&parts.key(), trace(observations, output, found.bad, bytes.len() as u64, cost_ns))?;
             NodeRecord::store(cache, &self.context.node_key(self.name), &parts)?;
         }

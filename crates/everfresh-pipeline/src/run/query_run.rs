@@ -108,6 +108,24 @@ pub fn observe(context: &Context<'_>, inputs: &[Input], reads: &[Vec<usize>]) ->
     inputs.iter().zip(reads).map(one).collect()
 }
 
+/// What a computation saw of its inputs that read these columns of each; `None` if its result may not be stored, because
+/// they are no longer what they were, or one stands in for a newer one.
+pub fn observe_to_store(
+    context: &Context<'_>,
+    inputs: &[Input],
+    reads: &Reads,
+) -> Result<Option<Vec<Observation>>, Fault> {
+    if !may_store(context, inputs)? {
+        return Ok(None);
+    }
+    match observe(context, inputs, reads) {
+        Ok(observations) => Ok(Some(observations)),
+        // Touched while its columns were fingerprinted.
+        Err(_) if !may_store(context, inputs)? => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
 /// Whether a result may be stored: its inputs are still what they were, and none stands in for a newer one.
 pub fn may_store(context: &Context<'_>, inputs: &[Input]) -> Result<bool, Fault> {
     for input in inputs {

@@ -5,7 +5,7 @@ use super::{
     context::elapsed_ns,
     done::{Done, Looked, NodeRecord},
     lookup::{Depth, Lookup, expired, lookup, renewed},
-    query_run::{Prepared, Reads, Terms, may_store, observe, trace},
+    query_run::{Prepared, Reads, Terms, observe, observe_to_store, trace},
 };
 use crate::{
     engine::Cancel,
@@ -149,8 +149,7 @@ impl StepRun<'_> {
         };
         let Computed { facts, reads, cost_ns, mut note } = computed;
         let (id, rows, bytes) = (self.store_table(&facts)?, facts.rows(), facts.bytes());
-        if may_store(self.context, &self.inputs)? {
-            let observations = observe(self.context, &self.inputs, &reads)?;
+        if let Some(observations) = observe_to_store(self.context, &self.inputs, &reads)? {
             let parts = self.key_parts("step");
             if self.step.enabled {
                 cache.remember(&parts.key(), trace(observations, id, rows, bytes, cost_ns))?;
@@ -267,8 +266,7 @@ impl StepRun<'_> {
         let facts = Facts::new(written.schema, vec![written.part]);
         let (id, cost_ns) = (self.store_table(&facts)?, elapsed_ns(started));
         let mut key = None;
-        if may_store(self.context, inputs)? {
-            let observations = observe(self.context, inputs, &reads)?;
+        if let Some(observations) = observe_to_store(self.context, inputs, &reads)? {
             let key = key.insert(self.partition_key(&observations));
             if self.step.enabled {
                 let trace = trace(observations, id, facts.rows(), facts.bytes(), cost_ns);

@@ -182,6 +182,12 @@ impl FileOrigin {
         matches!(self.options.format_of(&file.path), Ok(Format::Parquet | Format::Arrow))
     }
 
+    /// Whether texts are quicker to read as views: Parquet tells a repeated text by its place in a dictionary, so a view
+    /// is made without copying the text.
+    pub(super) fn in_views(&self) -> bool {
+        self.files.iter().all(|file| matches!(self.options.format_of(&file.path), Ok(Format::Parquet)))
+    }
+
     fn schema_of(&self, cache: &Cache, file: &SourceFile) -> Result<arrow::datatypes::Schema, Fault> {
         let key = FingerprintBuilder::new("everfresh.file-schema")
             .fingerprint(&self.options.fingerprint())

@@ -77,7 +77,9 @@ impl Input {
             });
         }
         let rows = self.parts(&facts).iter().map(|part| part.rows).sum();
-        Ok(Arc::new(PartsScan { schema: facts.schema.clone(), rows, parts: scans }))
+        // Of the whole table, so that each of its partitions is read in the same way.
+        let views = matches!(self.table.origin(), Origin::Files(origin) if origin.in_views());
+        Ok(Arc::new(PartsScan { schema: facts.schema.clone(), rows, parts: scans, views }))
     }
 
     /// Whether nobody touched what was read in place.

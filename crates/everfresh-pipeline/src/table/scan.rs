@@ -16,7 +16,7 @@ use arrow::{
     },
 };
 use everfresh::disk::Blob;
-use everfresh_sources::{Format, ReadOptions};
+use everfresh_sources::ReadOptions;
 use std::{path::PathBuf, sync::Arc};
 
 /// Where the rows of one part are read from.
@@ -34,6 +34,8 @@ pub(super) struct PartsScan {
     pub schema: SchemaRef,
     pub rows: u64,
     pub parts: Vec<PartScan>,
+    /// Whether texts are quicker to read as views.
+    pub views: bool,
 }
 
 impl std::fmt::Debug for PartsScan {
@@ -68,26 +70,20 @@ impl TableScan for PartsScan {
     }
 
     fn with_views(&self) -> Option<Arc<dyn TableScan>> {
-        // Parquet repeats a text by its place in a dictionary: a view of it is made without copying the text.
-        let parquet = |part: &PartScan| match part {
-            PartScan::File(path, options) => options.format_of(path).is_ok_and(|format| format == Format::Parquet),
-            PartScan::Blob(_) => false,
-        };
-        self.parts.iter().all(parquet).then(|| {
-            let fields = self.schema.fields().iter().map(with_views);
+        self.views.then(|| {
+            let fields = self.schema.fields().iter().map(as_view);
             let schema = Schema::new_with_metadata(fields.collect::<Fields>(), self.schema.metadata().clone());
             Arc::new(Self { schema: Arc::new(schema), ..self.clone() }) as Arc<dyn TableScan>
         })
     }
 }
 
-fn with_views(field: &FieldRef) -> FieldRef {
-    let data_type = match field.data_type() {
-        DataType::Utf8 => DataType::Utf8View,
-        DataType::Binary => DataType::BinaryView,
-        _ => return Arc::clone(field),
-    };
-    Arc::new(field.as_ref().clone().with_data_type(data_type))
+/// Texts alone: the engine does less with views of bytes than with bytes.
+fn as_view(field: &FieldRef) -> FieldRef {
+    match field.data_type() {
+        DataType::Utf8 => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View)),
+        _ => Arc::clone(field),
+    }
 }
 
 /// Reads columns of a blob without copying them.

@@ -6,7 +6,7 @@ use arrow::{
         Array, ArrayRef, AsArray, Date32Array, DictionaryArray, Float32Array, Int16Array, Int32Array, Int64Array,
         LargeStringArray, RecordBatch, StringArray, StringViewArray, UInt8Array,
     },
-    datatypes::{Float64Type, Int8Type, Int32Type, Int64Type},
+    datatypes::{DataType, Field, Float64Type, Int8Type, Int32Type, Int64Type, Schema},
 };
 use everfresh_sources::{
     Format, ReadOptions, SourceError, fingerprint_columns, infer_schema, parse_type, row_count, type_name,
@@ -44,6 +44,29 @@ fn encodings_are_handed_out_as_what_they_encode() {
         let read = rows_of(&files, &ReadOptions::default(), &schema, &[0, 1], 3).unwrap();
         assert_eq!(read.column(0).as_string::<i32>(), &StringArray::from(vec!["a", "b", "a", "a", "b"]));
         assert_eq!(read.column(1).as_string::<i32>(), &StringArray::from_iter(views.iter()));
+    }
+}
+
+#[test]
+fn texts_are_handed_out_as_views_where_those_are_wanted() {
+    let texts = || [Some("a rather long text that is not inlined"), None, Some("x"), Some(""), Some("x")];
+    let plain = StringArray::from_iter(texts());
+    let dictionary: DictionaryArray<Int8Type> = texts().into_iter().collect();
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("p", Arc::new(plain)),
+        ("l", Arc::new(LargeStringArray::from_iter(texts()))),
+        ("d", Arc::new(dictionary)),
+        ("v", Arc::new(StringViewArray::from_iter(texts()))),
+    ];
+    let views = columns.iter().map(|(name, _)| Field::new(*name, DataType::Utf8View, true));
+    let views = Arc::new(Schema::new(views.collect::<Vec<_>>()));
+    for format in TYPED {
+        let folder = tempfile::tempdir().unwrap();
+        let files = files(&folder, format, &[table(columns.clone())]);
+        let read = rows_of(&files, &ReadOptions::default(), &views, &[0, 1, 2, 3], 3).unwrap();
+        for column in read.columns() {
+            assert_eq!(column.as_string_view(), &StringViewArray::from_iter(texts()), "{format:?}");
+        }
     }
 }
 

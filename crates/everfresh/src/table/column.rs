@@ -2,7 +2,8 @@
 //!
 //! A null row is written into the validity bits; its value is written as zero where values have a fixed width, with
 //! length zero where they do not, and what stands under it is never read. Under a null struct or fixed-size list every
-//! child counts as null, and a null list has no items. Run-end encodings are written as their values.
+//! child counts as null, and a null list has no items. Dictionaries of texts have no validity bits: a null row has place 0.
+//! Run-end encodings, and other dictionaries, are written as their values.
 
 use super::{
     dictionary::Dictionary,

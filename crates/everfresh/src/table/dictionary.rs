@@ -71,10 +71,11 @@ impl Dictionary {
             Some((last, places)) if Arc::ptr_eq(&last, values) => places,
             _ => vec![0; values.len()],
         };
-        let mut block = [[0; 4]; WINDOW];
+        let mut written: Vec<[u8; 4]> = Vec::with_capacity(keys.len().min(WINDOW));
         for start in (0..keys.len()).step_by(WINDOW) {
             let window = &keys.values()[start..keys.len().min(start + WINDOW)];
-            for (row, (written, key)) in block.iter_mut().zip(window).enumerate() {
+            written.clear();
+            for (row, key) in window.iter().enumerate() {
                 let place = match nulls {
                     Some(nulls) if nulls.is_null(start + row) => 0,
                     _ => match places[key.as_usize()] {
@@ -86,9 +87,9 @@ impl Dictionary {
                         place => place,
                     },
                 };
-                *written = place.to_le_bytes();
+                written.push(place.to_le_bytes());
             }
-            self.places.write(block[..window.len()].as_flattened());
+            self.places.write(written.as_flattened());
         }
         self.last = Some((Arc::clone(values), places));
     }
@@ -100,7 +101,7 @@ impl Dictionary {
         }
         self.lengths.write(&(value.len() as u64).to_le_bytes());
         self.bytes.write(value);
-        // A run has fewer rows than there are places.
+        // Distinct values of one run, which all lie in memory: fewer than there are places.
         let place = self.place_of.len() as u32 + 1;
         self.place_of.insert(value.into(), place);
         place

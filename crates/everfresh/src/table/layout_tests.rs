@@ -120,6 +120,10 @@ fn columns(rows: &[Row]) -> Vec<ArrayRef> {
     for data_type in [DataType::LargeList(item()), DataType::ListView(item()), DataType::LargeListView(item())] {
         all.push(cast(&lists, &data_type).unwrap());
     }
+    let codes = cast(&texts, &DataType::Dictionary(Box::new(DataType::Int16), Box::new(DataType::Utf8))).unwrap();
+    let item = Arc::new(Field::new("item", codes.data_type().clone(), true));
+    let one_each = OffsetBuffer::from_lengths(std::iter::repeat_n(1, rows.len()));
+    all.push(Arc::new(ListArray::new(item, one_each, codes, None)));
     all.push(run_ends(&texts));
     all.push(map(&texts, &ints));
     let three = texts.as_string::<i32>().iter().map(|text| text.map(|text| [text.len() as u8; 3]));
@@ -256,6 +260,11 @@ fn what_stands_under_a_null_does_not_count() {
         [
             Arc::new(DictionaryArray::new(Int8Array::new(vec![0, 1, 2].into(), valid()), texts(&["a", "junk", "c"]))),
             Arc::new(DictionaryArray::new(Int8Array::new(vec![1, 0, 0].into(), valid()), texts(&["c", "a"]))),
+        ],
+        [
+            // A key under a null need not be one.
+            Arc::new(DictionaryArray::new(Int8Array::new(vec![0, 99, 1].into(), valid()), texts(&["a", "c"]))),
+            Arc::new(DictionaryArray::new(Int8Array::new(vec![0, 0, 1].into(), valid()), texts(&["a", "c"]))),
         ],
     ];
     for [junk, clean] in &pairs {

@@ -13,7 +13,8 @@
 //! machine's byte order, which is little-endian wherever this crate is supported.
 //!
 //! Rows are cut at fixed places so that all cores can hash one column, whatever the batches' size. Memory is bounded by
-//! what is queued (16 MiB, or one batch if that is larger) and about 50 KiB for each column.
+//! what is queued (16 MiB, or one batch if that is larger) and about 50 KiB for each column, more where a dictionary has
+//! many values: a run keeps those that it has, and the last dictionary.
 
 mod column;
 mod dictionary;

@@ -19,7 +19,6 @@ pub(super) fn extend_views<T: ByteViewType + ?Sized>(
     bytes: &mut ByteStream,
 ) {
     let rows = array.len();
-    let mut block = [0; 16 * WINDOW];
     for start in (0..rows).step_by(WINDOW) {
         let window = &array.views()[start..rows.min(start + WINDOW)];
         let nulls = nulls.map(|nulls| nulls.slice(start, window.len()));
@@ -29,12 +28,9 @@ pub(super) fn extend_views<T: ByteViewType + ?Sized>(
             write_fixed(raw, 16, nulls, views);
             continue;
         }
-        let written = &mut block[..16 * window.len()];
-        for (written, view) in written.as_chunks_mut().0.iter_mut().zip(window) {
-            let placeless = if length(*view) > MAX_INLINE_VIEW_LEN { *view as u64 as u128 } else { *view };
-            *written = placeless.to_le_bytes();
-        }
-        write_fixed(written, 16, nulls, views);
+        let placeless = |view: &u128| if length(*view) > MAX_INLINE_VIEW_LEN { *view as u64 as u128 } else { *view };
+        let written: Vec<[u8; 16]> = window.iter().map(|view| placeless(view).to_le_bytes()).collect();
+        write_fixed(written.as_flattened(), 16, nulls, views);
         let mut write_long = |view: &u128| {
             if length(*view) > MAX_INLINE_VIEW_LEN {
                 let view = ByteView::from(*view);
