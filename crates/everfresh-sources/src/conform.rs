@@ -6,6 +6,7 @@
 
 use crate::{
     error::shown,
+    schema::plain,
     text_column::{Misfit, cast_text},
 };
 use arrow::{
@@ -32,12 +33,7 @@ pub(crate) fn conform(array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef
 
 /// Whether values of this type are texts, however they are encoded.
 fn is_text(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-        DataType::Dictionary(_, value) => is_text(value),
-        DataType::RunEndEncoded(_, value) => is_text(value.data_type()),
-        _ => false,
-    }
+    matches!(plain(data_type), DataType::Utf8 | DataType::LargeUtf8)
 }
 
 fn structs(array: &StructArray, fields: &Fields) -> Result<ArrayRef, Misfit> {

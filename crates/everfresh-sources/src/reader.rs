@@ -40,10 +40,11 @@ pub fn infer_schema(path: &Path, options: &ReadOptions) -> Result<Schema, Source
 
 /// Reads the columns at `projection` (indices into `schema`, in any order) of a file, in the file's row order.
 ///
-/// `schema` is what [`crate::unify`] made of this file's schema and maybe others', or the same with texts as views. Every batch has exactly the projected
-/// fields and, but for the file's last, exactly `batch_rows` rows; a file without rows gives none. Columns that the
-/// file lacks are null, types are cast to those of `schema`, and a value that does not fit is an error with its row and
-/// column. An empty projection gives batches without columns that have the right number of rows.
+/// `schema` is what [`crate::unify`] made of this file's schema and maybe others', or the same with texts as views. Every
+/// batch has exactly the projected fields and, but for the file's last, exactly `batch_rows` rows; a file without rows
+/// gives none. Columns that the file lacks are null, types are cast to those of `schema`, and a value that does not fit
+/// is an error with its row and column. An empty projection gives batches without columns that have the right number of
+/// rows.
 ///
 /// Memory stays within a few batches (of an Arrow file: of its largest batch).
 pub fn read(
