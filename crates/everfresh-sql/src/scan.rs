@@ -2,7 +2,8 @@
 //!
 //! Invariant: nothing else about a table reaches the planner: no filter is taken over, no column has statistics, the
 //! size in bytes is unknown. So a plan, and with it a result, is a function of the columns that are read, the schemas
-//! (texts of Parquet files as views) and the row counts. Each run of a scan reads on a thread of its own and stays a few batches ahead.
+//! (texts of Parquet files as views) and the row counts. Each run of a scan reads on a thread of its own and stays a few
+//! batches ahead.
 
 use crate::{batches::ExactBatches, physical::one_stream};
 use async_trait::async_trait;
