@@ -15,6 +15,7 @@
 
 mod arrow_file;
 mod batches;
+mod compact;
 mod compression;
 mod conform;
 mod csv;
@@ -36,6 +37,7 @@ mod text_column;
 mod text_type;
 pub mod url;
 
+pub use compact::compact;
 pub use data_type::{parse_type, type_name, type_names};
 pub use error::{Place, SourceError};
 pub use format::Format;

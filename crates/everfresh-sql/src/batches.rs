@@ -3,15 +3,13 @@
 //! Where batches end shows in results (the last bits of a sum of floats), so it must not hang on how a file was cut up.
 
 use arrow::{
-    array::{
-        Array, ArrayRef, AsArray, GenericByteViewArray, MutableArrayData, RecordBatch, RecordBatchOptions, make_array,
-    },
-    buffer::Buffer,
+    array::{RecordBatch, RecordBatchOptions},
     compute::BatchCoalescer,
-    datatypes::{ByteViewType, DataType, SchemaRef},
+    datatypes::SchemaRef,
     error::ArrowError,
 };
 use everfresh_pipeline::engine::{BATCH_ROWS, Batches, BoxError};
+use everfresh_sources::compact;
 use std::sync::Arc;
 
 /// An iterator of such batches, all with `schema`. After an error it ends.
@@ -75,7 +73,7 @@ impl Iterator for ExactBatches {
 
     fn next(&mut self) -> Option<Self::Item> {
         match self.step() {
-            Ok(Some(batch)) if self.compact => Some(compacted(&batch).map_err(Into::into)),
+            Ok(Some(batch)) if self.compact => Some(compact(&batch).map_err(Into::into)),
             Ok(batch) => batch.map(Ok),
             Err(error) => {
                 self.ended = true;
@@ -88,41 +86,12 @@ impl Iterator for ExactBatches {
     }
 }
 
-/// The batch with columns that own no more than their rows need: a slice of a mapped file counts as the whole file
-/// when the engine adds up what it holds in memory.
-fn compacted(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    let columns: Vec<ArrayRef> = batch.columns().iter().map(compact).collect::<Result<_, _>>()?;
-    let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(batch.schema(), columns, &rows)
-}
-
-fn compact(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    match column.data_type() {
-        DataType::Utf8View => return Ok(compact_views(column, column.as_string_view())),
-        DataType::BinaryView => return Ok(compact_views(column, column.as_binary_view())),
-        _ => {}
-    }
-    let data = column.to_data();
-    if column.get_array_memory_size() <= 2 * data.get_slice_memory_size()? + 4096 {
-        return Ok(Arc::clone(column));
-    }
-    let mut copy = MutableArrayData::new(vec![&data], false, column.len());
-    copy.try_extend(0, 0, column.len())?;
-    Ok(make_array(copy.freeze()))
-}
-
-/// The texts of several rows may be one.
-fn compact_views<T: ByteViewType>(column: &ArrayRef, views: &GenericByteViewArray<T>) -> ArrayRef {
-    let held: usize = views.data_buffers().iter().map(Buffer::capacity).sum();
-    if held <= 2 * views.total_buffer_bytes_used() + 4096 { Arc::clone(column) } else { Arc::new(views.gc()) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use arrow::{
-        array::{Int64Array, StringArray, StringViewBuilder},
-        datatypes::{Field, Schema},
+        array::{Int64Array, StringArray},
+        datatypes::{DataType, Field, Schema},
     };
 
     fn batch(from: i64, rows: i64) -> RecordBatch {
@@ -167,30 +136,6 @@ mod tests {
         let rows: Vec<usize> =
             ExactBatches::new(source, schema, false).map(|batch| batch.unwrap().num_rows()).collect();
         assert_eq!(rows, [8192, 8192, 616]);
-    }
-
-    #[test]
-    fn a_slice_of_something_large_is_copied_when_asked() {
-        let whole = batch(0, 100_000);
-        let source: Batches = Box::new([Ok(whole.slice(50, 8192))].into_iter());
-        let exact = ExactBatches::new(source, whole.schema(), true).next().unwrap().unwrap();
-        assert_eq!(exact, whole.slice(50, 8192));
-        assert!(exact.get_array_memory_size() * 5 < whole.get_array_memory_size());
-    }
-
-    #[test]
-    fn views_give_up_texts_that_no_row_has_and_keep_those_that_many_have() {
-        let texts = |rows: usize, distinct: usize| -> ArrayRef {
-            let mut builder = StringViewBuilder::new().with_deduplicate_strings();
-            (0..rows).for_each(|row| builder.append_value(format!("a rather long text, number {}", row % distinct)));
-            Arc::new(builder.finish())
-        };
-        let slice = texts(100_000, 100_000).slice(70, 1000);
-        let compacted = compact(&slice).unwrap();
-        assert_eq!(&compacted, &slice);
-        assert!(compacted.get_array_memory_size() * 20 < slice.get_array_memory_size());
-        let shared = texts(8192, 10);
-        assert!(Arc::ptr_eq(&compact(&shared).unwrap(), &shared));
     }
 
     #[test]

@@ -9,10 +9,7 @@ use crate::{
     text::{DIALECT, Text},
 };
 use datafusion::sql::sqlparser::{
-    ast::{
-        Expr, Ident, Query, Select, SelectItem, UnaryOperator, Value, ValueWithSpan, Visit, VisitMut, Visitor,
-        VisitorMut,
-    },
+    ast::{Expr, Ident, Query, Select, SelectItem, UnaryOperator, Value, ValueWithSpan, VisitMut, VisitorMut},
     parser::Parser,
 };
 use everfresh_pipeline::engine::{ParamValue, SqlError};
@@ -20,7 +17,7 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 
 /// Puts the values of `params` into `query`.
 pub(crate) fn bind(query: &mut Query, params: &BTreeMap<String, ParamValue>, text: &Text<'_>) -> Result<(), SqlError> {
-    match query.visit(&mut Binder { params, text }) {
+    match query.visit(&mut Binder { params, text, written: Vec::new() }) {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(()),
     }
@@ -29,17 +26,26 @@ pub(crate) fn bind(query: &mut Query, params: &BTreeMap<String, ParamValue>, tex
 struct Binder<'a> {
     params: &'a BTreeMap<String, ParamValue>,
     text: &'a Text<'a>,
+    /// What the open `select`s compute, as it is written.
+    written: Vec<Vec<SelectItem>>,
 }
 
 impl VisitorMut for Binder<'_> {
     type Break = SqlError;
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
-        for item in &mut select.projection {
-            if let SelectItem::UnnamedExpr(expr) = item
-                && names_parameter(expr)
+        self.written.push(select.projection.clone());
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
+        let written = self.written.pop().unwrap_or_default();
+        for (item, written) in select.projection.iter_mut().zip(written) {
+            // Only a parameter makes a difference.
+            if let (SelectItem::UnnamedExpr(expr), SelectItem::UnnamedExpr(written)) = (&*item, written)
+                && *expr != written
             {
-                let alias = Ident::with_quote('"', expr.to_string());
+                let alias = Ident::with_quote('"', written.to_string());
                 *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
             }
         }
@@ -95,18 +101,4 @@ fn not_finite(value: f64) -> Result<Expr, SqlError> {
         .try_with_sql(written)
         .and_then(|mut parser| parser.parse_expr())
         .map_err(|error| invalid(format!("a parameter of {value}: {error}"), None))
-}
-
-fn names_parameter(expr: &Expr) -> bool {
-    struct Search;
-    impl Visitor for Search {
-        type Break = ();
-        fn pre_visit_value(&mut self, value: &ValueWithSpan) -> ControlFlow<()> {
-            match value.value {
-                Value::Placeholder(_) => ControlFlow::Break(()),
-                _ => ControlFlow::Continue(()),
-            }
-        }
-    }
-    expr.visit(&mut Search).is_break()
 }
