@@ -1,5 +1,5 @@
-//! `bench-table-hash compare ROUNDS MIB` times the fingerprint of tables against raw BLAKE3, on all cores, over one
-//! buffer with the same bytes. `bench-table-hash stream MIB` fingerprints a table as it streams by, so that somebody can
+//! `bench-table-hash compare ROUNDS MIB [TABLE]` times the fingerprint of tables, or one of them, against raw BLAKE3, on
+//! all cores, over one buffer with the same bytes. `bench-table-hash stream MIB` fingerprints a table as it streams by, so that somebody can
 //! look at the peak of this process's memory.
 
 use arrow::{
@@ -24,30 +24,32 @@ use std::{
 const BATCH_ROWS: usize = 8192;
 
 type Make = fn(&mut Random) -> Result<RecordBatch, ArrowError>;
-const TABLES: [(&str, Make); 7] = [
+const TABLES: [(&str, Make); 8] = [
     ("numbers", numbers),
     ("numbers, one of ten null", numbers_with_nulls),
     ("int32, every other null", half_null),
     ("texts", texts),
     ("short texts as views", short_views),
     ("texts in dictionaries", dictionaries),
+    ("texts in dictionaries, new in each batch", new_dictionaries),
     ("mixed", mixed),
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["compare", rounds, mib] => compare(rounds.parse()?, mib.parse::<usize>()? << 20),
+        ["compare", rounds, mib] => compare(rounds.parse()?, mib.parse::<usize>()? << 20, None),
+        ["compare", rounds, mib, table] => compare(rounds.parse()?, mib.parse::<usize>()? << 20, Some(table)),
         ["stream", mib] => stream(mib.parse::<usize>()? << 20),
-        _ => Err("usage: bench-table-hash compare ROUNDS MIB | bench-table-hash stream MIB".into()),
+        _ => Err("usage: bench-table-hash compare ROUNDS MIB [TABLE] | bench-table-hash stream MIB".into()),
     }
 }
 
-fn compare(rounds: usize, bytes: usize) -> Result<(), Box<dyn Error>> {
+fn compare(rounds: usize, bytes: usize, only: Option<&str>) -> Result<(), Box<dyn Error>> {
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     let mut order = Random::new(since_epoch.as_secs());
     let mut tables = Vec::new();
-    for (name, make) in TABLES {
+    for (name, make) in TABLES.into_iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
         let batches = batches(make, bytes)?;
         let raw: Vec<u8> = batches.iter().flat_map(buffers).flat_map(|buffer| buffer.to_vec()).collect();
         let (mut raw_seconds, mut table_seconds) = (Vec::new(), Vec::new());
@@ -160,10 +162,19 @@ fn short_views(random: &mut Random) -> Result<RecordBatch, ArrowError> {
     batch(vec![("a", column()), ("b", column())])
 }
 
-/// Some hundred texts of 8 to 39 letters, as categories have them.
+/// Some hundred texts of 8 to 39 letters, as categories have them: the same in every batch, each with its own copy.
 fn dictionaries(random: &mut Random) -> Result<RecordBatch, ArrowError> {
-    let texts: Vec<String> = (0..300).map(|_| text(random)).collect();
-    let keys: Vec<i32> = (0..BATCH_ROWS).map(|_| random.below(300) as i32).collect();
+    dictionary(&mut Random::new(300), random)
+}
+
+fn new_dictionaries(random: &mut Random) -> Result<RecordBatch, ArrowError> {
+    let seed = random.bits();
+    dictionary(&mut Random::new(seed), random)
+}
+
+fn dictionary(texts: &mut Random, keys: &mut Random) -> Result<RecordBatch, ArrowError> {
+    let texts: Vec<String> = (0..300).map(|_| text(texts)).collect();
+    let keys: Vec<i32> = (0..BATCH_ROWS).map(|_| keys.below(300) as i32).collect();
     let values: ArrayRef = Arc::new(StringArray::from(texts));
     batch(vec![("a", Arc::new(DictionaryArray::try_new(Int32Array::from(keys), values)?))])
 }

@@ -1,10 +1,10 @@
 //! Dictionaries of texts and bytes, written as the distinct values that a run of rows has, in the order in which they
-//! first appear there, and for each row the place of its value among them. So it does not count how the dictionary was
-//! laid out, and no value is hashed for every row that has it.
+//! first appear there, and for each row the place of its value among them, mostly in two bytes. How the dictionary was
+//! laid out does not count then, and no value is hashed for every row that has it.
 
-use super::stream::{ByteStream, WINDOW};
+use super::stream::ByteStream;
 use arrow::{
-    array::{Array, ArrayRef, AsArray, PrimitiveArray},
+    array::{Array, ArrayAccessor, ArrayRef, AsArray, PrimitiveArray},
     buffer::NullBuffer,
     datatypes::{
         ArrowDictionaryKeyType, ArrowNativeType, DataType, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
@@ -12,7 +12,14 @@ use arrow::{
     },
 };
 use blake3::Hash;
-use std::{collections::HashMap, sync::Arc};
+use hashbrown::{DefaultHashBuilder, HashTable};
+use std::{hash::BuildHasher, ops::Range, sync::Arc};
+
+/// How many rows are looked up at a time: one word of validity bits.
+const ROWS: usize = 64;
+
+/// Places from here on are written as this and four bytes more.
+const WIDE: u16 = u16::MAX;
 
 /// A run of rows of a column of dictionaries, which need not be the same one.
 #[derive(Clone, Debug, Default)]
@@ -20,11 +27,9 @@ pub(super) struct Dictionary {
     /// For each row, the place of its value, from 1 on; 0 for null.
     places: ByteStream,
     /// The distinct values.
-    lengths: ByteStream,
-    bytes: ByteStream,
-    place_of: HashMap<Box<[u8]>, u32>,
-    /// The last array's values, and the place of each, 0 for those that did not appear yet.
-    last: Option<(ArrayRef, Vec<u32>)>,
+    values: Values,
+    /// The last array's values, and the place of each: 0 for those that did not appear yet, [`WIDE`] for large ones.
+    last: Option<(ArrayRef, Vec<u16>)>,
 }
 
 impl Dictionary {
@@ -67,59 +72,156 @@ impl Dictionary {
         values: &ArrayRef,
         nulls: Option<&NullBuffer>,
     ) {
+        let value = values_of(values.as_ref());
         let mut places = match self.last.take() {
-            Some((last, places)) if Arc::ptr_eq(&last, values) => places,
+            Some((last, places)) if Arc::ptr_eq(&last, values) || *last == **values => places,
+            // In order, since rows lead to them in any order, and memory is quickest in order.
+            _ if values.len() <= keys.len() => {
+                (0..values.len()).map(|at| narrow(self.values.find(value(at)).unwrap_or_default())).collect()
+            }
             _ => vec![0; values.len()],
         };
-        let mut written: Vec<[u8; 4]> = Vec::with_capacity(keys.len().min(WINDOW));
-        for start in (0..keys.len()).step_by(WINDOW) {
-            let window = &keys.values()[start..keys.len().min(start + WINDOW)];
-            written.clear();
-            for (row, key) in window.iter().enumerate() {
-                let place = match nulls {
-                    Some(nulls) if nulls.is_null(start + row) => 0,
-                    _ => match places[key.as_usize()] {
-                        0 => {
-                            let place = self.place(value(values, key.as_usize()));
-                            places[key.as_usize()] = place;
-                            place
-                        }
-                        place => place,
-                    },
-                };
-                written.push(place.to_le_bytes());
+        let valid = nulls.map(|nulls| nulls.inner().bit_chunks());
+        let mut valid = valid.as_ref().map(|valid| valid.iter_padded());
+        let mut block = [0; ROWS];
+        for keys in keys.values().chunks(ROWS) {
+            let valid = valid.as_mut().map_or(u64::MAX, |valid| valid.next().unwrap_or_default());
+            let rows = &mut block[..keys.len()];
+            if look_up(keys, valid, &places, rows) {
+                self.places.write_with(2 * rows.len(), |bytes| {
+                    let (bytes, _) = bytes.as_chunks_mut();
+                    bytes.iter_mut().zip(rows).for_each(|(bytes, place)| *bytes = place.to_le_bytes());
+                });
+            } else {
+                self.extend_new(keys, valid, &mut places, value.as_ref());
             }
-            self.places.write(written.as_flattened());
         }
         self.last = Some((Arc::clone(values), places));
     }
 
-    /// The place of a value, which is added if it is new.
-    fn place(&mut self, value: &[u8]) -> u32 {
-        if let Some(place) = self.place_of.get(value) {
-            return *place;
+    /// Adds rows of which some have no place yet, or a large one.
+    fn extend_new<'a, K: ArrowNativeType>(
+        &mut self,
+        keys: &[K],
+        valid: u64,
+        places: &mut [u16],
+        value: &dyn Fn(usize) -> &'a [u8],
+    ) {
+        for (bit, key) in keys.iter().enumerate() {
+            let place = if valid >> bit & 1 == 0 {
+                0
+            } else {
+                match &mut places[key.as_usize()] {
+                    known @ (0 | &mut WIDE) => {
+                        let place = self.values.place(value(key.as_usize()));
+                        *known = narrow(place);
+                        place
+                    }
+                    known => u32::from(*known),
+                }
+            };
+            self.places.write(&narrow(place).to_le_bytes());
+            if narrow(place) == WIDE {
+                self.places.write(&place.to_le_bytes());
+            }
         }
-        self.lengths.write(&(value.len() as u64).to_le_bytes());
-        self.bytes.write(value);
-        // Distinct values of one run, which all lie in memory: fewer than there are places.
-        let place = self.place_of.len() as u32 + 1;
-        self.place_of.insert(value.into(), place);
-        place
     }
 
     /// The hashes of all that was added.
     pub fn finish(self) -> [Hash; 3] {
-        [self.places.finish(), self.lengths.finish(), self.bytes.finish()]
+        let mut lengths = ByteStream::default();
+        for at in 0..self.values.ends.len() {
+            lengths.write(&(self.values.range(at).len() as u64).to_le_bytes());
+        }
+        [self.places.finish(), lengths.finish(), blake3::hash(&self.values.bytes)]
     }
 }
 
-fn value(values: &dyn Array, index: usize) -> &[u8] {
-    match values.data_type() {
-        DataType::Utf8 => values.as_string::<i32>().value(index).as_bytes(),
-        DataType::LargeUtf8 => values.as_string::<i64>().value(index).as_bytes(),
-        DataType::Utf8View => values.as_string_view().value(index).as_bytes(),
-        DataType::Binary => values.as_binary::<i32>().value(index),
-        DataType::LargeBinary => values.as_binary::<i64>().value(index),
-        _ => values.as_binary_view().value(index),
+fn narrow(place: u32) -> u16 {
+    u16::try_from(place).unwrap_or(WIDE)
+}
+
+/// Finds the places of up to 64 rows' values, 0 for null; `valid` has a bit for each. Whether every row that is not null
+/// has a place, and none a large one.
+fn look_up<K: ArrowNativeType>(keys: &[K], valid: u64, places: &[u16], rows: &mut [u16]) -> bool {
+    let known = |place: u16| (1..WIDE).contains(&place);
+    if valid == u64::MAX {
+        // Arrays of eight, so that the compiler sees that many loads at once.
+        let (eights, last) = keys.as_chunks::<8>();
+        let (row_eights, last_rows) = rows.as_chunks_mut::<8>();
+        for (rows, keys) in row_eights.iter_mut().zip(eights) {
+            *rows = keys.map(|key| places[key.as_usize()]);
+        }
+        last_rows.iter_mut().zip(last).for_each(|(row, key)| *row = places[key.as_usize()]);
+        rows.iter().fold(true, |all, place| all & known(*place))
+    } else {
+        let mut all = true;
+        for (bit, (row, key)) in rows.iter_mut().zip(keys).enumerate() {
+            let valid = valid >> bit & 1 == 1;
+            // A key under a null may lead nowhere.
+            let place = places.get(key.as_usize()).copied().unwrap_or_default();
+            *row = if valid { place } else { 0 };
+            all &= known(place) | !valid;
+        }
+        all
     }
+}
+
+/// Distinct values in the order in which they were added.
+#[derive(Clone, Debug, Default)]
+struct Values {
+    bytes: Vec<u8>,
+    /// Where each value ends.
+    ends: Vec<usize>,
+    /// The hash and the place of each.
+    table: HashTable<(u64, u32)>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Values {
+    /// The place of a value, from 1 on; it is added if it is new.
+    fn place(&mut self, value: &[u8]) -> u32 {
+        let hash = self.hasher.hash_one(value);
+        self.find_hashed(hash, value).unwrap_or_else(|| {
+            self.bytes.extend_from_slice(value);
+            self.ends.push(self.bytes.len());
+            // All of a run's distinct values lie in memory: fewer than there are places.
+            let place = self.ends.len() as u32;
+            self.table.insert_unique(hash, (hash, place), |(hash, _)| *hash);
+            place
+        })
+    }
+
+    fn find(&self, value: &[u8]) -> Option<u32> {
+        self.find_hashed(self.hasher.hash_one(value), value)
+    }
+
+    fn find_hashed(&self, hash: u64, value: &[u8]) -> Option<u32> {
+        let same = |(of, place): &(u64, u32)| *of == hash && self.bytes[self.range(*place as usize - 1)] == *value;
+        self.table.find(hash, same).map(|(_, place)| *place)
+    }
+
+    fn range(&self, at: usize) -> Range<usize> {
+        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        start..self.ends[at]
+    }
+}
+
+/// What gives the value at an index.
+fn values_of<'a>(values: &'a dyn Array) -> Box<dyn Fn(usize) -> &'a [u8] + 'a> {
+    match values.data_type() {
+        DataType::Utf8 => all_of(values.as_string::<i32>(), |text| text.as_bytes()),
+        DataType::LargeUtf8 => all_of(values.as_string::<i64>(), |text| text.as_bytes()),
+        DataType::Utf8View => all_of(values.as_string_view(), |text| text.as_bytes()),
+        DataType::Binary => all_of(values.as_binary::<i32>(), |bytes| bytes),
+        DataType::LargeBinary => all_of(values.as_binary::<i64>(), |bytes| bytes),
+        _ => all_of(values.as_binary_view(), |bytes| bytes),
+    }
+}
+
+fn all_of<'a, A: ArrayAccessor + 'a>(
+    values: A,
+    bytes: impl Fn(A::Item) -> &'a [u8] + 'a,
+) -> Box<dyn Fn(usize) -> &'a [u8] + 'a> {
+    Box::new(move |at| bytes(values.value(at)))
 }

@@ -1,6 +1,6 @@
 //! Values of one width, with zeros under nulls.
 
-use super::stream::{BLOCK, ByteStream};
+use super::stream::ByteStream;
 use arrow::buffer::NullBuffer;
 
 /// Writes values of `width` bytes each; those under a null are written as zeros.
@@ -56,37 +56,36 @@ macro_rules! words {
 
 words! { u8, 1; u16, 2; u32, 4; u64, 8; u128, 16; }
 
-/// Writes values of `WIDTH` bytes, zeros under nulls: copied into a block, and masked on the way where there are nulls.
+/// Writes values of `WIDTH` bytes, zeros under nulls, 64 rows at a time.
 fn write_zeroed<W: Word<WIDTH>, const WIDTH: usize>(values: &[u8], nulls: &NullBuffer, out: &mut ByteStream) {
-    let mut block = [0; BLOCK];
-    let mut filled = 0;
     let valid = nulls.inner().bit_chunks();
     for (values, valid) in values.chunks(64 * WIDTH).zip(valid.iter_padded()) {
-        if filled + values.len() > BLOCK {
-            out.write(&block[..filled]);
-            filled = 0;
-        }
-        let rows = &mut block[filled..filled + values.len()];
-        if valid == u64::MAX {
-            rows.copy_from_slice(values);
-        } else {
-            let (rows, _) = rows.as_chunks_mut::<WIDTH>();
-            let (values, _) = values.as_chunks::<WIDTH>();
-            // Arrays of four, so that the compiler sees one wide instruction.
-            let (rows, last_rows) = rows.as_chunks_mut::<4>();
-            let (values, last_values) = values.as_chunks::<4>();
-            let masks = |four: usize| &W::MASKS[(valid >> (4 * four)) as usize & 15];
-            for (four, (rows, values)) in rows.iter_mut().zip(values).enumerate() {
-                let masks = masks(four);
-                *rows = std::array::from_fn(|row| W::masked(values[row], masks[row]));
+        out.write_with(values.len(), |rows| {
+            if valid == u64::MAX {
+                rows.copy_from_slice(values);
+            } else {
+                copy_masked::<W, WIDTH>(values, valid, rows);
             }
-            if !last_rows.is_empty() {
-                for ((row, value), mask) in last_rows.iter_mut().zip(last_values).zip(masks(rows.len())) {
-                    *row = W::masked(*value, *mask);
-                }
-            }
-        }
-        filled += values.len();
+        });
     }
-    out.write(&block[..filled]);
+}
+
+/// Copies up to 64 values, zeros where their bit is not set.
+#[inline]
+fn copy_masked<W: Word<WIDTH>, const WIDTH: usize>(values: &[u8], valid: u64, rows: &mut [u8]) {
+    let (rows, _) = rows.as_chunks_mut::<WIDTH>();
+    let (values, _) = values.as_chunks::<WIDTH>();
+    // Arrays of four, so that the compiler sees one wide instruction.
+    let (rows, last_rows) = rows.as_chunks_mut::<4>();
+    let (values, last_values) = values.as_chunks::<4>();
+    let masks = |four: usize| &W::MASKS[(valid >> (4 * four)) as usize & 15];
+    for (four, (rows, values)) in rows.iter_mut().zip(values).enumerate() {
+        let masks = masks(four);
+        *rows = std::array::from_fn(|row| W::masked(values[row], masks[row]));
+    }
+    if !last_rows.is_empty() {
+        for ((row, value), mask) in last_rows.iter_mut().zip(last_values).zip(masks(rows.len())) {
+            *row = W::masked(*value, *mask);
+        }
+    }
 }

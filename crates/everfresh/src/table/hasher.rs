@@ -12,10 +12,10 @@ use rayon::prelude::*;
 
 /// Rows are cut into runs of so many, counted from the table's first row, and each run is hashed by itself: part of the
 /// fingerprint's definition.
-pub const CHUNK_ROWS: usize = 16 << 10;
+pub const CHUNK_ROWS: usize = 64 << 10;
 
 /// Batches wait until there is enough for all cores: so many rows, or so many bytes.
-const QUEUED_ROWS: usize = 64 * CHUNK_ROWS;
+const QUEUED_ROWS: usize = 16 * CHUNK_ROWS;
 const QUEUED_BYTES: usize = 16 << 20;
 
 /// A column whose type has no fingerprint.

@@ -369,9 +369,10 @@ fn a_value_cannot_move_to_a_neighbour_unseen() {
 /// A column of every width that blanks values under nulls block by block, longer than a block.
 #[test]
 fn long_columns_with_nulls_hash_the_same_in_any_pieces() {
-    let ints: ArrayRef = Arc::new((0..50_000i64).map(|i| (i % 7 != 0).then_some(i)).collect::<Int64Array>());
+    let rows = 2 * CHUNK_ROWS as i64 + 5000;
+    let ints: ArrayRef = Arc::new((0..rows).map(|i| (i % 7 != 0).then_some(i)).collect::<Int64Array>());
     let texts: ArrayRef =
-        Arc::new((0..50_000).map(|i| (i % 5 != 0).then(|| format!("text number {i}"))).collect::<StringArray>());
+        Arc::new((0..rows).map(|i| (i % 5 != 0).then(|| format!("text number {i}"))).collect::<StringArray>());
     let mut all = vec![texts.clone(), cast(&texts, &DataType::Utf8View).unwrap(), ints.clone()];
     let keys = cast(&ints, &DataType::Int32).unwrap();
     all.push(Arc::new(DictionaryArray::new(keys.as_primitive::<Int32Type>().clone(), texts)));
@@ -380,10 +381,29 @@ fn long_columns_with_nulls_hash_the_same_in_any_pieces() {
     }
     for column in all {
         let whole = hash_pieces(std::slice::from_ref(&column), CHUNK_ROWS);
-        let pieces = cut(&column, &[3, 8192, 8192, 1, 20_000]);
+        let pieces = cut(&column, &[3, 8192, 8192, 1, 60_000, 30_000]);
         assert_eq!(hash_pieces(&pieces, CHUNK_ROWS), whole, "{}", column.data_type());
         let last = interleave(&[&column, &column.slice(0, 1)], &changed_last(column.len())).unwrap();
         assert_ne!(hash_pieces(&[last], CHUNK_ROWS), whole, "{}", column.data_type());
+    }
+}
+
+#[test]
+fn a_run_may_have_more_distinct_texts_than_two_bytes_count() {
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..CHUNK_ROWS).map(|i| format!("{i}"))));
+    let backwards: ArrayRef = Arc::new(StringArray::from_iter_values((0..CHUNK_ROWS).rev().map(|i| format!("{i}"))));
+    let last = CHUNK_ROWS as i32 - 1;
+    let dictionary = |keys: Vec<i32>, values: &ArrayRef| -> ArrayRef {
+        Arc::new(DictionaryArray::new(PrimitiveArray::<Int32Type>::from(keys), values.clone()))
+    };
+    let forth = dictionary((0..=last).collect(), &texts);
+    let whole = hash_pieces(std::slice::from_ref(&forth), CHUNK_ROWS);
+    assert_eq!(hash_pieces(&cut(&forth, &[65_530]), CHUNK_ROWS), whole);
+    let back = dictionary((0..=last).rev().collect(), &backwards);
+    assert_eq!(hash_pieces(&[back], CHUNK_ROWS), whole);
+    for other in [last - 1, 0] {
+        let changed = dictionary((0..last).chain([other]).collect(), &texts);
+        assert_ne!(hash_pieces(&[changed], CHUNK_ROWS), whole);
     }
 }
 
@@ -435,8 +455,9 @@ fn column_fingerprints_are_pinned() {
 
 #[test]
 fn fingerprints_over_many_runs_are_pinned() {
-    let ints: ArrayRef = Arc::new((0..40_000i64).map(|i| (i % 1000 != 0).then_some(i)).collect::<Int64Array>());
-    assert_eq!(hash_pieces(&[ints], CHUNK_ROWS).short(), "981dfeaec477");
+    let ints: ArrayRef =
+        Arc::new((0..3 * CHUNK_ROWS as i64 - 100).map(|i| (i % 1000 != 0).then_some(i)).collect::<Int64Array>());
+    assert_eq!(hash_pieces(&[ints], CHUNK_ROWS).short(), "c5f939dd0209");
     let empty: ArrayRef = Arc::new(Int64Array::new(ScalarBuffer::from(vec![]), None));
     assert_eq!(hash_pieces(&[empty], CHUNK_ROWS).short(), "86b8ed8de93d");
 }

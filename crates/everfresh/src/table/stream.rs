@@ -9,6 +9,9 @@ pub(super) const BLOCK: usize = 16 << 10;
 /// How many rows are unpacked at a time, and how many lengths, views or places are written.
 pub(super) const WINDOW: usize = 2048;
 
+/// How many words of bits are written at a time.
+const WORDS: usize = 128;
+
 /// From how many bytes on a single slice is hashed by several cores.
 const PARALLEL: usize = 1 << 20;
 
@@ -17,32 +20,58 @@ const PARALLEL: usize = 1 << 20;
 #[derive(Clone, Debug, Default)]
 pub(super) struct ByteStream {
     hasher: Option<Box<Hasher>>,
-    collected: Vec<u8>,
+    /// Grows up to a block; what lies behind `filled` has no meaning.
+    buffer: Vec<u8>,
+    filled: usize,
 }
 
 impl ByteStream {
     #[inline]
     pub fn write(&mut self, bytes: &[u8]) {
-        if self.collected.len() + bytes.len() < BLOCK {
-            self.collected.extend_from_slice(bytes);
+        let end = self.filled + bytes.len();
+        if end <= self.buffer.len() {
+            self.buffer[self.filled..end].copy_from_slice(bytes);
+            self.filled = end;
         } else {
             self.write_blocks(bytes);
         }
     }
 
     fn write_blocks(&mut self, mut bytes: &[u8]) {
-        if !self.collected.is_empty() {
-            let (head, rest) = bytes.split_at(BLOCK - self.collected.len());
-            self.collected.extend_from_slice(head);
-            hash(&mut self.hasher, &self.collected);
-            self.collected.clear();
+        if self.filled > 0 && self.filled + bytes.len() > BLOCK {
+            let (head, rest) = bytes.split_at(BLOCK - self.filled);
+            self.grow(BLOCK);
+            self.buffer[self.filled..].copy_from_slice(head);
+            self.filled = BLOCK;
+            self.empty();
             bytes = rest;
         }
-        let (blocks, rest) = bytes.split_at(bytes.len() - bytes.len() % BLOCK);
-        if !blocks.is_empty() {
+        if bytes.len() > BLOCK {
+            let (blocks, rest) = bytes.split_at(bytes.len() - bytes.len() % BLOCK);
             hash(&mut self.hasher, blocks);
+            bytes = rest;
         }
-        self.collected.extend_from_slice(rest);
+        let end = self.filled + bytes.len();
+        self.grow(end);
+        self.buffer[self.filled..end].copy_from_slice(bytes);
+        self.filled = end;
+    }
+
+    /// Writes `len` bytes, 1,024 at most, all of which `fill` sets.
+    #[inline]
+    pub fn write_with(&mut self, len: usize, fill: impl FnOnce(&mut [u8])) {
+        if self.filled == BLOCK {
+            self.empty();
+        }
+        let end = self.filled + len;
+        if end > BLOCK {
+            let mut bytes = [0; 1024];
+            fill(&mut bytes[..len]);
+            return self.write(&bytes[..len]);
+        }
+        self.grow(end);
+        fill(&mut self.buffer[self.filled..end]);
+        self.filled = end;
     }
 
     pub fn write_zeros(&mut self, mut count: usize) {
@@ -54,11 +83,26 @@ impl ByteStream {
         }
     }
 
-    pub fn finish(mut self) -> Hash {
-        if self.hasher.is_none() {
-            return blake3::hash(&self.collected);
+    /// Hashes what was collected.
+    fn empty(&mut self) {
+        hash(&mut self.hasher, &self.buffer[..self.filled]);
+        self.filled = 0;
+    }
+
+    /// Makes the buffer at least so long.
+    #[inline]
+    fn grow(&mut self, len: usize) {
+        if len > self.buffer.len() {
+            self.buffer.resize(len.max(2 * self.buffer.len()).clamp(64, BLOCK), 0);
         }
-        hash(&mut self.hasher, &self.collected).finalize()
+    }
+
+    pub fn finish(mut self) -> Hash {
+        let rest = &self.buffer[..self.filled];
+        if self.hasher.is_none() {
+            return blake3::hash(rest);
+        }
+        hash(&mut self.hasher, rest).finalize()
     }
 }
 
@@ -101,6 +145,17 @@ impl BitStream {
     /// Adds bits; those under a null are zero.
     pub fn extend(&mut self, bits: &BooleanBuffer, nulls: Option<&NullBuffer>) {
         let chunks = bits.bit_chunks();
+        if self.used == 0 && nulls.is_none() {
+            let mut words = chunks.iter();
+            for start in (0..chunks.chunk_len()).step_by(WORDS) {
+                let some = WORDS.min(chunks.chunk_len() - start);
+                self.bytes.write_with(8 * some, |bytes| {
+                    let (bytes, _) = bytes.as_chunks_mut();
+                    bytes.iter_mut().zip(words.by_ref()).for_each(|(bytes, word)| *bytes = word.to_le_bytes());
+                });
+            }
+            return self.push_some(chunks.remainder_bits(), chunks.remainder_len());
+        }
         match nulls {
             None => {
                 chunks.iter().for_each(|word| self.push(word, 64));

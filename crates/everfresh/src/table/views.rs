@@ -9,6 +9,7 @@ use arrow::{
     buffer::NullBuffer,
     datatypes::ByteViewType,
 };
+use std::{mem::replace, ops::Range};
 
 /// Writes the views of rows: those of short texts as they are, those of long ones with their length and first four bytes
 /// but not where the text lies, and the long texts by themselves.
@@ -31,20 +32,32 @@ pub(super) fn extend_views<T: ByteViewType + ?Sized>(
         let placeless = |view: &u128| if length(*view) > MAX_INLINE_VIEW_LEN { *view as u64 as u128 } else { *view };
         let written: Vec<[u8; 16]> = window.iter().map(|view| placeless(view).to_le_bytes()).collect();
         write_fixed(written.as_flattened(), 16, nulls, views);
-        let mut write_long = |view: &u128| {
-            if length(*view) > MAX_INLINE_VIEW_LEN {
-                let view = ByteView::from(*view);
-                let start = view.offset as usize;
-                bytes.write(&array.data_buffers()[view.buffer_index as usize][start..start + view.length as usize]);
-            }
-        };
         match nulls {
-            None => window.iter().for_each(write_long),
-            Some(nulls) => {
-                nulls.valid_slices().for_each(|(start, end)| window[start..end].iter().for_each(&mut write_long));
-            }
+            None => write_long(window, array, bytes),
+            Some(nulls) => nulls.valid_slices().for_each(|(start, end)| write_long(&window[start..end], array, bytes)),
         }
     }
+}
+
+/// Writes the texts that are not in their views; those that lie one after the other at once.
+fn write_long<T: ByteViewType + ?Sized>(views: &[u128], array: &GenericByteViewArray<T>, bytes: &mut ByteStream) {
+    let mut write = |buffer: u32, span: Range<usize>| {
+        if !span.is_empty() {
+            bytes.write(&array.data_buffers()[buffer as usize][span]);
+        }
+    };
+    let mut open = (0, 0..0);
+    for view in views.iter().filter(|view| length(**view) > MAX_INLINE_VIEW_LEN) {
+        let view = ByteView::from(*view);
+        let start = view.offset as usize;
+        if (view.buffer_index, start) == (open.0, open.1.end) {
+            open.1.end += view.length as usize;
+        } else {
+            let (buffer, span) = replace(&mut open, (view.buffer_index, start..start + view.length as usize));
+            write(buffer, span);
+        }
+    }
+    write(open.0, open.1);
 }
 
 /// A view's lowest 32 bits are its length.
