@@ -7,6 +7,7 @@
 //! | [`file`](mod@file) | what a file looked like when it was read, and whether it still does |
 //! | [`observation`] | one thing that a computation read, with what it saw |
 //! | [`trace`] | the observations of one computation, and what came out |
+//! | [`memory`] | the memory tier: a bounded cache of one process, each value computed once |
 //! | [`disk`] | the disk tier: index, blobs, locks, `gc`, `verify` |
 //!
 //! A stored result is served only if every observation made while it was computed still holds.
@@ -14,6 +15,7 @@
 pub mod disk;
 pub mod file;
 pub mod fingerprint;
+pub mod memory;
 pub mod observation;
 #[cfg(feature = "arrow")]
 pub mod table;

@@ -1,0 +1,164 @@
+//! How a cache is made.
+
+use super::{
+    Cache,
+    clock::{Clock, SystemClock},
+    policy::Policy,
+};
+use hashbrown::DefaultHashBuilder;
+use std::{
+    fmt,
+    hash::{BuildHasher, Hash},
+    sync::Arc,
+    time::Duration,
+};
+
+/// Why an entry left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// There was no room.
+    Evicted,
+    /// Its time was over.
+    Expired,
+    /// Another value came for its key.
+    Replaced,
+    /// Somebody removed it, by key, tag or predicate, or cleared the cache.
+    Invalidated,
+}
+
+pub(super) type Weigher<K, V> = Arc<dyn Fn(&K, &V) -> u32 + Send + Sync>;
+pub(super) type Listener<K, V> = Arc<dyn Fn(K, V, Cause) + Send + Sync>;
+
+/// Settings of a [`Cache`]; made by [`Cache::builder`].
+pub struct CacheBuilder<K, V, S = DefaultHashBuilder> {
+    pub(super) max_entries: Option<usize>,
+    pub(super) max_bytes: Option<u64>,
+    pub(super) weigher: Option<Weigher<K, V>>,
+    pub(super) listener: Option<Listener<K, V>>,
+    pub(super) ttl: Option<Duration>,
+    pub(super) idle: Option<Duration>,
+    pub(super) jitter: f64,
+    pub(super) policy: Policy,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) hasher: S,
+}
+
+impl<K, V, S> fmt::Debug for CacheBuilder<K, V, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CacheBuilder")
+            .field("max_entries", &self.max_entries)
+            .field("max_bytes", &self.max_bytes)
+            .field("ttl", &self.ttl)
+            .field("idle", &self.idle)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<K, V> Default for CacheBuilder<K, V> {
+    fn default() -> Self {
+        Self {
+            max_entries: None,
+            max_bytes: None,
+            weigher: None,
+            listener: None,
+            ttl: None,
+            idle: None,
+            jitter: 0.0,
+            policy: Policy::default(),
+            clock: Arc::new(SystemClock),
+            hasher: DefaultHashBuilder::default(),
+        }
+    }
+}
+
+impl<K, V, S> CacheBuilder<K, V, S> {
+    /// How many entries there may be at most: 128 unless this or [`max_bytes`](Self::max_bytes) is said. With 0 nothing is
+    /// kept.
+    #[must_use]
+    pub fn max_entries(mut self, entries: usize) -> Self {
+        self.max_entries = Some(entries);
+        self
+    }
+
+    /// How much all entries may weigh together, as `weigher` says; it is asked once for each value that goes in. A value
+    /// that is heavier than this alone is refused. A weight is below 4 GiB: say a larger one as `u32::MAX`.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// let cache = Cache::builder().max_bytes(10, |_: &&str, text: &String| text.len() as u32).build();
+    /// cache.insert("a", "seven..".to_owned())?;
+    /// assert!(cache.insert("b", "more than ten".to_owned()).is_err());
+    /// cache.insert("c", "four".to_owned())?;
+    /// assert_eq!((cache.len(), cache.weight()), (1, 4));
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
+    #[must_use]
+    pub fn max_bytes(mut self, bytes: u64, weigher: impl Fn(&K, &V) -> u32 + Send + Sync + 'static) -> Self {
+        self.max_bytes = Some(bytes);
+        self.weigher = Some(Arc::new(weigher));
+        self
+    }
+
+    /// How long an entry lives at most. Without it, until there is no room.
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// How long an entry may go unused.
+    #[must_use]
+    pub fn idle(mut self, idle: Duration) -> Self {
+        self.idle = Some(idle);
+        self
+    }
+
+    /// Shortens each entry's life by a random part of it, up to this one (0 to 1), so that entries that were made together
+    /// do not expire together.
+    #[must_use]
+    pub fn jitter(mut self, part: f64) -> Self {
+        self.jitter = part.clamp(0.0, 1.0);
+        self
+    }
+
+    /// Which entry goes when there is no room.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Is told of each entry that left, after it left, on the thread that made it leave, with no lock held. It may use the
+    /// cache. If it panics, the entry is gone all the same, and the panic goes to the caller.
+    #[must_use]
+    pub fn on_removal(mut self, listener: impl Fn(K, V, Cause) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Arc::new(listener));
+        self
+    }
+
+    /// Another clock than the system's.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Another hasher than the default, which is quick and seeded at random.
+    #[must_use]
+    pub fn hasher<T>(self, hasher: T) -> CacheBuilder<K, V, T> {
+        let Self { max_entries, max_bytes, weigher, listener, ttl, idle, jitter, policy, clock, hasher: _ } = self;
+        CacheBuilder { max_entries, max_bytes, weigher, listener, ttl, idle, jitter, policy, clock, hasher }
+    }
+
+    /// The cache.
+    pub fn build(self) -> Cache<K, V, S>
+    where
+        K: Eq + Hash,
+        S: BuildHasher,
+    {
+        Cache::from_builder(self)
+    }
+}

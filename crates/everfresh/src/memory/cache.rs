@@ -1,0 +1,477 @@
+//! The cache itself: shards, each under a lock of its own, and the flights of each.
+
+use super::{
+    builder::{CacheBuilder, Cause, Listener, Weigher},
+    clock::{Clock, nanoseconds},
+    entry::{Entry, EntryOptions, KeyHash, NEVER, Tags, deadline},
+    flight::Flights,
+    shard::{Gone, Limits, Shard},
+    stats::Stats,
+};
+use hashbrown::DefaultHashBuilder;
+use std::{
+    borrow::Borrow,
+    fmt,
+    hash::{BuildHasher, Hash},
+    num::NonZero,
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+    thread::available_parallelism,
+    time::Duration,
+};
+
+/// How many entries there are unless something else is said, as in Python's `functools`.
+pub const DEFAULT_ENTRIES: usize = 128;
+
+/// A cache of fewer entries a shard would let one shard evict while another has room.
+const SHARD_ENTRIES: usize = 1024;
+const MOST_SHARDS: usize = 64;
+
+/// A value that a cache does not keep. What was there for its key is gone all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// It alone is heavier than the whole cache may be.
+    #[error("a value that weighs {weight} is not kept: the whole cache may weigh {max_bytes}")]
+    TooHeavy {
+        /// The value's weight.
+        weight: u32,
+        /// What the cache may weigh.
+        max_bytes: u64,
+    },
+    /// The cache was made for no entries.
+    #[error("a value is not kept: the cache was made for 0 entries")]
+    NoEntries,
+}
+
+/// A cache in the memory of one process. Clones share it; all threads may use it at once.
+///
+/// Its bounds hold at every moment, for every observer: there are never more entries, nor do they ever weigh more, than was
+/// asked for. From 2,048 entries on a cache is made of several shards (but for an exact policy and a bound on bytes), each
+/// with its part of the entries, so it may evict a little before it is full. Each operation takes constant time, but for those that say something else. An entry takes about 65 bytes
+/// beside its key and its value.
+///
+/// `Hash`, `Eq` and `Clone` of keys and values are called while a part of the cache is locked, so they must not use it;
+/// everything else that a caller brings along (computations, weighers, listeners, destructors) runs without a lock.
+///
+/// ```
+/// use everfresh::memory::Cache;
+///
+/// let squares = Cache::new(1000);
+/// assert_eq!(squares.get_or_compute(&12, || 12 * 12), 144);
+/// assert_eq!(squares.get_or_compute(&12, || unreachable!("it is there")), 144);
+/// assert_eq!((squares.stats().hits, squares.stats().loads), (1, 1));
+/// ```
+pub struct Cache<K, V, S = DefaultHashBuilder> {
+    pub(super) inner: Arc<Inner<K, V, S>>,
+}
+
+pub(super) struct Inner<K, V, S> {
+    parts: Box<[Part<K, V>]>,
+    hasher: S,
+    /// Whether every hit goes through the order.
+    exact: bool,
+    ttl: Option<Duration>,
+    /// In nanoseconds.
+    idle: u64,
+    jitter: f64,
+    pub(super) weigher: Option<Weigher<K, V>>,
+    listener: Option<Listener<K, V>>,
+    clock: Arc<dyn Clock>,
+}
+
+pub(super) struct Part<K, V> {
+    shard: RwLock<Shard<K, V>>,
+    pub(super) flights: Flights<K, V>,
+    pub(super) misses: AtomicU64,
+    pub(super) loads: AtomicU64,
+    /// In nanoseconds.
+    pub(super) compute_time: AtomicU64,
+    pub(super) failures: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl<K, V> Part<K, V> {
+    fn read(&self) -> RwLockReadGuard<'_, Shard<K, V>> {
+        self.shard.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Shard<K, V>> {
+        self.shard.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K, V, S> Clone for Cache<K, V, S> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<K: Eq, V, S> fmt::Debug for Cache<K, V, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache").field("len", &self.len()).field("weight", &self.weight()).finish_non_exhaustive()
+    }
+}
+
+impl<K: Eq + Hash, V> Cache<K, V> {
+    /// A cache of up to so many entries.
+    pub fn new(max_entries: usize) -> Self {
+        Self::builder().max_entries(max_entries).build()
+    }
+
+    /// Settings for a cache.
+    pub fn builder() -> CacheBuilder<K, V> {
+        CacheBuilder::default()
+    }
+}
+
+impl<K: Eq, V, S> Cache<K, V, S> {
+    /// How many entries there are now. Those whose time is over count until they are removed, which happens when
+    /// somebody asks for them, when there is no room, or by [`remove_expired`](Self::remove_expired).
+    pub fn len(&self) -> usize {
+        self.inner.parts.iter().map(|part| part.read().len()).sum()
+    }
+
+    /// Whether there is no entry.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What all entries weigh now; without a weigher, how many there are.
+    pub fn weight(&self) -> u64 {
+        self.inner.parts.iter().map(|part| part.read().weight()).sum()
+    }
+
+    /// What the cache did and holds. Looks at every entry.
+    pub fn stats(&self) -> Stats {
+        let mut all = Stats::default();
+        for part in &self.inner.parts {
+            let mut stats = part.read().stats();
+            stats.misses = part.misses.load(Relaxed);
+            stats.loads = part.loads.load(Relaxed);
+            stats.compute_time = Duration::from_nanos(part.compute_time.load(Relaxed));
+            stats.failures = part.failures.load(Relaxed);
+            stats.refused = part.refused.load(Relaxed);
+            all.add(&stats);
+        }
+        all
+    }
+
+    /// Removes everything. What is being computed now is not kept either.
+    pub fn clear(&self) {
+        self.remove_in_all(|_, _| true, |shard, gone| shard.clear(gone));
+    }
+
+    /// Removes all entries for which `stays` does not hold; looks at every entry, and is called under a lock, so it must not
+    /// use the cache. What is being computed now is not kept.
+    pub fn retain(&self, stays: impl Fn(&K, &V) -> bool) {
+        self.remove_in_all(
+            |_, _| true,
+            |shard, gone| {
+                shard.remove_where(Cause::Invalidated, gone, |entry| !stays(&entry.key, &entry.value));
+            },
+        );
+    }
+
+    /// Removes all entries with a tag. How many there were. Looks at every entry. What is being computed now is not kept,
+    /// since it may be about to have the tag.
+    pub fn invalidate_tag(&self, tag: &str) -> usize {
+        self.remove_in_all(
+            |_, _| true,
+            |shard, gone| shard.remove_where(Cause::Invalidated, gone, |entry| entry.has_tag(tag)),
+        )
+    }
+
+    /// Removes all entries whose time is over. How many there were. Looks at every entry.
+    pub fn remove_expired(&self) -> usize {
+        let (now, idle) = (self.now(), self.inner.idle);
+        self.remove_in_all(
+            |_, _| false,
+            |shard, gone| shard.remove_where(Cause::Expired, gone, |entry| !entry.is_alive(now, idle)),
+        )
+    }
+
+    /// Removes in every shard, after what is being computed for some keys was declared out of date.
+    fn remove_in_all(
+        &self,
+        outdated: impl Fn(KeyHash, &K) -> bool,
+        remove: impl Fn(&mut Shard<K, V>, &mut Gone<K, V>),
+    ) -> usize {
+        let mut removed = 0;
+        for part in &self.inner.parts {
+            part.flights.outdate(&outdated);
+            let mut gone = Vec::new();
+            remove(&mut part.write(), &mut gone);
+            removed += gone.len();
+            self.tell(gone);
+        }
+        removed
+    }
+
+    fn now(&self) -> u64 {
+        nanoseconds(self.inner.clock.now())
+    }
+
+    /// Whether an entry is to be found. The clock is not asked where no time counts.
+    #[inline]
+    fn is_alive(&self, entry: &Entry<K, V>) -> bool {
+        let idle = self.inner.idle;
+        if entry.deadline == NEVER && idle == NEVER {
+            return true;
+        }
+        let now = self.now();
+        let alive = entry.is_alive(now, idle);
+        if alive && idle != NEVER {
+            entry.used.store(now, Relaxed);
+        }
+        alive
+    }
+
+    /// Drops what left, and tells the listener. No lock is held.
+    pub(super) fn tell(&self, gone: Gone<K, V>) {
+        if let Some(listener) = &self.inner.listener {
+            for (entry, cause) in gone {
+                listener(entry.key, entry.value, cause);
+            }
+        }
+    }
+}
+
+impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
+    pub(super) fn from_builder(builder: CacheBuilder<K, V, S>) -> Self {
+        let CacheBuilder { max_entries, max_bytes, weigher, listener, ttl, idle, jitter, policy, clock, hasher } =
+            builder;
+        let entries = max_entries.unwrap_or(if max_bytes.is_some() { u32::MAX as usize - 1 } else { DEFAULT_ENTRIES });
+        let idle = idle.map_or(NEVER, nanoseconds);
+        // An exact order and a bound on weights are over all entries.
+        let shards = if policy.is_exact() || max_bytes.is_some() { 1 } else { shards_for(entries) };
+        let part = |at: usize| {
+            let entries = entries / shards + usize::from(at < entries % shards);
+            let limits = Limits { entries, weight: max_bytes.unwrap_or(u64::MAX) };
+            Part {
+                shard: RwLock::new(Shard::new(policy, limits)),
+                flights: Flights::default(),
+                misses: AtomicU64::new(0),
+                loads: AtomicU64::new(0),
+                compute_time: AtomicU64::new(0),
+                failures: AtomicU64::new(0),
+                refused: AtomicU64::new(0),
+            }
+        };
+        let parts = (0..shards).map(part).collect();
+        let exact = policy.is_exact();
+        Self { inner: Arc::new(Inner { parts, hasher, exact, ttl, idle, jitter, weigher, listener, clock }) }
+    }
+
+    #[inline]
+    pub(super) fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> KeyHash {
+        KeyHash::new(self.inner.hasher.hash_one(key))
+    }
+
+    #[inline]
+    pub(super) fn part(&self, hash: KeyHash) -> &Part<K, V> {
+        // The number of shards is a power of two. The table uses the lowest and the highest bits.
+        &self.inner.parts[(hash.get() >> 40) as usize & (self.inner.parts.len() - 1)]
+    }
+
+    /// The value of a key. Counts as a use.
+    #[inline]
+    pub fn get<Q>(&self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+        V: Clone,
+    {
+        let hash = self.hash(key);
+        let found = self.find(hash, key);
+        if found.is_none() {
+            self.part(hash).misses.fetch_add(1, Relaxed);
+        }
+        found
+    }
+
+    #[inline]
+    pub(super) fn find<Q>(&self, hash: KeyHash, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Eq + ?Sized,
+        V: Clone,
+    {
+        let part = self.part(hash);
+        if self.inner.exact {
+            let mut shard = part.write();
+            let slot = shard.find(hash, |own| own.borrow() == key)?;
+            let found = shard.entry(slot).filter(|entry| self.is_alive(entry)).map(|entry| {
+                entry.count_hit();
+                entry.value.clone()
+            });
+            if found.is_some() {
+                shard.hit(slot);
+                return found;
+            }
+        } else {
+            let shard = part.read();
+            let entry = shard.entry(shard.find(hash, |own| own.borrow() == key)?)?;
+            if self.is_alive(entry) {
+                entry.count_hit();
+                return Some(entry.value.clone());
+            }
+        }
+        self.remove_dead(hash, key);
+        None
+    }
+
+    #[cold]
+    fn remove_dead<Q>(&self, hash: KeyHash, key: &Q)
+    where
+        K: Borrow<Q>,
+        Q: Eq + ?Sized,
+    {
+        let mut gone = Vec::new();
+        let mut shard = self.part(hash).write();
+        if let Some(slot) = shard.find(hash, |own| own.borrow() == key)
+            && shard.entry(slot).is_some_and(|entry| !self.is_alive(entry))
+        {
+            shard.remove(slot, Cause::Expired, &mut gone);
+        }
+        drop(shard);
+        self.tell(gone);
+    }
+
+    /// The value of a key, without counting as a use or a lookup.
+    pub fn peek<Q>(&self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+        V: Clone,
+    {
+        let hash = self.hash(key);
+        let shard = self.part(hash).read();
+        let entry = shard.entry(shard.find(hash, |own| own.borrow() == key)?)?;
+        let alive =
+            (entry.deadline == NEVER && self.inner.idle == NEVER) || entry.is_alive(self.now(), self.inner.idle);
+        alive.then(|| entry.value.clone())
+    }
+
+    /// Puts a value in, in place of the one that its key has. What is being computed for the key now is not kept.
+    ///
+    /// # Errors
+    /// If the value has no room even in an empty cache.
+    pub fn insert(&self, key: K, value: V) -> Result<(), Refused> {
+        self.insert_with(key, value, EntryOptions::default())
+    }
+
+    /// The same, with what there is to say about this entry.
+    ///
+    /// # Errors
+    /// If the value has no room even in an empty cache.
+    pub fn insert_with(&self, key: K, value: V, options: EntryOptions) -> Result<(), Refused> {
+        let hash = self.hash(&key);
+        self.part(hash).flights.outdate(|other, own| other == hash && *own == key);
+        let mut gone = Vec::new();
+        let kept = self.put(hash, key, value, options, &mut gone);
+        self.tell(gone);
+        kept
+    }
+
+    fn put(
+        &self,
+        hash: KeyHash,
+        key: K,
+        value: V,
+        options: EntryOptions,
+        gone: &mut Gone<K, V>,
+    ) -> Result<(), Refused> {
+        let weight = self.inner.weigher.as_ref().map_or(1, |weigher| weigher(&key, &value));
+        self.put_weighed(hash, key, value, options, weight, gone)
+    }
+
+    pub(super) fn put_weighed(
+        &self,
+        hash: KeyHash,
+        key: K,
+        value: V,
+        options: EntryOptions,
+        weight: u32,
+        gone: &mut Gone<K, V>,
+    ) -> Result<(), Refused> {
+        let part = self.part(hash);
+        let ttl = options.ttl.or(self.inner.ttl);
+        let now = self.now();
+        let entry = Entry {
+            deadline: deadline(now, ttl.map(|ttl| ttl.mul_f64(1.0 - self.inner.jitter * chance(hash, now)))),
+            used: AtomicU64::new(now),
+            hits: AtomicU32::new(0),
+            weight,
+            cost: options.cost.as_secs_f32(),
+            tags: (!options.tags.is_empty()).then(|| Box::new(Tags(options.tags))),
+            hash,
+            key,
+            value,
+        };
+        let mut shard = part.write();
+        if shard.has_room_for(weight) {
+            shard.insert(entry, now, gone);
+            return Ok(());
+        }
+        // What is out of date must not stay.
+        if let Some(slot) = shard.find(hash, |key| *key == entry.key) {
+            shard.remove(slot, Cause::Replaced, gone);
+        }
+        let Limits { entries, weight: max_bytes } = shard.limits();
+        drop(shard);
+        part.refused.fetch_add(1, Relaxed);
+        Err(if entries == 0 { Refused::NoEntries } else { Refused::TooHeavy { weight, max_bytes } })
+    }
+
+    /// Removes the entry of a key, and gives its value. What is being computed for the key now is not kept.
+    pub fn remove<Q>(&self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+        V: Clone,
+    {
+        let hash = self.hash(key);
+        let part = self.part(hash);
+        part.flights.outdate(|other, own| other == hash && own.borrow() == key);
+        let mut gone = Vec::new();
+        let mut shard = part.write();
+        let slot = shard.find(hash, |own| own.borrow() == key)?;
+        let value = shard.entry(slot).filter(|entry| self.is_alive(entry)).map(|entry| entry.value.clone());
+        let cause = if value.is_some() { Cause::Invalidated } else { Cause::Expired };
+        shard.remove(slot, cause, &mut gone);
+        drop(shard);
+        self.tell(gone);
+        value
+    }
+
+    /// All entries, as they are while this goes from shard to shard; those whose time is over are left out.
+    pub fn iter(&self) -> impl Iterator<Item = (K, V)>
+    where
+        K: Clone,
+        V: Clone,
+    {
+        let (now, idle) = (self.now(), self.inner.idle);
+        self.inner.parts.iter().flat_map(move |part| {
+            let shard = part.read();
+            let alive = shard.entries().filter(|entry| entry.is_alive(now, idle));
+            alive.map(|entry| (entry.key.clone(), entry.value.clone())).collect::<Vec<_>>()
+        })
+    }
+}
+
+/// How many shards a cache of so many entries has.
+fn shards_for(entries: usize) -> usize {
+    let cores = available_parallelism().map_or(1, NonZero::get);
+    let most = (4 * cores).min(entries / SHARD_ENTRIES).clamp(1, MOST_SHARDS);
+    // Down to a power of two.
+    1 << most.ilog2()
+}
+
+/// A number from 0 to 1 that differs from entry to entry.
+fn chance(hash: KeyHash, now: u64) -> f64 {
+    let mixed = (hash.get() ^ now).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 11) as f64 / (1u64 << 53) as f64
+}

@@ -1,0 +1,82 @@
+//! What time it is, for entries that expire.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+/// A clock. It need not be right, only move on: where it goes backwards, entries live longer.
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
+    /// The time since some moment in the past, always the same one.
+    fn now(&self) -> Duration;
+}
+
+/// The system's monotonic clock as the kernel last noted it, which on Linux is up to 10 ms ago: cheap enough for every
+/// hit.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Duration {
+        use rustix::time::{ClockId, clock_gettime};
+        #[cfg(target_os = "linux")]
+        let id = ClockId::MonotonicCoarse;
+        #[cfg(not(target_os = "linux"))]
+        let id = ClockId::Monotonic;
+        Duration::try_from(clock_gettime(id)).unwrap_or_default()
+    }
+}
+
+/// A clock that stands still until somebody moves it: for tests.
+///
+/// ```
+/// use everfresh::memory::{Cache, ManualClock};
+/// use std::{sync::Arc, time::Duration};
+///
+/// let clock = Arc::new(ManualClock::default());
+/// let cache = Cache::builder().ttl(Duration::from_secs(60)).clock(clock.clone()).build();
+/// cache.insert("rate", 4)?;
+/// clock.advance(Duration::from_secs(59));
+/// assert_eq!(cache.get("rate"), Some(4));
+/// clock.advance(Duration::from_secs(1));
+/// assert_eq!(cache.get("rate"), None);
+/// # Ok::<_, everfresh::memory::Refused>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct ManualClock {
+    nanoseconds: AtomicU64,
+}
+
+impl ManualClock {
+    /// Moves the clock on.
+    pub fn advance(&self, by: Duration) {
+        self.set(self.now().saturating_add(by));
+    }
+
+    /// Sets the clock, backwards too.
+    pub fn set(&self, now: Duration) {
+        self.nanoseconds.store(nanoseconds(now), Relaxed);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Duration {
+        Duration::from_nanos(self.nanoseconds.load(Relaxed))
+    }
+}
+
+pub(super) fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_clock_does_not_go_backwards() {
+        let first = SystemClock.now();
+        assert!((0..1000).all(|_| SystemClock.now() >= first));
+    }
+}

@@ -1,0 +1,323 @@
+//! Single flight: of those who ask for a key that is not there, one computes and the others wait.
+//!
+//! A flight is in the map from its first caller until it has its value, or nobody is left. One caller leads it at a time;
+//! when a leader fails, panics or is cancelled, the first waiter that wakes leads on. Threads and tasks wait in one queue.
+//! Locks are taken in the order map, flight, and neither is held while anybody computes.
+//!
+//! A caller that leads a flight and asks for its key again, deeper in the same computation, would wait for itself. Each
+//! thread knows the flights that are being led on it at this moment, a task's only while the task is polled; so a second
+//! task on the same thread is another caller. What would block the very thread that a leading task needs does not wait
+//! either.
+
+use super::entry::KeyHash;
+use hashbrown::HashTable;
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    thread::{self, Thread},
+};
+
+thread_local! {
+    /// The flights that are led on this thread at this moment, by their addresses.
+    static LED: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    /// Its address tells threads apart.
+    static HERE: u8 = const { 0 };
+}
+
+/// This thread, never zero.
+fn here() -> usize {
+    HERE.with(|here| std::ptr::from_ref(here).addr())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The flights of a shard.
+pub(super) struct Flights<K, V> {
+    map: Mutex<HashTable<Arc<Flight<K, V>>>>,
+    /// As many as there are in the map.
+    len: AtomicUsize,
+}
+
+impl<K, V> Default for Flights<K, V> {
+    fn default() -> Self {
+        Self { map: Mutex::default(), len: AtomicUsize::new(0) }
+    }
+}
+
+pub(super) struct Flight<K, V> {
+    key: K,
+    hash: KeyHash,
+    state: Mutex<State<V>>,
+    /// The thread that last polled the task that leads; 0 if a thread leads.
+    polled_on: AtomicUsize,
+}
+
+struct State<V> {
+    led: bool,
+    /// What is computed may be out of date: somebody said so meanwhile.
+    outdated: bool,
+    value: Option<V>,
+    waiters: VecDeque<Arc<Waiter>>,
+}
+
+enum Waiter {
+    Thread(Thread),
+    Task(Mutex<Waker>),
+}
+
+impl Waiter {
+    fn wake(&self) {
+        match self {
+            Self::Thread(thread) => thread.unpark(),
+            Self::Task(waker) => lock(waker).wake_by_ref(),
+        }
+    }
+}
+
+/// How a caller stands to the flight of its key.
+pub(super) enum Joined<'a, K, V> {
+    /// It computes.
+    Lead(Lead<'a, K, V>),
+    /// Another caller computes.
+    Wait(Wait<'a, K, V>),
+    /// It leads already, further up.
+    Again,
+}
+
+impl<K: Eq, V: Clone> Flights<K, V> {
+    /// Joins the flight of a key, or begins one; `None` if `look` finds, while no flight can begin or end, that there is a
+    /// value by now.
+    pub(super) fn join<T>(
+        &self,
+        hash: KeyHash,
+        is_key: impl Fn(&K) -> bool,
+        own: impl FnOnce() -> K,
+        look: impl FnOnce() -> Option<T>,
+    ) -> Result<Joined<'_, K, V>, T> {
+        let mut map = lock(&self.map);
+        if let Some(flight) = map.find(hash.get(), |flight| flight.hash == hash && is_key(&flight.key)) {
+            let flight = Arc::clone(flight);
+            drop(map);
+            if LED.with_borrow(|led| led.contains(&address(&flight))) {
+                return Ok(Joined::Again);
+            }
+            return Ok(Joined::Wait(Wait { flights: self, flight, queued: None }));
+        }
+        if let Some(found) = look() {
+            return Err(found);
+        }
+        let state = State { led: true, outdated: false, value: None, waiters: VecDeque::new() };
+        let flight = Flight { key: own(), hash, state: Mutex::new(state), polled_on: AtomicUsize::new(0) };
+        let flight = Arc::new(flight);
+        map.insert_unique(hash.get(), Arc::clone(&flight), |flight| flight.hash.get());
+        self.len.store(map.len(), Ordering::SeqCst);
+        Ok(Joined::Lead(Lead { flights: self, flight, landed: false }))
+    }
+}
+
+impl<K, V> Flights<K, V> {
+    /// What is being computed now for keys for which `which` holds is not to be kept, and nobody joins it any more.
+    pub(super) fn outdate(&self, which: impl Fn(KeyHash, &K) -> bool) {
+        if self.len.load(Ordering::SeqCst) == 0 {
+            return;
+        }
+        let mut map = lock(&self.map);
+        map.retain(|flight| {
+            let outdated = which(flight.hash, &flight.key);
+            if outdated {
+                lock(&flight.state).outdated = true;
+            }
+            !outdated
+        });
+        self.len.store(map.len(), Ordering::SeqCst);
+    }
+
+    /// Somebody leaves; if nobody leads now, all who wait are woken, and the first to look leads. All, since one of them
+    /// may keep the others' thread from going on.
+    fn leave(&self, flight: &Arc<Flight<K, V>>, leave: impl FnOnce(&mut State<V>)) {
+        let mut map = lock(&self.map);
+        let mut state = lock(&flight.state);
+        leave(&mut state);
+        if state.led || state.value.is_some() {
+            return;
+        }
+        let waiters: Vec<_> = state.waiters.iter().cloned().collect();
+        drop(state);
+        if waiters.is_empty() {
+            self.remove(&mut map, flight);
+        }
+        drop(map);
+        waiters.iter().for_each(|waiter| waiter.wake());
+    }
+
+    fn remove(&self, map: &mut HashTable<Arc<Flight<K, V>>>, flight: &Arc<Flight<K, V>>) {
+        if let Ok(found) = map.find_entry(flight.hash.get(), |other| Arc::ptr_eq(other, flight)) {
+            found.remove();
+        }
+        self.len.store(map.len(), Ordering::SeqCst);
+    }
+}
+
+fn address<T>(flight: &Arc<T>) -> usize {
+    Arc::as_ptr(flight).addr()
+}
+
+/// The right to compute. Dropped before it has landed, it goes to one of those who wait.
+pub(super) struct Lead<'a, K, V> {
+    flights: &'a Flights<K, V>,
+    flight: Arc<Flight<K, V>>,
+    landed: bool,
+}
+
+impl<K, V> Lead<'_, K, V> {
+    /// Computes on this thread.
+    pub(super) fn run<T>(&self, compute: impl FnOnce() -> T) -> T {
+        self.flight.polled_on.store(0, Ordering::Relaxed);
+        let _led = Led::new(&self.flight);
+        compute()
+    }
+
+    /// Computes as part of a task.
+    pub(super) async fn run_async<T>(&self, compute: impl Future<Output = T>) -> T {
+        let mut compute = std::pin::pin!(compute);
+        std::future::poll_fn(|context| {
+            self.flight.polled_on.store(here(), Ordering::Relaxed);
+            let _led = Led::new(&self.flight);
+            compute.as_mut().poll(context)
+        })
+        .await
+    }
+
+    pub(super) fn key(&self) -> &K {
+        &self.flight.key
+    }
+
+    /// Hands the value to all who wait. `keep` stores it, unless it is out of date by now; it runs before the flight ends,
+    /// so that whoever comes next finds either.
+    pub(super) fn land(mut self, value: impl FnOnce() -> V, keep: impl FnOnce()) {
+        let mut map = lock(&self.flights.map);
+        let outdated = lock(&self.flight.state).outdated;
+        if !outdated {
+            keep();
+            self.flights.remove(&mut map, &self.flight);
+        }
+        drop(map);
+        // Nobody joins any more.
+        if Arc::strong_count(&self.flight) > 1 {
+            let value = value();
+            lock(&self.flight.state).value = Some(value);
+        }
+        self.landed = true;
+        let waiters = std::mem::take(&mut lock(&self.flight.state).waiters);
+        waiters.iter().for_each(|waiter| waiter.wake());
+    }
+}
+
+impl<K, V> Drop for Lead<'_, K, V> {
+    fn drop(&mut self) {
+        if self.landed {
+            return;
+        }
+        self.flights.leave(&self.flight, |state| state.led = false);
+    }
+}
+
+/// Marks a flight as led on this thread.
+struct Led;
+
+impl Led {
+    fn new<K, V>(flight: &Arc<Flight<K, V>>) -> Self {
+        LED.with_borrow_mut(|led| led.push(address(flight)));
+        Self
+    }
+}
+
+impl Drop for Led {
+    fn drop(&mut self) {
+        LED.with_borrow_mut(|led| led.pop());
+    }
+}
+
+/// A place among those who wait.
+pub(super) struct Wait<'a, K, V> {
+    flights: &'a Flights<K, V>,
+    flight: Arc<Flight<K, V>>,
+    queued: Option<Arc<Waiter>>,
+}
+
+/// How waiting ended.
+pub(super) enum Waited<'a, K, V> {
+    Value(V),
+    /// The leader gave up, so this caller computes.
+    Lead(Lead<'a, K, V>),
+    /// Waiting here would keep the leader from going on.
+    Blocked,
+}
+
+impl<'a, K, V: Clone> Wait<'a, K, V> {
+    /// Blocks the thread until there is a value or the lead.
+    pub(super) fn wait(mut self) -> Waited<'a, K, V> {
+        loop {
+            if let Some(waited) = self.look(|| Waiter::Thread(thread::current())) {
+                return waited;
+            }
+            if self.flight.polled_on.load(Ordering::Relaxed) == here() {
+                return Waited::Blocked;
+            }
+            thread::park();
+        }
+    }
+
+    /// Looks whether there is a value or the lead; if not, makes sure that the waiter is woken then.
+    fn look(&mut self, waiter: impl FnOnce() -> Waiter) -> Option<Waited<'a, K, V>> {
+        let mut state = lock(&self.flight.state);
+        if let Some(value) = &state.value {
+            let value = value.clone();
+            return Some(Waited::Value(value));
+        }
+        if !state.led {
+            state.led = true;
+            if let Some(queued) = self.queued.take() {
+                state.waiters.retain(|other| !Arc::ptr_eq(other, &queued));
+            }
+            drop(state);
+            return Some(Waited::Lead(Lead { flights: self.flights, flight: Arc::clone(&self.flight), landed: false }));
+        }
+        if self.queued.is_none() {
+            let waiter = Arc::new(waiter());
+            state.waiters.push_back(Arc::clone(&waiter));
+            self.queued = Some(waiter);
+        }
+        None
+    }
+}
+
+impl<'a, K, V: Clone> Future for Wait<'a, K, V> {
+    type Output = Waited<'a, K, V>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(Waiter::Task(waker)) = self.queued.as_deref() {
+            lock(waker).clone_from(context.waker());
+        }
+        match self.look(|| Waiter::Task(Mutex::new(context.waker().clone()))) {
+            Some(waited) => Poll::Ready(waited),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<K, V> Drop for Wait<'_, K, V> {
+    fn drop(&mut self) {
+        let Some(queued) = self.queued.take() else { return };
+        self.flights.leave(&self.flight, |state| state.waiters.retain(|other| !Arc::ptr_eq(other, &queued)));
+    }
+}

@@ -1,0 +1,33 @@
+//! The memory tier: values of one process, bounded, each computed once.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | `cache`, `builder` | [`Cache`]: shards, each under a lock of its own |
+//! | `shard`, `entry` | the table, the slots and the limits of one shard |
+//! | `policy` | which entry goes when there is no room |
+//! | `lookup`, `compute`, `flight` | single flight: one computes, the others wait |
+//! | `clock`, `stats` | what time it is, what the cache did |
+//!
+//! Locks, in the order in which they are taken: the flights of a shard, one flight, the shard. Loaders, weighers, listeners
+//! and destructors run without any.
+
+mod builder;
+mod cache;
+mod clock;
+mod compute;
+mod entry;
+mod flight;
+mod lookup;
+mod policy;
+mod shard;
+mod stats;
+#[cfg(test)]
+mod tests;
+
+pub use builder::{CacheBuilder, Cause};
+pub use cache::{Cache, DEFAULT_ENTRIES, Refused};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use entry::EntryOptions;
+pub use lookup::Lookup;
+pub use policy::Policy;
+pub use stats::Stats;

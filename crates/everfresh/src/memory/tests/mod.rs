@@ -1,0 +1,15 @@
+//! What holds for the memory tier as a whole.
+
+mod bounds;
+mod expiry;
+mod flights;
+mod model;
+mod removal;
+
+use super::{Cache, Policy};
+
+const POLICIES: [Policy; 4] = [Policy::S3Fifo, Policy::Lru, Policy::Lfu, Policy::Fifo];
+
+fn with_policy(policy: Policy, max_entries: usize) -> Cache<u32, u32> {
+    Cache::builder().policy(policy).max_entries(max_entries).build()
+}
