@@ -28,6 +28,7 @@ pub enum Cause {
 }
 
 pub(super) type Weigher<K, V> = Arc<dyn Fn(&K, &V) -> u32 + Send + Sync>;
+pub(super) type TtlBy<K, V> = Arc<dyn Fn(&K, &V) -> Option<Duration> + Send + Sync>;
 pub(super) type Listener<K, V> = Arc<dyn Fn(K, V, Cause) + Send + Sync>;
 
 /// Settings of a [`Cache`]; made by [`Cache::builder`].
@@ -37,6 +38,7 @@ pub struct CacheBuilder<K, V, S = DefaultHashBuilder> {
     pub(super) weigher: Option<Weigher<K, V>>,
     pub(super) listener: Option<Listener<K, V>>,
     pub(super) ttl: Option<Duration>,
+    pub(super) ttl_by: Option<TtlBy<K, V>>,
     pub(super) idle: Option<Duration>,
     pub(super) jitter: f64,
     pub(super) policy: Policy,
@@ -64,6 +66,7 @@ impl<K, V> Default for CacheBuilder<K, V> {
             weigher: None,
             listener: None,
             ttl: None,
+            ttl_by: None,
             idle: None,
             jitter: 0.0,
             policy: Policy::default(),
@@ -109,6 +112,13 @@ impl<K, V, S> CacheBuilder<K, V, S> {
         self
     }
 
+    /// How long an entry lives at most, by what it is; `None` stands for the cache's own `ttl`.
+    #[must_use]
+    pub fn ttl_by(mut self, ttl: impl Fn(&K, &V) -> Option<Duration> + Send + Sync + 'static) -> Self {
+        self.ttl_by = Some(Arc::new(ttl));
+        self
+    }
+
     /// How long an entry may go unused.
     #[must_use]
     pub fn idle(mut self, idle: Duration) -> Self {
@@ -149,8 +159,9 @@ impl<K, V, S> CacheBuilder<K, V, S> {
     /// Another hasher than the default, which is quick and seeded at random.
     #[must_use]
     pub fn hasher<T>(self, hasher: T) -> CacheBuilder<K, V, T> {
-        let Self { max_entries, max_bytes, weigher, listener, ttl, idle, jitter, policy, clock, hasher: _ } = self;
-        CacheBuilder { max_entries, max_bytes, weigher, listener, ttl, idle, jitter, policy, clock, hasher }
+        let Self { max_entries, max_bytes, weigher, listener, ttl, ttl_by, idle, jitter, policy, clock, hasher: _ } =
+            self;
+        CacheBuilder { max_entries, max_bytes, weigher, listener, ttl, ttl_by, idle, jitter, policy, clock, hasher }
     }
 
     /// The cache.

@@ -1,10 +1,11 @@
 //! The cache itself: shards, each under a lock of its own, and the flights of each.
 
 use super::{
-    builder::{CacheBuilder, Cause, Listener, Weigher},
+    builder::{CacheBuilder, Cause, Listener, TtlBy, Weigher},
     clock::{Clock, nanoseconds},
     entry::{Entry, EntryOptions, KeyHash, NEVER, Tags, deadline},
     flight::Flights,
+    key::KeyRef,
     shard::{Gone, Limits, Shard},
     stats::Stats,
 };
@@ -74,10 +75,11 @@ pub(super) struct Inner<K, V, S> {
     /// Whether every hit goes through the order.
     exact: bool,
     ttl: Option<Duration>,
+    ttl_by: Option<TtlBy<K, V>>,
     /// In nanoseconds.
     idle: u64,
     jitter: f64,
-    pub(super) weigher: Option<Weigher<K, V>>,
+    weigher: Option<Weigher<K, V>>,
     listener: Option<Listener<K, V>>,
     clock: Arc<dyn Clock>,
 }
@@ -241,8 +243,19 @@ impl<K: Eq, V, S> Cache<K, V, S> {
 
 impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
     pub(super) fn from_builder(builder: CacheBuilder<K, V, S>) -> Self {
-        let CacheBuilder { max_entries, max_bytes, weigher, listener, ttl, idle, jitter, policy, clock, hasher } =
-            builder;
+        let CacheBuilder {
+            max_entries,
+            max_bytes,
+            weigher,
+            listener,
+            ttl,
+            ttl_by,
+            idle,
+            jitter,
+            policy,
+            clock,
+            hasher,
+        } = builder;
         let entries = max_entries.unwrap_or(if max_bytes.is_some() { u32::MAX as usize - 1 } else { DEFAULT_ENTRIES });
         let idle = idle.map_or(NEVER, nanoseconds);
         // An exact order and a bound on weights are over all entries.
@@ -262,7 +275,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         };
         let parts = (0..shards).map(part).collect();
         let exact = policy.is_exact();
-        Self { inner: Arc::new(Inner { parts, hasher, exact, ttl, idle, jitter, weigher, listener, clock }) }
+        Self { inner: Arc::new(Inner { parts, hasher, exact, ttl, ttl_by, idle, jitter, weigher, listener, clock }) }
     }
 
     #[inline]
@@ -285,24 +298,32 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         V: Clone,
     {
         let hash = self.hash(key);
-        let found = self.find(hash, key);
+        let found = self.find(hash, |own| own.borrow() == key);
         if found.is_none() {
             self.part(hash).misses.fetch_add(1, Relaxed);
         }
         found
     }
 
+    /// The value of a key, of which a miss does not count: for callers who go on with [`lookup`](Self::lookup).
     #[inline]
-    pub(super) fn find<Q>(&self, hash: KeyHash, key: &Q) -> Option<V>
+    pub fn hit<Q>(&self, key: &Q) -> Option<V>
     where
-        K: Borrow<Q>,
-        Q: Eq + ?Sized,
+        Q: KeyRef<K> + ?Sized,
+        V: Clone,
+    {
+        self.find(self.hash(key), |own| key.is(own))
+    }
+
+    #[inline]
+    pub(super) fn find(&self, hash: KeyHash, is_key: impl Fn(&K) -> bool) -> Option<V>
+    where
         V: Clone,
     {
         let part = self.part(hash);
         if self.inner.exact {
             let mut shard = part.write();
-            let slot = shard.find(hash, |own| own.borrow() == key)?;
+            let slot = shard.find(hash, &is_key)?;
             let found = shard.entry(slot).filter(|entry| self.is_alive(entry)).map(|entry| {
                 entry.count_hit();
                 entry.value.clone()
@@ -313,25 +334,21 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
             }
         } else {
             let shard = part.read();
-            let entry = shard.entry(shard.find(hash, |own| own.borrow() == key)?)?;
+            let entry = shard.entry(shard.find(hash, &is_key)?)?;
             if self.is_alive(entry) {
                 entry.count_hit();
                 return Some(entry.value.clone());
             }
         }
-        self.remove_dead(hash, key);
+        self.remove_dead(hash, is_key);
         None
     }
 
     #[cold]
-    fn remove_dead<Q>(&self, hash: KeyHash, key: &Q)
-    where
-        K: Borrow<Q>,
-        Q: Eq + ?Sized,
-    {
+    fn remove_dead(&self, hash: KeyHash, is_key: impl Fn(&K) -> bool) {
         let mut gone = Vec::new();
         let mut shard = self.part(hash).write();
-        if let Some(slot) = shard.find(hash, |own| own.borrow() == key)
+        if let Some(slot) = shard.find(hash, is_key)
             && shard.entry(slot).is_some_and(|entry| !self.is_alive(entry))
         {
             shard.remove(slot, Cause::Expired, &mut gone);
@@ -347,9 +364,15 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         Q: Eq + Hash + ?Sized,
         V: Clone,
     {
-        let hash = self.hash(key);
+        self.look(self.hash(key), |own| own.borrow() == key)
+    }
+
+    pub(super) fn look(&self, hash: KeyHash, is_key: impl Fn(&K) -> bool) -> Option<V>
+    where
+        V: Clone,
+    {
         let shard = self.part(hash).read();
-        let entry = shard.entry(shard.find(hash, |own| own.borrow() == key)?)?;
+        let entry = shard.entry(shard.find(hash, is_key)?)?;
         let alive =
             (entry.deadline == NEVER && self.inner.idle == NEVER) || entry.is_alive(self.now(), self.inner.idle);
         alive.then(|| entry.value.clone())
@@ -367,28 +390,23 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
     ///
     /// # Errors
     /// If the value has no room even in an empty cache.
-    pub fn insert_with(&self, key: K, value: V, options: EntryOptions) -> Result<(), Refused> {
+    pub fn insert_with(&self, key: K, value: V, mut options: EntryOptions) -> Result<(), Refused> {
+        let weight = self.judge(&key, &value, &mut options);
         let hash = self.hash(&key);
         self.part(hash).flights.outdate(|other, own| other == hash && *own == key);
         let mut gone = Vec::new();
-        let kept = self.put(hash, key, value, options, &mut gone);
+        let kept = self.put(hash, key, value, options, weight, &mut gone);
         self.tell(gone);
         kept
     }
 
-    fn put(
-        &self,
-        hash: KeyHash,
-        key: K,
-        value: V,
-        options: EntryOptions,
-        gone: &mut Gone<K, V>,
-    ) -> Result<(), Refused> {
-        let weight = self.inner.weigher.as_ref().map_or(1, |weigher| weigher(&key, &value));
-        self.put_weighed(hash, key, value, options, weight, gone)
+    /// What a value weighs and how long it lives: what the user's functions say, with no lock held.
+    pub(super) fn judge(&self, key: &K, value: &V, options: &mut EntryOptions) -> u32 {
+        options.ttl = options.ttl.or_else(|| self.inner.ttl_by.as_ref()?(key, value)).or(self.inner.ttl);
+        self.inner.weigher.as_ref().map_or(1, |weigher| weigher(key, value))
     }
 
-    pub(super) fn put_weighed(
+    pub(super) fn put(
         &self,
         hash: KeyHash,
         key: K,
@@ -398,10 +416,9 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         gone: &mut Gone<K, V>,
     ) -> Result<(), Refused> {
         let part = self.part(hash);
-        let ttl = options.ttl.or(self.inner.ttl);
         let now = self.now();
         let entry = Entry {
-            deadline: deadline(now, ttl.map(|ttl| ttl.mul_f64(1.0 - self.inner.jitter * chance(hash, now)))),
+            deadline: deadline(now, options.ttl.map(|ttl| ttl.mul_f64(1.0 - self.inner.jitter * chance(hash, now)))),
             used: AtomicU64::new(now),
             hits: AtomicU32::new(0),
             weight,

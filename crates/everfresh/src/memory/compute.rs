@@ -5,10 +5,10 @@ use super::{
     clock::nanoseconds,
     entry::EntryOptions,
     flight::{Joined, Lead},
+    key::KeyRef,
     lookup::Lookup,
 };
 use std::{
-    borrow::Borrow,
     future::Future,
     hash::{BuildHasher, Hash},
     sync::atomic::Ordering::Relaxed,
@@ -19,8 +19,8 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
     /// The value of a key, or what `compute` makes of it, which is kept. See [`lookup`](Self::lookup).
     pub fn get_or_compute<Q>(&self, key: &Q, compute: impl FnOnce() -> V) -> V
     where
-        K: Borrow<Q> + Clone,
-        Q: Eq + Hash + ToOwned<Owned = K> + ?Sized,
+        K: Clone,
+        Q: KeyRef<K> + ?Sized,
     {
         self.lookup(key).or_compute(compute)
     }
@@ -31,8 +31,8 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
     /// Those of `compute`.
     pub fn try_get_or_compute<Q, E>(&self, key: &Q, compute: impl FnOnce() -> Result<V, E>) -> Result<V, E>
     where
-        K: Borrow<Q> + Clone,
-        Q: Eq + Hash + ToOwned<Owned = K> + ?Sized,
+        K: Clone,
+        Q: KeyRef<K> + ?Sized,
     {
         self.lookup(key).or_try_compute(compute)
     }
@@ -40,8 +40,8 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
     /// The same for a future, which is polled only if there is no value.
     pub async fn get_or_compute_async<Q>(&self, key: &Q, compute: impl Future<Output = V>) -> V
     where
-        K: Borrow<Q> + Clone,
-        Q: Eq + Hash + ToOwned<Owned = K> + ?Sized,
+        K: Clone,
+        Q: KeyRef<K> + ?Sized,
     {
         self.lookup(key).or_compute_async(compute).await
     }
@@ -56,8 +56,8 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
         compute: impl Future<Output = Result<V, E>>,
     ) -> Result<V, E>
     where
-        K: Borrow<Q> + Clone,
-        Q: Eq + Hash + ToOwned<Owned = K> + ?Sized,
+        K: Clone,
+        Q: KeyRef<K> + ?Sized,
     {
         self.lookup(key).or_try_compute_async(compute).await
     }
@@ -65,8 +65,7 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
     /// A lookup of a key, to which a ttl or tags can be added for what it may compute.
     pub fn lookup<'a, Q>(&'a self, key: &'a Q) -> Lookup<'a, K, V, S, Q>
     where
-        K: Borrow<Q>,
-        Q: Eq + Hash + ToOwned<Owned = K> + ?Sized,
+        Q: KeyRef<K> + ?Sized,
     {
         Lookup::new(self, key)
     }
@@ -74,16 +73,16 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
     /// The value of a key, or how to get it.
     pub(super) fn find_or_join<Q>(&self, key: &Q) -> Result<Joined<'_, K, V>, V>
     where
-        K: Borrow<Q>,
-        Q: Eq + Hash + ToOwned<Owned = K> + ?Sized,
+        Q: KeyRef<K> + ?Sized,
     {
         let hash = self.hash(key);
-        if let Some(value) = self.find(hash, key) {
+        let is_key = |own: &K| key.is(own);
+        if let Some(value) = self.find(hash, is_key) {
             return Err(value);
         }
         let part = self.part(hash);
         part.misses.fetch_add(1, Relaxed);
-        part.flights.join(hash, |own| own.borrow() == key, || key.to_owned(), || self.peek(key))
+        part.flights.join(hash, is_key, || key.to_key(), || self.look(hash, is_key))
     }
 
     /// Keeps what a leader computed, since `started`, and hands it to all who wait.
@@ -95,14 +94,14 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
         options.cost = took;
         let key = lead.key().clone();
         let hash = self.hash(&key);
-        let weight = self.inner.weigher.as_ref().map_or(1, |weigher| weigher(&key, &value));
+        let weight = self.judge(&key, &value, &mut options);
         let mut gone = Vec::new();
         let kept = value.clone();
         lead.land(
             || value.clone(),
             || {
                 // A value that is too heavy is counted, and given to the caller all the same.
-                let _ = self.put_weighed(hash, key, kept, options, weight, &mut gone);
+                let _ = self.put(hash, key, kept, options, weight, &mut gone);
             },
         );
         let part = self.part(hash);

@@ -4,10 +4,10 @@ use super::{
     Cache,
     entry::EntryOptions,
     flight::{Joined, Waited},
+    key::KeyRef,
 };
 use hashbrown::DefaultHashBuilder;
 use std::{
-    borrow::Borrow,
     convert::Infallible,
     fmt,
     future::Future,
@@ -65,10 +65,10 @@ impl<'a, K, V, S, Q: ?Sized> Lookup<'a, K, V, S, Q> {
 
 impl<K, V, S, Q> Lookup<'_, K, V, S, Q>
 where
-    K: Borrow<Q> + Clone + Eq + Hash,
+    K: Clone + Eq + Hash,
     V: Clone,
     S: BuildHasher,
-    Q: Eq + Hash + ToOwned<Owned = K> + ?Sized,
+    Q: KeyRef<K> + ?Sized,
 {
     /// The value, or what `compute` gives. Blocks the thread while another caller computes it.
     pub fn or_compute(self, compute: impl FnOnce() -> V) -> V {

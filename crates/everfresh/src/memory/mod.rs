@@ -6,6 +6,7 @@
 //! | `shard`, `entry` | the table, the slots and the limits of one shard |
 //! | `policy` | which entry goes when there is no room |
 //! | `lookup`, `compute`, `flight` | single flight: one computes, the others wait |
+//! | `key` | what a key can be looked up by |
 //! | `clock`, `stats` | what time it is, what the cache did |
 //!
 //! Locks, in the order in which they are taken: the flights of a shard, one flight, the shard. Loaders, weighers, listeners
@@ -17,6 +18,7 @@ mod clock;
 mod compute;
 mod entry;
 mod flight;
+mod key;
 mod lookup;
 mod policy;
 mod shard;
@@ -28,6 +30,7 @@ pub use builder::{CacheBuilder, Cause};
 pub use cache::{Cache, DEFAULT_ENTRIES, Refused};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use entry::EntryOptions;
+pub use key::KeyRef;
 pub use lookup::Lookup;
 pub use policy::Policy;
 pub use stats::Stats;

@@ -1,0 +1,265 @@
+//! `#[cached]` and `#[precomputed]` as a user writes them.
+#![cfg(feature = "macros")]
+#![allow(clippy::unwrap_used, clippy::panic)]
+#![deny(missing_docs, unused, unreachable_pub)]
+
+use everfresh::{cached, precomputed};
+use std::{
+    cell::Cell,
+    future::Future,
+    path::Path,
+    pin::pin,
+    sync::atomic::{AtomicU32, Ordering},
+    task::{Context, Poll, Waker},
+};
+
+/// Calls that reached the function itself, on this thread.
+macro_rules! counted {
+    ($name:ident) => {
+        thread_local! { static $name: Cell<u32> = const { Cell::new(0) }; }
+    };
+}
+
+fn count(calls: &'static std::thread::LocalKey<Cell<u32>>) {
+    calls.set(calls.get() + 1);
+}
+
+fn ready<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("the future is not ready"),
+    }
+}
+
+#[test]
+fn recursion_computes_each_value_once() {
+    counted!(CALLS);
+    #[cached]
+    fn fib(n: u64) -> u64 {
+        count(&CALLS);
+        if n < 2 { n } else { fib(n - 1) + fib(n - 2) }
+    }
+    assert_eq!((fib(90), CALLS.get()), (2_880_067_194_370_816_120, 91));
+    let info = fib::cache_info();
+    assert_eq!((info.loads, info.misses, info.entries), (91, 91, 91));
+}
+
+#[test]
+fn references_are_looked_up_as_they_are_and_kept_as_what_they_own() {
+    counted!(CALLS);
+    #[cached]
+    fn describe(name: &str, numbers: &[u32], path: &Path, flag: bool, part: impl AsRef<str>, weight: f64) -> String {
+        count(&CALLS);
+        format!("{name} {numbers:?} {} {flag} {} {weight}", path.display(), part.as_ref())
+    }
+    let call = |name: &str, number, weight| describe(name, &[number], Path::new("/p"), true, "x", weight);
+    assert_eq!(call("a", 1, 0.5), "a [1] /p true x 0.5");
+    assert_eq!(describe("a", &[1], Path::new("/p"), true, String::from("x"), 0.5), call("a", 1, 0.5));
+    assert_eq!(CALLS.get(), 1);
+    assert_eq!((call("b", 1, 0.5), call("a", 2, 0.5), call("a", 1, 0.0), call("a", 1, -0.0)).3, "a [1] /p true x -0");
+    assert_eq!(CALLS.get(), 5);
+    assert_eq!([call("a", 1, f64::NAN), call("a", 1, f64::NAN)], ["a [1] /p true x NaN"; 2]);
+    assert_eq!(CALLS.get(), 6);
+    assert!(describe::invalidate("a", &[1], Path::new("/p"), true, "x", 0.5));
+    assert!(!describe::invalidate("a", &[1], Path::new("/p"), true, "x", 0.5));
+}
+
+#[test]
+fn errors_and_none_are_not_kept_unless_asked_for() {
+    counted!(CALLS);
+    #[cached]
+    fn parse(text: &str) -> Result<u32, std::num::ParseIntError> {
+        count(&CALLS);
+        let number: u32 = text.parse()?;
+        Ok(number)
+    }
+    assert!(parse("x").is_err() && parse("x").is_err());
+    assert_eq!((parse("7").unwrap(), parse("7").unwrap(), CALLS.get()), (7, 7, 3));
+
+    counted!(FINDS);
+    #[cached]
+    fn find(text: &str, letter: char) -> Option<usize> {
+        count(&FINDS);
+        if text.is_empty() {
+            return None;
+        }
+        text.find(letter)
+    }
+    assert_eq!([find("abc", 'z'), find("abc", 'z'), find("", 'a')], [None; 3]);
+    assert_eq!((find("abc", 'c'), find("abc", 'c'), FINDS.get()), (Some(2), Some(2), 4));
+
+    counted!(KEPT);
+    #[cached(cache_err)]
+    fn kept(text: &str) -> Result<u32, String> {
+        count(&KEPT);
+        text.parse().map_err(|_| format!("`{text}` is no number"))
+    }
+    assert_eq!((kept("x"), kept("x"), KEPT.get()), (Err("`x` is no number".into()), Err("`x` is no number".into()), 1));
+
+    counted!(SHORT);
+    #[cached(cache_none = "0s")]
+    fn short(key: u32) -> Option<u32> {
+        count(&SHORT);
+        (key > 5).then_some(key)
+    }
+    assert_eq!((short(1), short(1), short(6), short(6), SHORT.get()), (None, None, Some(6), Some(6), 3));
+}
+
+#[test]
+fn an_async_function_is_polled_only_if_there_is_no_value() {
+    counted!(CALLS);
+    struct Client;
+    #[cached(ignore = [client], tags = ["rates"], ttl = "5m", max_entries = 10_000)]
+    async fn rate(client: &Client, currency: &str) -> Result<f64, String> {
+        let _: &Client = client;
+        count(&CALLS);
+        std::future::ready(()).await;
+        if currency == "EUR" { Ok(1.08) } else { Err(format!("no {currency}")) }
+    }
+    fn sent<T: Send>(future: T) -> T {
+        future
+    }
+    let client = Client;
+    assert_eq!([ready(rate(&client, "EUR")), ready(sent(rate(&Client, "EUR")))], [Ok(1.08), Ok(1.08)]);
+    assert_eq!(CALLS.get(), 1);
+    assert_eq!(ready(rate(&client, "XXX")), Err("no XXX".to_owned()));
+    assert_eq!(ready(rate::refresh(&client, "EUR")), Ok(1.08));
+    assert_eq!(CALLS.get(), 3);
+    assert!(rate::invalidate("EUR"));
+    ready(rate(&client, "EUR")).unwrap();
+    assert_eq!((rate::invalidate_tag("rates"), rate::cache_info().entries), (1, 0));
+
+    #[cached]
+    async fn maybe(key: u32) -> Option<u32> {
+        Some(key)
+    }
+    assert_eq!([ready(maybe(1)), ready(maybe(1))], [Some(1); 2]);
+    assert_eq!(maybe::cache_info().hits, 1);
+}
+
+#[test]
+fn the_key_may_be_said() {
+    counted!(CALLS);
+    #[derive(Debug)]
+    struct User<'a> {
+        id: u64,
+        name: &'a str,
+    }
+    #[cached(key = (user.id, day) as (u64, u32))]
+    fn visits(user: &User<'_>, day: u32) -> usize {
+        count(&CALLS);
+        user.name.len() + day as usize
+    }
+    assert_eq!((visits(&User { id: 1, name: "Ann" }, 2), visits(&User { id: 1, name: "Anna" }, 2)), (5, 5));
+    assert_eq!((visits(&User { id: 2, name: "Anna" }, 2), CALLS.get()), (6, 2));
+    assert!(visits::invalidate(&User { id: 1, name: "" }, 2));
+
+    #[cached(key = "{day}", max_entries = 1, policy = lru)]
+    fn weekday(day: u32, _format: fn(u32) -> String) -> u32 {
+        day % 7
+    }
+    assert_eq!((weekday(9, |_| String::new()), weekday(9, |day| day.to_string())), (2, 2));
+    assert_eq!((weekday::cache_info().hits, weekday::cache_info().entries), (1, 1));
+}
+
+/// A function with documentation.
+#[cached(max_entries = 2, policy = lru)]
+#[must_use]
+pub fn square(n: i64) -> i64 {
+    n * n
+}
+
+#[test]
+fn verbs_reach_the_cache_of_their_function() {
+    assert_eq!([square(1), square(2), square(1), square(3), square(1)], [1, 4, 1, 9, 1]);
+    let info = square::cache_info();
+    assert_eq!((info.hits, info.misses, info.evicted, info.entries), (2, 3, 1, 2));
+    assert!(square::invalidate(3) && !square::invalidate(2));
+    assert_eq!(square::refresh(1), 1);
+    assert_eq!(square::cache_info().loads, 4);
+    square::cache_clear();
+    assert_eq!(square::cache_info().entries, 0);
+}
+
+#[test]
+fn patterns_no_arguments_and_owned_ones_work() {
+    counted!(CALLS);
+    #[cached]
+    fn add((a, b): (u32, u32), [c, d]: [u32; 2]) -> u32 {
+        count(&CALLS);
+        a + b + c + d
+    }
+    assert_eq!((add((1, 2), [3, 4]), add((1, 2), [3, 4]), add((2, 1), [3, 4]), CALLS.get()), (10, 10, 10, 2));
+
+    counted!(CONFIGURED);
+    #[cached]
+    fn configuration() -> String {
+        count(&CONFIGURED);
+        "settings".to_owned()
+    }
+    assert_eq!((configuration(), configuration(), CONFIGURED.get()), ("settings".into(), "settings".into(), 1));
+    assert!(configuration::invalidate());
+
+    #[cached]
+    fn join(mut words: Vec<String>, end: Option<String>) -> String {
+        words.extend(end);
+        words.join(" ")
+    }
+    let words = || vec!["a".to_owned(), "b".to_owned()];
+    assert_eq!([join(words(), None), join(words(), Some("c".into())), join(words(), None)], ["a b", "a b c", "a b"]);
+    assert_eq!(join::cache_info().hits, 1);
+}
+
+#[test]
+fn a_bound_on_weights_holds() {
+    #[cached(max_bytes = "10B", weigher = |_, text: &String| text.len() as u32)]
+    fn repeat(text: &str, times: usize) -> String {
+        text.repeat(times)
+    }
+    (0..10).for_each(|times| assert_eq!(repeat("ab", times).len(), 2 * times));
+    assert!(repeat::cache_info().weight <= 10 && repeat::cache_info().refused == 4);
+}
+
+static COUNTED: AtomicU32 = AtomicU32::new(0);
+
+#[precomputed(0..=65_535)]
+fn ones(n: u32) -> u32 {
+    COUNTED.fetch_add(1, Ordering::Relaxed);
+    n.count_ones()
+}
+
+#[test]
+fn a_table_is_computed_once_and_the_function_runs_outside_it() {
+    assert_eq!((ones(0), ones(65_535), ones(7)), (0, 16, 3));
+    assert_eq!(COUNTED.load(Ordering::Relaxed), 65_536);
+    assert_eq!((ones(65_536), ones(u32::MAX)), (1, 32));
+    assert_eq!(COUNTED.load(Ordering::Relaxed), 65_538);
+}
+
+const LAST: i8 = 5;
+
+#[precomputed(-3..=LAST, 1_000_000_000_000..1_000_000_000_004)]
+const fn sum(a: i8, b: u64) -> i128 {
+    a as i128 + b as i128
+}
+
+#[test]
+fn a_constant_function_stays_constant_and_every_cell_is_its_own() {
+    const SUM: i128 = sum(-3, 1_000_000_000_003);
+    assert_eq!(SUM, 1_000_000_000_000);
+    for a in i8::MIN..=i8::MAX {
+        for b in (999_999_999_998..1_000_000_000_006).chain([0, u64::MAX]) {
+            assert_eq!(sum(a, b), i128::from(a) + i128::from(b));
+        }
+    }
+}
+
+#[precomputed(0..=20)]
+fn factorial(n: u64) -> u64 {
+    if n < 2 { 1 } else { n * factorial(n - 1) }
+}
+
+#[test]
+fn a_recursive_function_fills_its_table() {
+    assert_eq!((factorial(20), factorial(0)), (2_432_902_008_176_640_000, 1));
+}
