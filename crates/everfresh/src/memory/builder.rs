@@ -2,7 +2,7 @@
 
 use super::{
     Cache,
-    clock::{Clock, SystemClock},
+    clock::{CacheClock, Clock},
     policy::Policy,
 };
 use hashbrown::DefaultHashBuilder;
@@ -42,7 +42,7 @@ pub struct CacheBuilder<K, V, S = DefaultHashBuilder> {
     pub(super) idle: Option<Duration>,
     pub(super) jitter: f64,
     pub(super) policy: Policy,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) clock: CacheClock,
     pub(super) hasher: S,
 }
 
@@ -70,7 +70,7 @@ impl<K, V> Default for CacheBuilder<K, V> {
             idle: None,
             jitter: 0.0,
             policy: Policy::default(),
-            clock: Arc::new(SystemClock),
+            clock: CacheClock::System,
             hasher: DefaultHashBuilder::default(),
         }
     }
@@ -152,7 +152,7 @@ impl<K, V, S> CacheBuilder<K, V, S> {
     /// Another clock than the system's.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.clock = CacheClock::Other(clock);
         self
     }
 

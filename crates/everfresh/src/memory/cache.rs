@@ -2,7 +2,7 @@
 
 use super::{
     builder::{CacheBuilder, Cause, Listener, TtlBy, Weigher},
-    clock::{Clock, nanoseconds},
+    clock::{CacheClock, nanoseconds},
     entry::{Entry, EntryOptions, KeyHash, NEVER, Tags, deadline},
     flight::Flights,
     key::KeyRef,
@@ -81,7 +81,7 @@ pub(super) struct Inner<K, V, S> {
     jitter: f64,
     weigher: Option<Weigher<K, V>>,
     listener: Option<Listener<K, V>>,
-    clock: Arc<dyn Clock>,
+    clock: CacheClock,
 }
 
 pub(super) struct Part<K, V> {
@@ -213,7 +213,7 @@ impl<K: Eq, V, S> Cache<K, V, S> {
     }
 
     fn now(&self) -> u64 {
-        nanoseconds(self.inner.clock.now())
+        self.inner.clock.now()
     }
 
     /// Whether an entry is to be found. The clock is not asked where no time counts.

@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -19,12 +22,37 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Duration {
-        use rustix::time::{ClockId, clock_gettime};
-        #[cfg(target_os = "linux")]
-        let id = ClockId::MonotonicCoarse;
-        #[cfg(not(target_os = "linux"))]
-        let id = ClockId::Monotonic;
-        Duration::try_from(clock_gettime(id)).unwrap_or_default()
+        Duration::from_nanos(system_now())
+    }
+}
+
+#[inline]
+fn system_now() -> u64 {
+    use rustix::time::{ClockId, clock_gettime};
+    #[cfg(target_os = "linux")]
+    let id = ClockId::MonotonicCoarse;
+    #[cfg(not(target_os = "linux"))]
+    let id = ClockId::Monotonic;
+    let now = clock_gettime(id);
+    // Never negative, and 584 years fit.
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
+/// The clock of one cache. The system's is asked without a detour.
+#[derive(Clone, Debug)]
+pub(super) enum CacheClock {
+    System,
+    Other(Arc<dyn Clock>),
+}
+
+impl CacheClock {
+    /// The time in nanoseconds.
+    #[inline]
+    pub(super) fn now(&self) -> u64 {
+        match self {
+            Self::System => system_now(),
+            Self::Other(clock) => nanoseconds(clock.now()),
+        }
     }
 }
 
