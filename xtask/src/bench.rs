@@ -1,4 +1,5 @@
-//! `cargo xtask bench pipeline`: finds an interpreter and hands over to `bench/pipeline.py`, which builds and measures.
+//! `cargo xtask bench`: `pipeline` finds an interpreter and hands over to `bench/pipeline.py`, which builds and measures;
+//! `cache` builds and runs the program in `bench/cache`.
 
 use crate::{place, process, setup};
 use std::env;
@@ -9,6 +10,14 @@ pub fn pipeline(options: &[&str]) -> Result<(), String> {
     measure.arg(place::root()?.join("bench/pipeline.py"));
     measure.arg("--target-dir").arg(place::target()?).arg("--cache-dir").arg(place::cache()?.join("bench"));
     measure.env("CARGO", env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    process::run(measure.args(options))
+}
+
+/// Measures the memory tier. The options are those of the program in `bench/cache`.
+pub fn cache(options: &[&str]) -> Result<(), String> {
+    let manifest = place::root()?.join("bench/cache/Cargo.toml");
+    let mut measure = process::cargo(&["run", "--release", "--locked", "--manifest-path"])?;
+    measure.arg(manifest).arg("--target-dir").arg(place::target()?.join("bench-cache")).arg("--");
     process::run(measure.args(options))
 }
 

@@ -15,6 +15,7 @@ usage: cargo xtask COMMAND
   setup                     installs what `test` needs, or says what is missing
   test [--long]             every check and every test; --long runs 5,000 cases of the freshness oracle
   bench pipeline [OPTION…]  measures pipelines against their targets and peers (--help lists the options)
+  bench cache [--quick]     measures the memory tier against its targets and peers
 ";
 
 fn main() -> ExitCode {
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(false),
         ["test", "--long"] => test::run(true),
         ["bench", "pipeline", options @ ..] => bench::pipeline(options),
+        ["bench", "cache", options @ ..] => bench::cache(options),
         ["--help" | "-h" | "help"] => {
             print!("{USAGE}");
             Ok(())

@@ -17,7 +17,8 @@ pub fn run(long: bool) -> Result<(), String> {
     steps.step("format", || {
         setup::rust_components()?;
         process::run(&mut process::cargo(&["fmt", "--all", "--check"])?)?;
-        process::run(&mut process::cargo(&["fmt", "--manifest-path", "bench/Cargo.toml", "--check"])?)
+        process::run(&mut process::cargo(&["fmt", "--manifest-path", "bench/Cargo.toml", "--check"])?)?;
+        process::run(&mut process::cargo(&["fmt", "--manifest-path", "bench/cache/Cargo.toml", "--check"])?)
     });
     steps.step("python", python);
     steps.step("clippy", || clippy(&["--workspace"]));

@@ -9,6 +9,7 @@ use arrow::{
     datatypes::{DataType, SchemaRef},
 };
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// Rows are cut into runs of so many, counted from the table's first row, and each run is hashed by itself: part of the
 /// fingerprint's definition.
@@ -170,7 +171,7 @@ impl HashedColumn {
                     room = chunk_rows;
                 }
                 let rows = room.min(array.len() - at);
-                last.1.push(array.slice(at, rows));
+                last.1.push(if rows == array.len() { Arc::clone(array) } else { array.slice(at, rows) });
                 at += rows;
                 room -= rows;
             }
@@ -207,7 +208,6 @@ mod tests {
         array::{Int32Array, StringArray},
         datatypes::{Field, Schema, UnionFields, UnionMode},
     };
-    use std::sync::Arc;
 
     fn texts(values: &[&str]) -> ArrayRef {
         Arc::new(StringArray::from(values.to_vec()))
