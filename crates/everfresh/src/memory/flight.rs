@@ -66,6 +66,8 @@ struct State<V> {
     /// What is computed may be out of date: somebody said so meanwhile.
     outdated: bool,
     value: Option<V>,
+    /// How many wait, or are about to.
+    joined: usize,
     waiters: VecDeque<Arc<Waiter>>,
 }
 
@@ -105,17 +107,17 @@ impl<K: Eq, V: Clone> Flights<K, V> {
     ) -> Result<Joined<'_, K, V>, T> {
         let mut map = lock(&self.map);
         if let Some(flight) = map.find(hash.get(), |flight| flight.hash == hash && is_key(&flight.key)) {
-            let flight = Arc::clone(flight);
-            drop(map);
-            if LED.with_borrow(|led| led.contains(&address(&flight))) {
+            if LED.with_borrow(|led| led.contains(&address(flight))) {
                 return Ok(Joined::Again);
             }
+            let flight = Arc::clone(flight);
+            lock(&flight.state).joined += 1;
             return Ok(Joined::Wait(Wait { flights: self, flight, queued: None }));
         }
         if let Some(found) = look() {
             return Err(found);
         }
-        let state = State { led: true, outdated: false, value: None, waiters: VecDeque::new() };
+        let state = State { led: true, outdated: false, value: None, joined: 0, waiters: VecDeque::new() };
         let flight = Flight { key: own(), hash, state: Mutex::new(state), polled_on: AtomicUsize::new(0) };
         let flight = Arc::new(flight);
         map.insert_unique(hash.get(), Arc::clone(&flight), |flight| flight.hash.get());
@@ -150,9 +152,9 @@ impl<K, V> Flights<K, V> {
         if state.led || state.value.is_some() {
             return;
         }
-        let waiters: Vec<_> = state.waiters.iter().cloned().collect();
+        let (joined, waiters) = (state.joined, state.waiters.clone());
         drop(state);
-        if waiters.is_empty() {
+        if joined == 0 {
             self.remove(&mut map, flight);
         }
         drop(map);
@@ -317,7 +319,38 @@ impl<'a, K, V: Clone> Future for Wait<'a, K, V> {
 
 impl<K, V> Drop for Wait<'_, K, V> {
     fn drop(&mut self) {
-        let Some(queued) = self.queued.take() else { return };
-        self.flights.leave(&self.flight, |state| state.waiters.retain(|other| !Arc::ptr_eq(other, &queued)));
+        let queued = self.queued.take();
+        self.flights.leave(&self.flight, |state| {
+            state.joined -= 1;
+            if let Some(queued) = queued {
+                state.waiters.retain(|other| !Arc::ptr_eq(other, &queued));
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn join(flights: &Flights<u32, u32>) -> Joined<'_, u32, u32> {
+        match flights.join(KeyHash::new(7), |key| *key == 7, || 7, || None::<()>) {
+            Ok(joined) => joined,
+            Err(()) => unreachable!("nothing is found"),
+        }
+    }
+
+    #[test]
+    fn who_is_about_to_wait_keeps_the_flight_when_the_leader_gives_up() {
+        let flights = Flights::default();
+        let Joined::Lead(lead) = join(&flights) else { panic!("the first leads") };
+        let Joined::Wait(first) = join(&flights) else { panic!("the second waits") };
+        drop(lead);
+        let Joined::Wait(second) = join(&flights) else { panic!("there is a flight still") };
+        let Waited::Lead(lead) = first.wait() else { panic!("who looks first leads") };
+        lead.land(|| 5, || {});
+        assert!(matches!(second.wait(), Waited::Value(5)));
+        assert!(matches!(join(&flights), Joined::Lead(_)), "the flight has ended");
+        assert_eq!(flights.len.load(Ordering::SeqCst), 0);
     }
 }
