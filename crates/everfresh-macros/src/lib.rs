@@ -1,4 +1,4 @@
-//! The attributes of Everfresh. Use them through the crate `everfresh`, which has what they expand to.
+//! The attributes of Everfresh. Use them through the crate `everfresh`, which has what they expand to, and examples.
 //!
 //! | module | what it holds |
 //! | --- | --- |
@@ -48,18 +48,6 @@ use syn::{ItemFn, parse_macro_input};
 /// # Errors
 /// It does not compile on methods with `self`, `const` functions, generic types, and arguments or results that borrow in a
 /// way that it does not know: `key` helps with the latter.
-///
-/// ```
-/// use everfresh::cached;
-///
-/// #[cached]
-/// fn fib(n: u64) -> u64 {
-///     if n < 2 { n } else { fib(n - 1) + fib(n - 2) }
-/// }
-///
-/// assert_eq!(fib(50), 12_586_269_025);
-/// assert_eq!(fib::cache_info().loads, 51);
-/// ```
 #[proc_macro_attribute]
 pub fn cached(options: TokenStream, function: TokenStream) -> TokenStream {
     let options = parse_macro_input!(options as options::Options);
@@ -72,24 +60,6 @@ pub fn cached(options: TokenStream, function: TokenStream) -> TokenStream {
 /// The brackets hold one range for each argument, with both ends known (`0..=255`, `0..MAX`). The table holds their product
 /// and is computed by the compiler where the function is `const`, else on the first call. Outside the ranges the function
 /// itself runs. Results must be `Copy`; of a function that is not `const`, also `Send + Sync + 'static`.
-///
-/// ```
-/// use everfresh::precomputed;
-///
-/// #[precomputed(0..=65_535)]
-/// fn ones(n: u32) -> u32 {
-///     n.count_ones()
-/// }
-///
-/// assert_eq!((ones(255), ones(u32::MAX)), (8, 32));
-///
-/// #[precomputed(0..=9, -2..2)]
-/// const fn product(a: u8, b: i32) -> i32 {
-///     a as i32 * b
-/// }
-///
-/// assert_eq!((product(9, -2), product(9, 1), product(10, 10)), (-18, 9, 100));
-/// ```
 #[proc_macro_attribute]
 pub fn precomputed(ranges: TokenStream, function: TokenStream) -> TokenStream {
     let ranges = parse_macro_input!(ranges as precomputed::Ranges);

@@ -5,7 +5,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::{
     FnArg, GenericArgument, GenericParam, Ident, ItemFn, Lifetime, Pat, PathArguments, Result, ReturnType, Signature,
-    Type, TypeParamBound, parse_quote, visit::Visit, visit_mut::VisitMut,
+    Type, TypeParamBound, parse_quote, visit_mut::VisitMut,
 };
 
 /// One argument.
@@ -144,17 +144,17 @@ fn first_type(arguments: &PathArguments) -> Option<Type> {
 /// Whether a type holds a reference or a lifetime, other than `'static`.
 fn borrows(kept: &Type) -> bool {
     struct Search(bool);
-    impl Visit<'_> for Search {
-        fn visit_lifetime(&mut self, lifetime: &Lifetime) {
+    impl VisitMut for Search {
+        fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
             self.0 |= lifetime.ident != "static";
         }
-        fn visit_type_reference(&mut self, reference: &syn::TypeReference) {
+        fn visit_type_reference_mut(&mut self, reference: &mut syn::TypeReference) {
             self.0 |= reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static");
-            self.visit_type(&reference.elem);
+            self.visit_type_mut(&mut reference.elem);
         }
     }
     let mut search = Search(false);
-    search.visit_type(kept);
+    search.visit_type_mut(&mut kept.clone());
     search.0
 }
 

@@ -23,6 +23,37 @@ pub mod observation;
 pub mod table;
 pub mod trace;
 
-#[cfg(feature = "macros")]
-pub use everfresh_macros::{cached, precomputed};
 pub use fingerprint::{Fingerprint, FingerprintBuilder};
+
+/// ```
+/// use everfresh::cached;
+///
+/// #[cached]
+/// fn fib(n: u64) -> u64 {
+///     if n < 2 { n } else { fib(n - 1) + fib(n - 2) }
+/// }
+///
+/// assert_eq!(fib(50), 12_586_269_025);
+/// assert_eq!(fib::cache_info().loads, 51);
+/// ```
+#[cfg(feature = "macros")]
+pub use everfresh_macros::cached;
+/// ```
+/// use everfresh::precomputed;
+///
+/// #[precomputed(0..=65_535)]
+/// fn ones(n: u32) -> u32 {
+///     n.count_ones()
+/// }
+///
+/// assert_eq!((ones(255), ones(u32::MAX)), (8, 32));
+///
+/// #[precomputed(0..=9, -2..2)]
+/// const fn product(a: u8, b: i32) -> i32 {
+///     a as i32 * b
+/// }
+///
+/// assert_eq!((product(9, -2), product(9, 1), product(10, 10)), (-18, 9, 100));
+/// ```
+#[cfg(feature = "macros")]
+pub use everfresh_macros::precomputed;
