@@ -1,6 +1,6 @@
 //! `bench-table-hash compare ROUNDS MIB [TABLE]` times the fingerprint of tables, or one of them, against raw BLAKE3, on
-//! all cores, over one buffer with the same bytes. `bench-table-hash stream MIB` fingerprints a table as it streams by, so that somebody can
-//! look at the peak of this process's memory.
+//! all cores, over one buffer with the same bytes. `bench-table-hash stream MIB` fingerprints a table as it streams by, so
+//! that somebody can look at the peak of this process's memory.
 
 use arrow::{
     array::{

@@ -139,6 +139,18 @@ mod tests {
     }
 
     #[test]
+    fn a_slice_of_something_large_is_copied_when_asked() {
+        let whole = batch(0, 100_000);
+        let held = |compact| {
+            let source: Batches = Box::new([Ok(whole.slice(50, 8192))].into_iter());
+            let exact = ExactBatches::new(source, whole.schema(), compact).next().unwrap().unwrap();
+            assert_eq!(exact, whole.slice(50, 8192));
+            exact.get_array_memory_size()
+        };
+        assert!(held(true) * 5 < held(false));
+    }
+
+    #[test]
     fn after_an_error_nothing_comes() {
         let source: Batches = Box::new([Ok(batch(0, 5)), Err("broken".into()), Ok(batch(5, 5))].into_iter());
         let mut exact = ExactBatches::new(source, batch(0, 1).schema(), false);

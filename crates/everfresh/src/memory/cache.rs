@@ -51,11 +51,13 @@ pub enum Refused {
 ///
 /// Its bounds hold at every moment, for every observer: there are never more entries, nor do they ever weigh more, than was
 /// asked for. From 2,048 entries on a cache is made of several shards (but for an exact policy and a bound on bytes), each
-/// with its part of the entries, so it may evict a little before it is full. Each operation takes constant time, but for those that say something else. An entry takes about 65 bytes
-/// beside its key and its value.
+/// with its part of the entries, so it may evict a little before it is full. Each operation takes constant time, but for
+/// those that say something else. An entry takes at most 48 bytes beside its key and its value; the table, the policy
+/// and, where there is a ttl, the list of deadlines come to that.
 ///
-/// `Hash`, `Eq` and `Clone` of keys and values are called while a part of the cache is locked, so they must not use it;
-/// everything else that a caller brings along (computations, weighers, listeners, destructors) runs without a lock.
+/// `Hash`, `Eq` and `Clone` of keys and values, and a [`Clock`](super::Clock), are called while a part of the cache is
+/// locked, so they must not use it; computations, weighers and listeners run without a lock, and so do destructors of
+/// what leaves the cache.
 ///
 /// ```
 /// use everfresh::memory::Cache;
@@ -418,7 +420,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         let part = self.part(hash);
         let now = self.now();
         let entry = Entry {
-            deadline: deadline(now, options.ttl.map(|ttl| ttl.mul_f64(1.0 - self.inner.jitter * chance(hash, now)))),
+            deadline: deadline(now, options.ttl, self.inner.jitter * chance(hash, now)),
             used: AtomicU64::new(now),
             hits: AtomicU32::new(0),
             weight,

@@ -113,9 +113,12 @@ impl<K, V> Entry<K, V> {
     }
 }
 
-/// When something that lives for `ttl` from `now` on expires. A `ttl` of zero is over at once.
-pub(super) fn deadline(now: u64, ttl: Option<Duration>) -> u64 {
-    ttl.map_or(NEVER, |ttl| now.saturating_add(nanoseconds(ttl)).min(NEVER - 1))
+/// When something expires that lives for `ttl` from `now` on, less a part of it, 0 to 1. A `ttl` of zero is over at once.
+pub(super) fn deadline(now: u64, ttl: Option<Duration>, less: f64) -> u64 {
+    ttl.map_or(NEVER, |ttl| {
+        let ttl = nanoseconds(ttl);
+        now.saturating_add(ttl - (ttl as f64 * less) as u64).min(NEVER - 1)
+    })
 }
 
 #[cfg(test)]

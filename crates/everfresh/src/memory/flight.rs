@@ -80,7 +80,11 @@ impl Waiter {
     fn wake(&self) {
         match self {
             Self::Thread(thread) => thread.unpark(),
-            Self::Task(waker) => lock(waker).wake_by_ref(),
+            Self::Task(waker) => {
+                // An executor may poll at once.
+                let waker = lock(waker).clone();
+                waker.wake();
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{
     stats::Stats,
 };
 use hashbrown::HashTable;
-use std::{collections::BTreeSet, mem, time::Duration};
+use std::{collections::BTreeSet, sync::atomic::Ordering::Relaxed, time::Duration};
 
 /// How much a shard may hold.
 #[derive(Clone, Copy, Debug)]
@@ -127,7 +127,7 @@ impl<K: Eq, V> Shard<K, V> {
     fn evict(&mut self, gone: &mut Gone<K, V>) -> bool {
         let slots = &self.slots;
         let hits = |slot: u32| {
-            let hits = |entry: &Entry<K, V>| entry.hits.load(std::sync::atomic::Ordering::Relaxed);
+            let hits = |entry: &Entry<K, V>| entry.hits.load(Relaxed);
             slots[slot as usize].as_ref().map_or(0, hits)
         };
         let Some(slot) = self.order.victim(&hits) else { return false };
@@ -147,7 +147,7 @@ impl<K: Eq, V> Shard<K, V> {
         self.stats.count(cause);
         let (hits, saved) = hits(&entry);
         self.stats.hits += hits;
-        self.stats.saved_time += saved;
+        self.stats.saved_time = self.stats.saved_time.saturating_add(saved);
         gone.push((entry, cause));
     }
 
@@ -164,8 +164,7 @@ impl<K: Eq, V> Shard<K, V> {
     pub(super) fn clear(&mut self, gone: &mut Gone<K, V>) {
         self.remove_where(Cause::Invalidated, gone, |_| true);
         self.order.clear();
-        let (slots, free) = (mem::take(&mut self.slots), mem::take(&mut self.free));
-        drop((slots, free));
+        (self.slots, self.free) = (Vec::new(), Vec::new());
     }
 
     pub(super) fn entries(&self) -> impl Iterator<Item = &Entry<K, V>> {
@@ -177,7 +176,7 @@ impl<K: Eq, V> Shard<K, V> {
         for entry in self.entries() {
             let (hits, saved) = hits(entry);
             stats.hits += hits;
-            stats.saved_time += saved;
+            stats.saved_time = stats.saved_time.saturating_add(saved);
         }
         (stats.entries, stats.weight) = (self.len(), self.weight);
         stats
@@ -190,6 +189,6 @@ impl<K: Eq, V> Shard<K, V> {
 
 /// An entry's hits, and what they saved.
 fn hits<K, V>(entry: &Entry<K, V>) -> (u64, Duration) {
-    let hits = entry.hits.load(std::sync::atomic::Ordering::Relaxed);
-    (u64::from(hits), Duration::from_secs_f32(entry.cost).saturating_mul(hits))
+    let hits = entry.hits.load(Relaxed);
+    (u64::from(hits), Duration::try_from_secs_f32(entry.cost).unwrap_or(Duration::MAX).saturating_mul(hits))
 }

@@ -19,7 +19,7 @@ pub struct Stats {
     pub compute_time: Duration,
     /// How long the values that were found had taken to compute.
     pub saved_time: Duration,
-    /// Entries that were removed, by cause.
+    /// Entries that went because there was no room.
     pub evicted: u64,
     /// Entries whose time was over.
     pub expired: u64,
@@ -70,8 +70,8 @@ impl Stats {
         self.misses += other.misses;
         self.loads += other.loads;
         self.failures += other.failures;
-        self.compute_time += other.compute_time;
-        self.saved_time += other.saved_time;
+        self.compute_time = self.compute_time.saturating_add(other.compute_time);
+        self.saved_time = self.saved_time.saturating_add(other.saved_time);
         self.evicted += other.evicted;
         self.expired += other.expired;
         self.replaced += other.replaced;

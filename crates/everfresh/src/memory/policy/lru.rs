@@ -1,4 +1,4 @@
-//! Least recently used.
+//! Least recently used; first in, first out, where no hit is told.
 
 use super::{
     Hits, Order,

@@ -4,7 +4,6 @@
 //! shard. A hit writes nothing but the entry's own counter, which the policy reads when it looks for a victim; only the
 //! exact policies, `lru` and `lfu`, are told of every hit.
 
-mod fifo;
 mod lfu;
 mod list;
 mod lru;
@@ -37,9 +36,9 @@ impl Policy {
     pub(super) fn order(self, capacity: usize) -> Box<dyn Order> {
         match self {
             Self::S3Fifo => Box::new(s3fifo::S3Fifo::new(capacity)),
-            Self::Lru => Box::new(lru::Lru::default()),
             Self::Lfu => Box::new(lfu::Lfu::default()),
-            Self::Fifo => Box::new(fifo::Fifo::default()),
+            // The same queue: only an exact policy is told of hits.
+            Self::Lru | Self::Fifo => Box::new(lru::Lru::default()),
         }
     }
 }

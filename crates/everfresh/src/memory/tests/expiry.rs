@@ -88,6 +88,19 @@ fn a_clock_that_goes_backwards_only_lets_entries_live_longer() {
 }
 
 #[test]
+fn no_duration_is_too_long() {
+    for jitter in [0.0, 1.0] {
+        let cache = Cache::builder().ttl(Duration::MAX).idle(Duration::MAX).jitter(jitter).build();
+        cache.insert_with(1, 1, EntryOptions::new().cost(Duration::MAX)).unwrap();
+        cache.insert_with(2, 2, EntryOptions::new().cost(Duration::MAX)).unwrap();
+        assert_eq!([cache.get(&1), cache.get(&1), cache.get(&2)], [Some(1), Some(1), Some(2)]);
+        assert_eq!(cache.stats().saved_time, Duration::MAX);
+        cache.clear();
+        assert_eq!(cache.stats().saved_time, Duration::MAX);
+    }
+}
+
+#[test]
 fn jitter_shortens_lives_and_never_lengthens_them() {
     let clock = Arc::new(ManualClock::default());
     let cache = Cache::builder().max_entries(1000).ttl(100 * SECOND).jitter(0.5).clock(clock.clone()).build();
