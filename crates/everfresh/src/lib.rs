@@ -8,6 +8,8 @@
 //! | [`file`](mod@file) | what a file looked like when it was read, and whether it still does |
 //! | [`observation`] | one thing that a computation read, with what it saw |
 //! | [`trace`] | the observations of one computation, and what came out |
+//! | [`fs`], [`env`](mod@env) | reading files and variables so that a cached computation knows of it |
+//! | [`memo`] | results of functions with their traces, in memory and on disk |
 //! | [`memory`] | the memory tier: a bounded cache of one process, each value computed once |
 //! | [`disk`] | the disk tier: index, blobs, locks, `gc`, `verify` |
 //!
@@ -15,17 +17,27 @@
 //!
 //! A stored result is served only if every observation made while it was computed still holds.
 
+mod build_id;
 pub mod codec;
 pub mod disk;
+pub mod env;
+#[cfg(test)]
+mod executor;
 pub mod file;
 pub mod fingerprint;
+pub mod fs;
+pub mod memo;
 pub mod memory;
 pub mod observation;
+mod recording;
 #[cfg(feature = "arrow")]
 pub mod table;
 pub mod trace;
 
+pub use build_id::build_id;
 pub use fingerprint::{Fingerprint, FingerprintBuilder};
+pub use memo::Memo;
+pub use recording::Context;
 
 /// ```
 /// use everfresh::cached;

@@ -29,6 +29,77 @@ pub enum Observation {
         /// Which one it was.
         version: Fingerprint,
     },
+    /// The names in a folder with their kinds, or its absence.
+    Dir {
+        /// The folder's absolute path.
+        path: String,
+        /// The fingerprint of the listing; `None` if there was no such folder.
+        listing: Option<Fingerprint>,
+    },
+    /// What `stat` says of a path: size, times, kind.
+    Metadata {
+        /// The absolute path.
+        path: String,
+        /// The fingerprint of what was said; `None` if there was nothing at the path.
+        metadata: Option<Fingerprint>,
+    },
+    /// Whether there was something at a path.
+    Exists {
+        /// The absolute path.
+        path: String,
+        /// Whether there was.
+        exists: bool,
+    },
+    /// The working folder, from which a relative path was taken.
+    WorkingDir {
+        /// Its path.
+        path: String,
+    },
+    /// A value that the caller of a function declared as one that it depends on.
+    Value {
+        /// The function and the name of the value.
+        name: String,
+        /// The value's fingerprint.
+        value: Fingerprint,
+    },
+    /// The code of a function.
+    Function {
+        /// The function's name.
+        name: String,
+        /// The version that its author gave it, if any.
+        version: Option<u64>,
+        /// The executable that it was compiled into.
+        build: Fingerprint,
+    },
+    /// Whether somebody invalidated a function, the result of one key, or a tag.
+    Generation {
+        /// What can be invalidated, for people.
+        name: String,
+        /// What can be invalidated.
+        of: Fingerprint,
+        /// A number that each invalidation replaces by a random one; 0 at first.
+        generation: u64,
+    },
+}
+
+impl Observation {
+    /// What was observed, without what was seen: the kind, by how cheap it is to look again, and the name. A computation
+    /// observes each subject once.
+    pub(crate) fn subject(&self) -> (u8, &str) {
+        match self {
+            Self::Version { name, .. } => (0, name),
+            Self::Function { name, .. } => (1, name),
+            Self::Value { name, .. } => (2, name),
+            Self::Env { name, .. } => (3, name),
+            Self::WorkingDir { .. } => (4, ""),
+            Self::Generation { name, .. } => (5, name),
+            Self::Exists { path, .. } => (6, path),
+            Self::Metadata { path, .. } => (7, path),
+            Self::File { path, .. } => (8, path),
+            Self::Dir { path, .. } => (9, path),
+            Self::Table(table) => (10, &table.name),
+        }
+    }
 }
 
 /// What a computation saw of a table.

@@ -29,6 +29,9 @@ pub enum StoreError {
         /// What LMDB says.
         source: heed::Error,
     },
+    /// Nobody says where the user's own store is.
+    #[error("there is no folder for the user's cache: set EVERFRESH_CACHE_DIR, XDG_CACHE_HOME or HOME")]
+    NoHome,
     /// The cache folder belongs to another user.
     #[error("the cache folder `{}` belongs to user {owner}, not to you: choose another with --cache-dir", path.display())]
     Owner {

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `store` | the operations |
 //! | `folder` | the cache folder, and which folders are refused |
-//! | `open`, `mark`, `soundness` | opening and closing; what is trusted and what is checked first |
+//! | `open`, `exit`, `mark`, `soundness` | opening and closing; what is trusted and what is checked first |
 //! | `index`, `record`, `totals` | the LMDB index, its sealed records, and their sum |
 //! | `blob`, `blob_writer`, `header`, `entry` | payloads: reading, writing, their file's header, their part of the index |
 //! | `lock` | single flight between processes, and who has the cache open |
@@ -28,6 +28,7 @@ mod blob;
 mod blob_writer;
 mod entry;
 mod error;
+mod exit;
 mod fault;
 mod folder;
 mod gc;

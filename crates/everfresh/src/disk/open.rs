@@ -14,6 +14,7 @@ use super::{
     blob::{open_blob, read_header},
     entry::{Entry, Payload, Sighting},
     error::StoreError,
+    exit::close_at_exit,
     fault,
     folder::Folder,
     gdsf,
@@ -74,6 +75,7 @@ impl Inner {
             open = CLOSED.wait(open).unwrap_or_else(PoisonError::into_inner);
         }
         let inner = Arc::new(Self::open_new(folder, identity)?);
+        close_at_exit();
         open.insert(identity, Arc::downgrade(&inner));
         Ok(inner)
     }
@@ -101,6 +103,11 @@ impl Inner {
         let boot = place.boot_tag();
         Ok(Self { index, presence, _registration: Registration(identity), folder, boot, serial: AtomicU64::new(0) })
     }
+}
+
+/// The caches that this process has open; none if somebody opens or closes one at this moment.
+pub(super) fn open_caches() -> Vec<Arc<Inner>> {
+    OPEN.try_lock().map(|open| open.values().filter_map(Weak::upgrade).collect()).unwrap_or_default()
 }
 
 /// Tells the registry that the folder can be opened anew. Dropped last of what matters.
@@ -179,8 +186,10 @@ impl Presence {
     }
 }
 
-impl Drop for Presence {
-    fn drop(&mut self) {
+impl Presence {
+    /// Says that the cache was closed properly, if no other process has it open. A write after that takes it back, since the
+    /// mark then does not vouch for the index any more.
+    pub fn close(&self) {
         // A forked child has none of the locks, and its parent still uses the index.
         if !self.settled || self.pid != std::process::id() || self.suspect.load(Ordering::Relaxed) {
             return;
@@ -198,6 +207,12 @@ impl Drop for Presence {
         if let Err(error) = close() {
             tracing::debug!("{error}");
         }
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

@@ -47,10 +47,13 @@ pub enum Space {
     Runs = 5,
     /// What is known of steps.
     Steps = 6,
+    /// What functions saved.
+    Functions = 7,
 }
 
 impl Space {
-    const ALL: [Self; 6] = [Self::Traces, Self::Tables, Self::Files, Self::Memos, Self::Runs, Self::Steps];
+    const ALL: [Self; 7] =
+        [Self::Traces, Self::Tables, Self::Files, Self::Memos, Self::Runs, Self::Steps, Self::Functions];
 
     /// The space of an index key, if it is one of records.
     pub(super) fn of(byte: u8) -> Option<Self> {
@@ -68,8 +71,8 @@ pub type Record = (Space, Fingerprint, Vec<u8>, Vec<Fingerprint>);
 /// A cache folder, open. Cheap to clone; clones and other stores of the same folder in this process share everything.
 ///
 /// Every operation is atomic for all processes: a reader sees all of a write or nothing. What a call acknowledged
-/// survives the death of the process. Drop the last clone before the process ends (`std::process::exit` does not): the
-/// next process otherwise checks the whole index before it uses it.
+/// survives the death of the process. A cache is closed when its last clone is dropped or the process exits; after a process
+/// that was killed, the next one checks the whole index before it uses it.
 #[derive(Clone, Debug)]
 pub struct Store {
     inner: Arc<Inner>,
@@ -486,6 +489,6 @@ mod tests {
             assert_eq!((space as u8, Space::of(number)), (number, Some(space)));
         }
         assert_eq!(Space::of(0), None);
-        assert_eq!(Space::of(7), None);
+        assert_eq!(Space::of(8), None);
     }
 }

@@ -62,13 +62,13 @@ impl EntryOptions {
 
 /// A key's hash, never zero, so that an empty slot takes no room beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct KeyHash(NonZeroU64);
+pub(crate) struct KeyHash(NonZeroU64);
 
 impl KeyHash {
     /// A bit that neither places a key in the table nor tells it from its neighbours.
     const MARK: NonZeroU64 = NonZeroU64::MIN.saturating_add((1 << 56) - 1);
 
-    pub(super) fn new(hash: u64) -> Self {
+    pub(crate) fn new(hash: u64) -> Self {
         Self(Self::MARK | hash)
     }
 

@@ -41,7 +41,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The flights of a shard.
-pub(super) struct Flights<K, V> {
+pub(crate) struct Flights<K, V> {
     map: Mutex<HashTable<Arc<Flight<K, V>>>>,
     /// As many as there are in the map.
     len: AtomicUsize,
@@ -90,7 +90,7 @@ impl Waiter {
 }
 
 /// How a caller stands to the flight of its key.
-pub(super) enum Joined<'a, K, V> {
+pub(crate) enum Joined<'a, K, V> {
     /// It computes.
     Lead(Lead<'a, K, V>),
     /// Another caller computes.
@@ -102,7 +102,7 @@ pub(super) enum Joined<'a, K, V> {
 impl<K: Eq, V: Clone> Flights<K, V> {
     /// Joins the flight of a key, or begins one; `None` if `look` finds, while no flight can begin or end, that there is a
     /// value by now.
-    pub(super) fn join<T>(
+    pub(crate) fn join<T>(
         &self,
         hash: KeyHash,
         is_key: impl Fn(&K) -> bool,
@@ -178,7 +178,7 @@ fn address<T>(flight: &Arc<T>) -> usize {
 }
 
 /// The right to compute. Dropped before it has landed, it goes to one of those who wait.
-pub(super) struct Lead<'a, K, V> {
+pub(crate) struct Lead<'a, K, V> {
     flights: &'a Flights<K, V>,
     flight: Arc<Flight<K, V>>,
     landed: bool,
@@ -186,18 +186,18 @@ pub(super) struct Lead<'a, K, V> {
 
 impl<K, V> Lead<'_, K, V> {
     /// Computes on this thread.
-    pub(super) fn run<T>(&self, compute: impl FnOnce() -> T) -> T {
+    pub(crate) fn run<T>(&self, compute: impl FnOnce() -> T) -> T {
         self.flight.polled_on.store(0, Ordering::Relaxed);
-        let _led = Led::new(&self.flight);
+        let _led = Leading::new(&self.flight);
         compute()
     }
 
     /// Computes as part of a task.
-    pub(super) async fn run_async<T>(&self, compute: impl Future<Output = T>) -> T {
+    pub(crate) async fn run_async<T>(&self, compute: impl Future<Output = T>) -> T {
         let mut compute = std::pin::pin!(compute);
         std::future::poll_fn(|context| {
             self.flight.polled_on.store(here(), Ordering::Relaxed);
-            let _led = Led::new(&self.flight);
+            let _led = Leading::new(&self.flight);
             compute.as_mut().poll(context)
         })
         .await
@@ -209,7 +209,7 @@ impl<K, V> Lead<'_, K, V> {
 
     /// Hands the value to all who wait. `keep` stores it, unless it is out of date by now; it runs before the flight ends,
     /// so that whoever comes next finds either.
-    pub(super) fn land(mut self, value: impl FnOnce() -> V, keep: impl FnOnce()) {
+    pub(crate) fn land(mut self, value: impl FnOnce() -> V, keep: impl FnOnce()) {
         let mut map = lock(&self.flights.map);
         let outdated = lock(&self.flight.state).outdated;
         if !outdated {
@@ -238,30 +238,54 @@ impl<K, V> Drop for Lead<'_, K, V> {
 }
 
 /// Marks a flight as led on this thread.
-struct Led;
+struct Leading;
 
-impl Led {
+impl Leading {
     fn new<K, V>(flight: &Arc<Flight<K, V>>) -> Self {
         LED.with_borrow_mut(|led| led.push(address(flight)));
         Self
     }
 }
 
-impl Drop for Led {
+impl Drop for Leading {
     fn drop(&mut self) {
         LED.with_borrow_mut(|led| led.pop());
     }
 }
 
+/// The flights that are led on a thread, for other threads that work for the same computations.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Led(Vec<usize>);
+
+impl Led {
+    pub(crate) fn current() -> Self {
+        Self(LED.with_borrow(Clone::clone))
+    }
+
+    /// Marks them as led on this thread too, until what is returned is dropped.
+    pub(crate) fn enter(&self) -> impl Drop + use<> {
+        LED.with_borrow_mut(|led| led.extend(&self.0));
+        AlsoLed(self.0.len())
+    }
+}
+
+struct AlsoLed(usize);
+
+impl Drop for AlsoLed {
+    fn drop(&mut self) {
+        LED.with_borrow_mut(|led| led.truncate(led.len() - self.0));
+    }
+}
+
 /// A place among those who wait.
-pub(super) struct Wait<'a, K, V> {
+pub(crate) struct Wait<'a, K, V> {
     flights: &'a Flights<K, V>,
     flight: Arc<Flight<K, V>>,
     queued: Option<Arc<Waiter>>,
 }
 
 /// How waiting ended.
-pub(super) enum Waited<'a, K, V> {
+pub(crate) enum Waited<'a, K, V> {
     Value(V),
     /// The leader gave up, so this caller computes.
     Lead(Lead<'a, K, V>),
@@ -271,7 +295,7 @@ pub(super) enum Waited<'a, K, V> {
 
 impl<'a, K, V: Clone> Wait<'a, K, V> {
     /// Blocks the thread until there is a value or the lead.
-    pub(super) fn wait(mut self) -> Waited<'a, K, V> {
+    pub(crate) fn wait(mut self) -> Waited<'a, K, V> {
         loop {
             if let Some(waited) = self.look(|| Waiter::Thread(thread::current())) {
                 return waited;

@@ -34,3 +34,7 @@ pub use key::KeyRef;
 pub use lookup::Lookup;
 pub use policy::Policy;
 pub use stats::Stats;
+
+pub(crate) use clock::nanoseconds;
+pub(crate) use entry::KeyHash;
+pub(crate) use flight::{Flights, Joined, Lead, Led, Waited};

@@ -1,0 +1,138 @@
+//! Reading files so that a cached computation knows of it: as in [`std::fs`], but what is read inside a computation that
+//! [`Memo`](crate::Memo) or `#[cached]` keeps is observed, absences included. When it changes, the computation is done anew.
+//! Outside of one, these are the functions of the standard library.
+//!
+//! ```
+//! use everfresh::Memo;
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("words.txt");
+//! std::fs::write(&path, "one two")?;
+//! let words: Memo<usize> = Memo::builder("words").build();
+//! let count = || words.get_or_compute(&path, || match everfresh::fs::read_to_string(&path) {
+//!     Ok(text) => text.split(' ').count(),
+//!     Err(_) => 0,
+//! });
+//! assert_eq!((count(), count(), words.stats().loads), (2, 2, 1));
+//! std::fs::write(&path, "one two three")?;
+//! assert_eq!((count(), words.stats().loads), (3, 2));
+//! # Ok::<_, std::io::Error>(())
+//! ```
+
+use crate::{
+    observation::Observation,
+    recording::{Frame, content, current, listing, metadata_fingerprint, read_observed},
+};
+use std::{
+    fs::{File, Metadata, ReadDir},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// A file's bytes, as [`std::fs::read`].
+///
+/// # Errors
+/// Those of the standard library; inside a computation also if the file keeps changing while it is read.
+pub fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    let path = path.as_ref();
+    let Some((frame, absolute, name)) = recorded(path) else { return std::fs::read(path) };
+    match read_observed(&absolute, frame.store.as_ref()) {
+        Ok((bytes, content, seen)) => {
+            let observation = Observation::File { path: name, content: Some(content) };
+            frame.add_file(&absolute, observation, Some(seen));
+            Ok(bytes)
+        }
+        Err(error) => Err(failed(&frame, name, error)),
+    }
+}
+
+/// A file's text, as [`std::fs::read_to_string`].
+///
+/// # Errors
+/// As [`read`]; and if it is not UTF-8.
+pub fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
+    String::from_utf8(read(path)?).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the file is not UTF-8"))
+}
+
+/// A file, open for reading, as [`File::open`]. Inside a computation its content is hashed first, unless its stat proves
+/// what is in it.
+///
+/// # Errors
+/// As [`read`].
+pub fn open(path: impl AsRef<Path>) -> io::Result<File> {
+    let path = path.as_ref();
+    let Some((frame, absolute, name)) = recorded(path) else { return File::open(path) };
+    match content(&absolute, frame.store.as_ref()) {
+        Ok(found) => {
+            let (content, seen) = found.unzip();
+            frame.add_file(&absolute, Observation::File { path: name, content }, seen);
+        }
+        Err(error) => return Err(failed(&frame, name, error)),
+    }
+    File::open(path)
+}
+
+/// What is in a folder, as [`std::fs::read_dir`]. The names and their kinds are observed, not what is in the files.
+///
+/// # Errors
+/// Those of the standard library.
+pub fn read_dir(path: impl AsRef<Path>) -> io::Result<ReadDir> {
+    let path = path.as_ref();
+    if let Some((frame, absolute, name)) = recorded(path) {
+        match listing(&absolute) {
+            Ok(listing) => frame.add(Observation::Dir { path: name, listing }),
+            Err(error) => return Err(failed(&frame, name, error)),
+        }
+    }
+    std::fs::read_dir(path)
+}
+
+/// What `stat` says of a path, as [`std::fs::metadata`]; all of it is observed but the time of the last access.
+///
+/// # Errors
+/// Those of the standard library.
+pub fn metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
+    let path = path.as_ref();
+    if let Some((frame, absolute, name)) = recorded(path) {
+        match metadata_fingerprint(&absolute) {
+            Ok(metadata) => frame.add(Observation::Metadata { path: name, metadata }),
+            Err(error) => return Err(failed(&frame, name, error)),
+        }
+    }
+    std::fs::metadata(path)
+}
+
+/// Whether there is something at a path, as [`std::fs::exists`].
+///
+/// # Errors
+/// Those of the standard library.
+pub fn exists(path: impl AsRef<Path>) -> io::Result<bool> {
+    let path = path.as_ref();
+    let exists = path.try_exists();
+    if let Some((frame, _, name)) = recorded(path) {
+        match &exists {
+            Ok(exists) => frame.add(Observation::Exists { path: name, exists: *exists }),
+            Err(_) => frame.recorded().refuse(|| format!("`{name}` cannot be looked at")),
+        }
+    }
+    exists
+}
+
+/// The computation that reads, the path as it will be looked at again, and its name in the observation.
+fn recorded(path: &Path) -> Option<(Arc<Frame>, PathBuf, String)> {
+    let frame = current()?;
+    let absolute = frame.absolute(path)?;
+    let name = absolute.to_str()?.to_owned();
+    Some((frame, absolute, name))
+}
+
+/// An absence is observed; another error is nothing that could be looked at again.
+fn failed(frame: &Frame, name: String, error: io::Error) -> io::Error {
+    if crate::recording::is_absence(&error) {
+        frame.add(Observation::File { path: name, content: None });
+    } else {
+        frame.recorded().refuse(|| format!("`{name}` could not be read: {error}"));
+    }
+    error
+}

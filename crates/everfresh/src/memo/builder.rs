@@ -1,0 +1,131 @@
+//! How a memo is made.
+
+use super::{
+    cache::{Inner, Memo},
+    counts::Counts,
+    disk::Disk,
+    ledger::Ledger,
+};
+use crate::{
+    build_id,
+    disk::Store,
+    memory::{Cache, Clock, DEFAULT_ENTRIES, Flights, Policy},
+    recording::register,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+    time::{Duration, SystemTime},
+};
+
+/// Settings of a [`Memo`]; made by [`Memo::builder`].
+pub struct MemoBuilder<V> {
+    name: String,
+    version: Option<u64>,
+    max_entries: usize,
+    policy: Policy,
+    ttl: Option<Duration>,
+    tags: Vec<String>,
+    clock: Arc<dyn Clock>,
+    disk: Option<Disk<V>>,
+}
+
+impl<V> fmt::Debug for MemoBuilder<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoBuilder").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// The time since the Unix epoch, which all processes agree on.
+#[derive(Debug)]
+struct WallClock;
+
+impl Clock for WallClock {
+    fn now(&self) -> Duration {
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+    }
+}
+
+impl<V> MemoBuilder<V> {
+    pub(super) fn new(name: String) -> Self {
+        Self {
+            name,
+            version: None,
+            max_entries: DEFAULT_ENTRIES,
+            policy: Policy::default(),
+            ttl: None,
+            tags: Vec::new(),
+            clock: Arc::new(WallClock),
+            disk: None,
+        }
+    }
+
+    /// Keeps results in a store too, where other processes and later ones find them.
+    #[must_use]
+    pub fn store(mut self, store: Store) -> Self
+    where
+        V: Serialize + DeserializeOwned,
+    {
+        self.disk = Some(Disk::new(store));
+        self
+    }
+
+    /// The version of the function's code. Without one, every build of the executable is another version. With one, raise it
+    /// whenever the function, or anything that it calls, gives other results.
+    #[must_use]
+    pub fn version(mut self, version: u64) -> Self {
+        self.version = Some(version);
+        self
+    }
+
+    /// For how many arguments results are kept in memory: 128 unless said otherwise. The store has a bound of its own.
+    #[must_use]
+    pub fn max_entries(mut self, entries: usize) -> Self {
+        self.max_entries = entries;
+        self
+    }
+
+    /// Which results leave the memory when there is no room.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// How long a result lives at most, wherever it is.
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// A name under which [`Memo::invalidate_tag`] finds all results. There may be several.
+    #[must_use]
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.tags.push(tag.into());
+        self
+    }
+
+    /// Another clock than the system's: the time since the Unix epoch, which has to be the same for all who share a store.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The memo.
+    pub fn build(self) -> Memo<V> {
+        let Self { name, version, max_entries, policy, ttl, tags, clock, disk } = self;
+        register(&name, version);
+        if let Some(disk) = &disk {
+            build_id::known_in(&disk.store);
+        }
+        let memory = Cache::builder().max_entries(max_entries).policy(policy).build();
+        let (flights, counts, ledger) = (Flights::default(), Counts::default(), Ledger::default());
+        let warned = AtomicBool::new(false);
+        Memo {
+            inner: Arc::new(Inner { name, version, memory, disk, flights, ttl, tags, clock, counts, ledger, warned }),
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! A function's results with their traces: the verbs.
+
+use super::{
+    builder::MemoBuilder,
+    call::Call,
+    counts::{Counts, MemoStats},
+    disk::Disk,
+    held::{Held, Kept},
+    ledger::Ledger,
+    reason::Explanation,
+};
+use crate::{
+    Fingerprint,
+    disk::{Space, Store, StoreError},
+    memory::{Cache, Clock, Flights},
+    recording::Generations,
+};
+use serde::Serialize;
+use std::{
+    fmt,
+    future::Future,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+/// The results of a function, each served only while all that it was made from is unchanged: *computed once, never stale*.
+/// Clones share them; all threads may use them at once.
+///
+/// What counts as made from: the arguments; the executable's build, or the version that stands in its place; the files,
+/// folders and variables that are read inside through [`fs`](crate::fs) and [`env`](crate::env), also in the
+/// computations of other memos that are called on the way; and what a [`call`](Self::call) declares. A result that is found
+/// costs a look at each of them: a `stat` a file. Reads through anything else are not seen: declare them.
+///
+/// Arguments are told apart by their types and names as `serde` gives them; maps are sorted, but a hash *set* is a list of
+/// random order, which finds nothing again: use a `BTreeSet`.
+///
+/// Of all who ask for one key at once one computes and the others wait, over threads and tasks, and with a store over
+/// processes. A caller that comes back to its own key while it computes it computes once more. If the computation fails,
+/// panics or is cancelled, one of those who wait takes over. A store that cannot be used never fails a call: it is as if
+/// nothing were kept, and the first time is logged as a warning.
+///
+/// ```
+/// use everfresh::Memo;
+///
+/// let squares: Memo<u64> = Memo::builder("squares").build();
+/// assert_eq!(squares.get_or_compute(&12u64, || 144), 144);
+/// assert_eq!(squares.get_or_compute(&12u64, || unreachable!("it is there")), 144);
+/// assert!(squares.explain(&12u64).is_hit());
+/// assert_eq!(squares.explain(&13u64).to_string(), "miss: nothing is kept for these arguments");
+/// ```
+pub struct Memo<V> {
+    pub(super) inner: Arc<Inner<V>>,
+}
+
+pub(super) struct Inner<V> {
+    pub(super) name: String,
+    pub(super) version: Option<u64>,
+    pub(super) memory: Cache<Fingerprint, Arc<Kept<V>>>,
+    pub(super) disk: Option<Disk<V>>,
+    pub(super) flights: Flights<Fingerprint, Arc<Held<V>>>,
+    pub(super) ttl: Option<Duration>,
+    pub(super) tags: Vec<String>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) counts: Counts,
+    pub(super) ledger: Ledger,
+    pub(super) warned: AtomicBool,
+}
+
+impl<V> Inner<V> {
+    pub(super) fn store(&self) -> Option<&Store> {
+        self.disk.as_ref().map(|disk| &disk.store)
+    }
+
+    /// Tells the store what was done, now and then.
+    pub(super) fn tell(&self) {
+        if let Some(store) = self.store() {
+            self.ledger.write(store, &self.name, &self.counts.stats());
+        }
+    }
+
+    /// Nanoseconds since the Unix epoch.
+    pub(super) fn now_ns(&self) -> i64 {
+        i64::try_from(self.clock.now().as_nanos()).unwrap_or(i64::MAX)
+    }
+}
+
+impl<V> Clone for Memo<V> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<V> fmt::Debug for Memo<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { name, version, disk, .. } = &*self.inner;
+        f.debug_struct("Memo").field("name", name).field("version", version).field("disk", disk).finish_non_exhaustive()
+    }
+}
+
+impl<V> Memo<V> {
+    /// Settings for the memo of a function. The name is part of each key: no two functions may have the same one, and a
+    /// function that is to find its results in the store keeps its own.
+    pub fn builder(name: impl Into<String>) -> MemoBuilder<V> {
+        MemoBuilder::new(name.into())
+    }
+
+    /// A call with these arguments, to which can be added what it depends on.
+    pub fn call<'a, A: ?Sized>(&'a self, arguments: &'a A) -> Call<'a, V, A> {
+        Call::new(self, arguments)
+    }
+
+    /// What was done so far, in this process.
+    pub fn stats(&self) -> MemoStats {
+        self.inner.counts.stats()
+    }
+
+    /// Forgets the result of these arguments, and makes out of date whatever was made with it. Whether there was one.
+    pub fn invalidate<A: Serialize + ?Sized>(&self, arguments: &A) -> bool {
+        let Some(key) = self.inner.key_of(arguments) else { return false };
+        self.outdate(&Generations::of_key(&key));
+        let in_memory = self.inner.memory.remove(&key).is_some();
+        let deleted = self.inner.store().map(|store| store.delete(Space::Traces, &key));
+        let on_disk = deleted.unwrap_or(Ok(false)).unwrap_or_else(|error| {
+            tracing::warn!("{error}");
+            false
+        });
+        in_memory || on_disk
+    }
+
+    /// Makes all results with a tag out of date, and whatever was made with them. With a store, for all processes.
+    pub fn invalidate_tag(&self, tag: &str) {
+        self.outdate(&Generations::of_tag(&self.inner.name, tag));
+    }
+
+    /// Makes all results out of date, and whatever was made with them. With a store, for all processes; their room there is
+    /// freed as new ones come.
+    pub fn clear(&self) {
+        self.outdate(&Generations::of_function(&self.inner.name));
+        self.inner.memory.clear();
+    }
+
+    fn outdate(&self, of: &Fingerprint) {
+        // This process knows in any case.
+        if let Err(error) = Generations(self.inner.store()).replace(of) {
+            warn(&error);
+        }
+    }
+}
+
+fn warn(error: &StoreError) {
+    tracing::warn!("{error}");
+}
+
+impl<V: Clone> Memo<V> {
+    /// The result of these arguments that is kept, or what `compute` gives. See [`call`](Self::call).
+    pub fn get_or_compute<A: Serialize + ?Sized>(&self, arguments: &A, compute: impl FnOnce() -> V) -> V {
+        self.call(arguments).or_compute(compute)
+    }
+
+    /// The same for a computation that can fail; an error is not kept.
+    ///
+    /// # Errors
+    /// Those of `compute`.
+    pub fn try_get_or_compute<A: Serialize + ?Sized, E>(
+        &self,
+        arguments: &A,
+        compute: impl FnOnce() -> Result<V, E>,
+    ) -> Result<V, E> {
+        self.call(arguments).or_try_compute(compute)
+    }
+
+    /// The same for a future, which is polled only if there is no result.
+    pub async fn get_or_compute_async<A: Serialize + ?Sized>(
+        &self,
+        arguments: &A,
+        compute: impl Future<Output = V>,
+    ) -> V {
+        self.call(arguments).or_compute_async(compute).await
+    }
+
+    /// The same for a future that can fail; an error is not kept.
+    ///
+    /// # Errors
+    /// Those of `compute`.
+    pub async fn try_get_or_compute_async<A: Serialize + ?Sized, E>(
+        &self,
+        arguments: &A,
+        compute: impl Future<Output = Result<V, E>>,
+    ) -> Result<V, E> {
+        self.call(arguments).or_try_compute_async(compute).await
+    }
+
+    /// The result of these arguments, if it is kept and all that it was made from is unchanged.
+    pub fn get<A: Serialize + ?Sized>(&self, arguments: &A) -> Option<V> {
+        self.call(arguments).get()
+    }
+
+    /// What a call with these arguments would do now, and why. Computes nothing.
+    pub fn explain<A: Serialize + ?Sized>(&self, arguments: &A) -> Explanation {
+        self.call(arguments).explain()
+    }
+}

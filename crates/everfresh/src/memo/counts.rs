@@ -1,0 +1,110 @@
+//! What a [`Memo`](super::Memo) did.
+
+use crate::memory::nanoseconds;
+use serde::{Deserialize, Serialize};
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+/// What a [`Memo`](super::Memo) did since it was made, in this process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct MemoStats {
+    /// Results that were found in memory.
+    pub memory_hits: u64,
+    /// Results that were found in the store.
+    pub disk_hits: u64,
+    /// Calls that found none.
+    pub misses: u64,
+    /// Computations that gave a value.
+    pub loads: u64,
+    /// Computations that gave an error, panicked or were cancelled.
+    pub failures: u64,
+    /// Values that were returned and not kept, since something that they were made from changed meanwhile, cannot be
+    /// observed, or has no encoding.
+    pub unstored: u64,
+    /// How long computations took that gave a value.
+    pub compute_time: Duration,
+    /// How long it took to look for results: to take fingerprints, and to verify traces.
+    pub lookup_time: Duration,
+    /// How long the values that were found had taken to compute.
+    pub saved_time: Duration,
+}
+
+impl MemoStats {
+    /// Results that were found.
+    pub fn hits(&self) -> u64 {
+        self.memory_hits + self.disk_hits
+    }
+
+    /// The part of all calls that found a result; 0 if there was none.
+    pub fn hit_ratio(&self) -> f64 {
+        let calls = self.hits() + self.misses;
+        if calls == 0 { 0.0 } else { self.hits() as f64 / calls as f64 }
+    }
+
+    /// Whether hits saved more time than all lookups took.
+    pub fn pays(&self) -> bool {
+        self.saved_time > self.lookup_time
+    }
+}
+
+impl fmt::Display for MemoStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { memory_hits, disk_hits, misses, failures, unstored, .. } = self;
+        writeln!(f, "hits      {} ({memory_hits} in memory, {disk_hits} in the store)", self.hits())?;
+        writeln!(f, "misses    {misses} ({failures} failed, {unstored} not kept)")?;
+        writeln!(f, "saved     {:.3?}", self.saved_time)?;
+        write!(f, "spent     {:.3?} computing, {:.3?} looking", self.compute_time, self.lookup_time)
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) memory_hits: AtomicU64,
+    pub(super) disk_hits: AtomicU64,
+    pub(super) misses: AtomicU64,
+    pub(super) loads: AtomicU64,
+    pub(super) failures: AtomicU64,
+    pub(super) unstored: AtomicU64,
+    compute_ns: AtomicU64,
+    lookup_ns: AtomicU64,
+    saved_ns: AtomicU64,
+}
+
+pub(super) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Relaxed);
+}
+
+impl Counts {
+    pub(super) fn computed(&self, took: Duration) {
+        count(&self.loads);
+        self.compute_ns.fetch_add(nanoseconds(took), Relaxed);
+    }
+
+    pub(super) fn looked(&self, took: Duration) {
+        self.lookup_ns.fetch_add(nanoseconds(took), Relaxed);
+    }
+
+    pub(super) fn saved(&self, cost_ns: u64) {
+        self.saved_ns.fetch_add(cost_ns, Relaxed);
+    }
+
+    pub(super) fn stats(&self) -> MemoStats {
+        let number = |counter: &AtomicU64| counter.load(Relaxed);
+        let time = |counter: &AtomicU64| Duration::from_nanos(number(counter));
+        MemoStats {
+            memory_hits: number(&self.memory_hits),
+            disk_hits: number(&self.disk_hits),
+            misses: number(&self.misses),
+            loads: number(&self.loads),
+            failures: number(&self.failures),
+            unstored: number(&self.unstored),
+            compute_time: time(&self.compute_ns),
+            lookup_time: time(&self.lookup_ns),
+            saved_time: time(&self.saved_ns),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Values and traces of functions in the store.
+//!
+//! | record | key | holds |
+//! | --- | --- | --- |
+//! | `Traces` | function and arguments | up to 16 traces, each with the shape of its value's type ([`codec`]) |
+//! | blob | shape and encoding of a value | the encoding |
+
+use super::{held::Held, reason::Reason};
+use crate::{
+    Fingerprint, FingerprintBuilder,
+    codec::{self, CodecError, Decoded, Storable},
+    disk::{LockGuard, Space, Store, StoreError, StoreOptions},
+    trace::{TRACES_PER_KEY, Trace},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::{env, fmt, io::Write as _, path::PathBuf, sync::OnceLock, time::Duration};
+
+/// Where a memo keeps values, and how.
+pub(super) struct Disk<V> {
+    pub(super) store: Store,
+    encode: fn(&V) -> Result<Storable, CodecError>,
+    decode: fn(&[u8]) -> Result<Decoded<V>, CodecError>,
+}
+
+impl<V> fmt::Debug for Disk<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Disk").field(&self.store.dir()).finish()
+    }
+}
+
+/// A trace as it is stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Stored {
+    pub(super) trace: Trace,
+    shape: Fingerprint,
+}
+
+/// Why a value could not be stored.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotStored {
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("cannot write a result to the store: {0}")]
+    Write(#[from] std::io::Error),
+}
+
+impl<V: Serialize + DeserializeOwned> Disk<V> {
+    pub(super) fn new(store: Store) -> Self {
+        Self { store, encode: codec::to_storable, decode: codec::from_slice }
+    }
+}
+
+impl<V> Disk<V> {
+    /// The traces of a key, the last that was stored first.
+    pub(super) fn traces(&self, key: &Fingerprint) -> Vec<Stored> {
+        let record = self.store.get(Space::Traces, key);
+        // What another version of Everfresh wrote is none.
+        record.and_then(|record| Some(codec::from_slice(&record).ok()?.value)).unwrap_or_default()
+    }
+
+    /// The value of a trace.
+    pub(super) fn value(&self, stored: &Stored) -> Result<V, Reason> {
+        let blob = self.store.blob(&stored.trace.output).ok_or(Reason::ResultGone)?;
+        let decoded = (self.decode)(&blob).map_err(|_| Reason::ShapeChanged)?;
+        if decoded.shape != stored.shape {
+            return Err(Reason::ShapeChanged);
+        }
+        let cost = Duration::from_nanos(stored.trace.cost_ns);
+        self.store.used(&[(stored.trace.output, cost.as_secs_f64())]);
+        Ok(decoded.value)
+    }
+
+    /// Stores a value, then its trace beside those of `old` for which `stays` holds.
+    pub(super) fn put(
+        &self,
+        key: &Fingerprint,
+        held: &mut Held<V>,
+        old: Vec<Stored>,
+        stays: impl Fn(&Trace) -> bool,
+    ) -> Result<(), NotStored> {
+        let Storable { bytes, shape } = (self.encode)(&held.value)?;
+        let output = FingerprintBuilder::new("everfresh.value").fingerprint(&shape).bytes(&bytes).finish();
+        (held.trace.output, held.trace.bytes) = (output, bytes.len() as u64);
+        let mut writer = self.store.blob_writer()?;
+        writer.write_all(&bytes)?;
+        writer.finish(output, Duration::from_nanos(held.trace.cost_ns))?;
+        let mut traces = vec![Stored { trace: held.trace.clone(), shape }];
+        let others =
+            old.into_iter().filter(|old| old.trace.observations != held.trace.observations && stays(&old.trace));
+        traces.extend(others.take(TRACES_PER_KEY - 1));
+        let outputs: Vec<Fingerprint> = traces.iter().map(|stored| stored.trace.output).collect();
+        self.store.put(Space::Traces, key, &codec::to_vec(&traces)?, &outputs)?;
+        self.store.enforce()?;
+        Ok(())
+    }
+
+    /// The lock of a key: one process computes it. `None` where there are no locks, which costs at most a second computation.
+    pub(super) fn lock(&self, key: &Fingerprint) -> Option<LockGuard> {
+        self.store.lock(key, &|| false).map_err(|error| tracing::warn!("{error}")).ok()
+    }
+}
+
+/// The user's own store, for functions: in the folder that `EVERFRESH_CACHE_DIR` names, or `everfresh` in the user's cache
+/// folder (`XDG_CACHE_HOME`, `~/.cache`; `~/Library/Caches` on macOS). Open once a process.
+///
+/// ```no_run
+/// use everfresh::{Memo, memo::default_store};
+///
+/// let lengths: Memo<usize> = Memo::builder("lengths").store(default_store()?).build();
+/// # Ok::<_, everfresh::disk::StoreError>(())
+/// ```
+///
+/// # Errors
+/// If there is no such folder and none can be made, or it cannot be a cache: see [`Store::open`].
+pub fn default_store() -> Result<Store, StoreError> {
+    static STORE: OnceLock<Store> = OnceLock::new();
+    if let Some(store) = STORE.get() {
+        return Ok(store.clone());
+    }
+    let folder = default_folder().ok_or(StoreError::NoHome)?;
+    let store = Store::open(&folder, StoreOptions::default())?;
+    Ok(STORE.get_or_init(|| store).clone())
+}
+
+fn default_folder() -> Option<PathBuf> {
+    if let Some(folder) = env::var_os("EVERFRESH_CACHE_DIR").filter(|folder| !folder.is_empty()) {
+        return Some(folder.into());
+    }
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|folder| folder.is_absolute());
+    let user = if cfg!(target_os = "macos") {
+        absolute("HOME")?.join("Library/Caches")
+    } else {
+        absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?
+    };
+    Some(user.join("everfresh"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::Observation;
+
+    #[test]
+    fn the_format_of_traces_is_pinned_by_golden_bytes() {
+        let trace = Trace {
+            observations: vec![
+                Observation::Function { name: "f".into(), version: Some(1), build: Fingerprint::from_bytes([1; 32]) },
+                Observation::File { path: "/a".into(), content: None },
+            ],
+            output: Fingerprint::from_bytes([2; 32]),
+            cost_ns: 3,
+            bytes: 4,
+            rows: 0,
+            made_ns: 5,
+            expires_ns: Some(6),
+        };
+        let traces = vec![Stored { trace, shape: Fingerprint::from_bytes([7; 32]) }];
+        let bytes = codec::to_vec(&traces).unwrap();
+        assert_eq!((bytes.len(), Fingerprint::of_bytes(&bytes).short()), (455, "c40b02b214e9".to_owned()));
+        let read: Vec<Stored> = codec::from_slice(&bytes).unwrap().value;
+        assert_eq!(read[0].trace, traces[0].trace);
+    }
+}

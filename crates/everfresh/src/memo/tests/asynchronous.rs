@@ -1,0 +1,109 @@
+//! Tasks.
+
+use super::*;
+use crate::executor::block_on;
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
+/// Pending once.
+async fn pause() {
+    let mut paused = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut paused, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+#[test]
+fn what_a_task_reads_between_pauses_counts_and_what_others_read_does_not() {
+    let place = Place::new();
+    let (own, foreign) = (place.write("a", "one"), place.write("b", "two"));
+    let memo = memo().build();
+    let ask = || {
+        memo.get_or_compute_async(&(), async {
+            pause().await;
+            let length = length(&own);
+            pause().await;
+            length
+        })
+    };
+    {
+        let mut task = pin!(ask());
+        let mut context = Context::from_waker(Waker::noop());
+        while task.as_mut().poll(&mut context).is_pending() {
+            // Another task of this thread.
+            length(&foreign);
+        }
+    }
+    place.write("b", "three");
+    assert_eq!((block_on(ask()), memo.stats().loads), (3, 1));
+    place.write("a", "three");
+    assert_eq!((block_on(ask()), memo.stats().loads), (5, 2));
+}
+
+#[test]
+fn a_task_that_is_dropped_at_any_pause_leaves_the_key_free() {
+    let place = Place::new();
+    for memo in [memo().build(), memo().store(place.store()).build()] {
+        for polls in 0..4 {
+            let ask = memo.get_or_compute_async(&polls, async {
+                pause().await;
+                pause().await;
+                pause().await;
+                1
+            });
+            let mut ask = Box::pin(ask);
+            let mut context = Context::from_waker(Waker::noop());
+            for _ in 0..polls {
+                assert!(ask.as_mut().poll(&mut context).is_pending());
+            }
+            drop(ask);
+            assert_eq!(memo.get_or_compute(&polls, || 2), 2);
+        }
+    }
+}
+
+#[test]
+fn two_tasks_on_one_thread_compute_once() {
+    let place = Place::new();
+    for memo in [memo().build(), memo().store(place.store()).build()] {
+        let ask = || {
+            memo.get_or_compute_async(&1, async {
+                pause().await;
+                5
+            })
+        };
+        let both = async {
+            let (mut one, mut other) = (pin!(ask()), pin!(ask()));
+            let (mut first, mut second) = (None, None);
+            poll_fn(|context| {
+                for (task, value) in [(one.as_mut(), &mut first), (other.as_mut(), &mut second)] {
+                    if value.is_none()
+                        && let Poll::Ready(ready) = task.poll(context)
+                    {
+                        *value = Some(ready);
+                    }
+                }
+                if first.is_some() && second.is_some() { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+            (first, second)
+        };
+        assert_eq!(block_on(both), (Some(5), Some(5)));
+        assert_eq!(memo.stats().loads, 1);
+    }
+}
+
+#[test]
+fn an_async_error_is_not_kept() {
+    let memo = memo().build();
+    assert_eq!(block_on(memo.try_get_or_compute_async(&1, async { Err::<u32, _>("broken") })), Err("broken"));
+    assert_eq!(block_on(memo.try_get_or_compute_async(&1, async { Ok::<_, &str>(5) })), Ok(5));
+}

@@ -1,0 +1,121 @@
+//! Whether an observation still holds, or why not.
+
+use super::{
+    content::{content, is_absence},
+    function::build_matches,
+    generation::Generations,
+};
+use crate::{Fingerprint, FingerprintBuilder, disk::Store, memo::Reason, observation::Observation};
+use std::{
+    ffi::OsStr,
+    fs::Metadata,
+    io,
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
+    path::Path,
+};
+
+/// The world as a caller sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct World<'a> {
+    pub(crate) store: Option<&'a Store>,
+    /// What the caller declared, by name.
+    pub(crate) values: &'a [(String, Fingerprint)],
+}
+
+impl World<'_> {
+    /// Whether what was observed is as it was.
+    ///
+    /// # Errors
+    /// The reason why not; what cannot be looked at does not hold.
+    pub(crate) fn check(&self, observation: &Observation) -> Result<(), Reason> {
+        let holds = match observation {
+            Observation::Function { name, version, build } => build_matches(name, *version, build),
+            Observation::Value { name, value } => self.values.iter().any(|(own, now)| own == name && now == value),
+            Observation::Env { name, value } => env_fingerprint(name.as_ref()) == *value,
+            Observation::WorkingDir { path } => std::env::current_dir().is_ok_and(|now| now == Path::new(path)),
+            Observation::Generation { of, generation, .. } => Generations(self.store).get(of) == *generation,
+            Observation::Exists { path, exists } => match Path::new(path).try_exists() {
+                Ok(now) => now == *exists,
+                Err(error) => return Err(unreadable(path, &error)),
+            },
+            Observation::Metadata { path, metadata } => match metadata_fingerprint(Path::new(path)) {
+                Ok(now) => now == *metadata,
+                Err(error) => return Err(unreadable(path, &error)),
+            },
+            Observation::File { path, content: before } => match content(Path::new(path), self.store) {
+                Ok(now) => {
+                    let now = now.map(|(content, _)| content);
+                    if now == *before {
+                        return Ok(());
+                    }
+                    return Err(match (before, now) {
+                        (None, _) => Reason::FileAppeared { path: path.clone() },
+                        (Some(_), None) => Reason::FileGone { path: path.clone() },
+                        _ => Reason::FileChanged { path: path.clone() },
+                    });
+                }
+                Err(error) => return Err(unreadable(path, &error)),
+            },
+            Observation::Dir { path, listing: before } => match listing(Path::new(path)) {
+                Ok(now) => now == *before,
+                Err(error) => return Err(unreadable(path, &error)),
+            },
+            // Nobody but a pipeline knows tables and operators.
+            Observation::Version { .. } | Observation::Table(_) => false,
+        };
+        if holds { Ok(()) } else { Err(Reason::changed(observation)) }
+    }
+}
+
+fn unreadable(path: &str, error: &io::Error) -> Reason {
+    Reason::Unreadable { path: path.to_owned(), error: error.to_string() }
+}
+
+/// The fingerprint of an environment variable; `None` if it is unset.
+pub(crate) fn env_fingerprint(name: &OsStr) -> Option<Fingerprint> {
+    std::env::var_os(name).map(|value| FingerprintBuilder::new("everfresh.env").bytes(value.as_bytes()).finish())
+}
+
+/// The fingerprint of what `stat` says of a path; `None` if there is nothing. The time of the last access does not count.
+///
+/// # Errors
+/// If the path cannot be looked at.
+pub(crate) fn metadata_fingerprint(path: &Path) -> io::Result<Option<Fingerprint>> {
+    match std::fs::metadata(path) {
+        Ok(metadata) => Ok(Some(of_metadata(&metadata))),
+        Err(error) if is_absence(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn of_metadata(metadata: &Metadata) -> Fingerprint {
+    let numbers = [metadata.dev(), metadata.ino(), u64::from(metadata.mode()), metadata.nlink(), metadata.size()];
+    let owners = [metadata.uid(), metadata.gid()].map(u64::from);
+    let times = [metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec()];
+    let builder = FingerprintBuilder::new("everfresh.metadata");
+    let builder = numbers.into_iter().chain(owners).fold(builder, FingerprintBuilder::u64);
+    times.into_iter().fold(builder, FingerprintBuilder::i64).finish()
+}
+
+/// The fingerprint of the names in a folder with their kinds; `None` if there is no such folder.
+///
+/// # Errors
+/// If it cannot be listed.
+pub(crate) fn listing(path: &Path) -> io::Result<Option<Fingerprint>> {
+    let entries = match std::fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if is_absence(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let entries = entries.map(|entry| {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        let kind = [kind.is_dir(), kind.is_file(), kind.is_symlink()].map(u8::from);
+        Ok((entry.file_name(), kind))
+    });
+    let mut entries: Vec<_> = entries.collect::<io::Result<_>>()?;
+    entries.sort();
+    let builder = FingerprintBuilder::new("everfresh.listing");
+    let listing = builder.list(&entries, |builder, (name, kind)| builder.bytes(name.as_bytes()).bytes(kind));
+    Ok(Some(listing.finish()))
+}
