@@ -66,12 +66,15 @@ Examples:
   everfresh show 'delays.not_null(carrier)'          those of one check
   everfresh show delays --limit 1000 --json          an array of objects")]
     Show(ShowArgs),
-    /// Tell hits, misses, time saved and bytes of each step
+    /// Tell hits, misses, time saved and bytes of each step, or of each cached function
     #[command(after_help = "\
 Examples:
   everfresh stats
-  everfresh stats --json | jq .totals.saved_seconds")]
-    Stats(PipelineArgs),
+  everfresh stats --json | jq .totals.saved_seconds
+  everfresh stats --advise               which steps do not pay, and what to change
+  everfresh stats --functions            functions of programs, in your own store
+  everfresh stats --functions --advise --cache-dir DIR")]
+    Stats(StatsArgs),
     /// Forget results, so that the next run computes them again
     #[command(after_help = "\
 Examples:
@@ -186,6 +189,19 @@ pub struct ExplainArgs {
     pub step: String,
     #[command(flatten)]
     pub pipeline: PipelineArgs,
+}
+
+/// `everfresh stats`.
+#[derive(Args, Debug)]
+pub struct StatsArgs {
+    #[command(flatten)]
+    pub pipeline: PipelineArgs,
+    /// Functions that programs keep in your own store, or in --cache-dir, and no pipeline
+    #[arg(long)]
+    pub functions: bool,
+    /// Say what does not pay, and what to change
+    #[arg(long)]
+    pub advise: bool,
 }
 
 /// `everfresh show`.

@@ -3,6 +3,7 @@
 mod clear;
 mod completions;
 mod explain;
+mod functions;
 mod gc;
 mod init;
 mod plan;
@@ -27,6 +28,7 @@ pub fn run(cli: &Cli) -> Result<u8, CliError> {
         Command::Plan(args) => plan::plan(args, json),
         Command::Explain(args) => explain::explain(args, json),
         Command::Show(args) => show::show(args, json),
+        Command::Stats(args) if args.functions => functions::functions(args, json),
         Command::Stats(args) => stats::stats(args, json),
         Command::Clear(args) => clear::clear(args, json),
         Command::Gc(args) => gc::gc(args, json),

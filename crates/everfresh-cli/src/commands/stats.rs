@@ -1,7 +1,7 @@
 //! `everfresh stats`.
 
 use crate::{
-    args::PipelineArgs,
+    args::StatsArgs,
     failure::CliError,
     output::{
         self,
@@ -14,8 +14,8 @@ use everfresh_pipeline::{Pipeline, history::Counts};
 use serde_json::{Value, json};
 
 /// Tells what each step has saved.
-pub fn stats(args: &PipelineArgs, json: bool) -> Result<u8, CliError> {
-    let pipeline = session::open(args, Needs::look_only(), json)?;
+pub fn stats(args: &StatsArgs, json: bool) -> Result<u8, CliError> {
+    let pipeline = session::open(&args.pipeline, Needs::look_only(), json)?;
     let nodes = nodes(&pipeline);
     let total = nodes.iter().fold(Counts::default(), |total, (_, _, counts)| add(total, *counts));
     let size = pipeline.cache().store.size();
@@ -27,6 +27,9 @@ pub fn stats(args: &PipelineArgs, json: bool) -> Result<u8, CliError> {
                 if let Value::Object(object) = &mut object {
                     object.shift_insert(0, "name".into(), name.as_str().into());
                     object.shift_insert(1, "kind".into(), (*kind).into());
+                    if args.advise {
+                        object.insert("advice".into(), advice(name, counts).into());
+                    }
                 }
                 object
             })
@@ -41,8 +44,51 @@ pub fn stats(args: &PipelineArgs, json: bool) -> Result<u8, CliError> {
         }))?;
     } else {
         output::print(&lines(&pipeline, &nodes, total, size))?;
+        if args.advise && !nodes.is_empty() {
+            let advice = nodes.iter().flat_map(|(name, _, counts)| advice(name, counts)).collect::<Vec<_>>();
+            output::print(&advice_lines(&advice))?;
+        }
     }
     Ok(0)
+}
+
+/// Advice, one line each, under the table that it is about.
+pub fn advice_lines(advice: &[String]) -> String {
+    if advice.is_empty() {
+        return "\nnothing to change: what is kept pays, or was not used often enough to tell\n".into();
+    }
+    format!("\n{}\n", advice.join("\n"))
+}
+
+/// Fewer runs than this tell nothing.
+const ENOUGH: u64 = 5;
+
+/// What a disk gives back, in bytes a second: who computes as quickly need not keep.
+const DISK: f64 = 500e6;
+
+/// What to change about a node.
+fn advice(name: &str, counts: &Counts) -> Vec<String> {
+    let runs = counts.hits + counts.misses;
+    let each = counts.spent_seconds / counts.misses.max(1) as f64;
+    let mut advice = Vec::new();
+    if runs >= ENOUGH && counts.hits == 0 {
+        advice.push(format!(
+            "{name}: never hit in {runs} runs: see what changes each time with `everfresh explain {name}`, or say \
+             `cache: {{ enabled: false }}`"
+        ));
+    }
+    if counts.misses > 0 && counts.bytes as f64 / DISK > each {
+        advice.push(format!(
+            "{name}: keeps {} that take {} to compute: reading them back takes as long, so say `cache: {{ enabled: \
+             false }}`",
+            bytes(counts.bytes),
+            seconds(each)
+        ));
+    }
+    if runs >= ENOUGH && counts.failures * 2 > runs {
+        advice.push(format!("{name}: failed {} times in {runs} runs, and a failure is never kept", counts.failures));
+    }
+    advice
 }
 
 /// Every node that ever ended, in the order of the graph.

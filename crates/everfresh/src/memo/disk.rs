@@ -124,7 +124,14 @@ pub fn default_store() -> Result<Store, StoreError> {
     Ok(STORE.get_or_init(|| store).clone())
 }
 
-fn default_folder() -> Option<PathBuf> {
+/// The folder of the user's own store; `None` if nothing says where the user's files are.
+///
+/// ```
+/// if let Some(folder) = everfresh::memo::default_folder() {
+///     println!("functions keep their results in {}", folder.display());
+/// }
+/// ```
+pub fn default_folder() -> Option<PathBuf> {
     if let Some(folder) = env::var_os("EVERFRESH_CACHE_DIR").filter(|folder| !folder.is_empty()) {
         return Some(folder.into());
     }

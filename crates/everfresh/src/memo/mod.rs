@@ -31,6 +31,6 @@ pub use builder::MemoBuilder;
 pub use cache::Memo;
 pub use call::Call;
 pub use counts::MemoStats;
-pub use disk::default_store;
+pub use disk::{default_folder, default_store};
 pub use ledger::{FunctionStats, function_stats};
 pub use reason::{Explanation, Reason, Tier};
