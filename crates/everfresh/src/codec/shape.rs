@@ -46,10 +46,12 @@ pub(super) struct Shape {
     by_place: HashMap<(usize, usize, usize, usize), u64>,
     /// The same by what they are, so that a shape does not depend on where a compiler puts its constants.
     by_content: HashMap<(&'static str, Names), u64>,
+    hidden: bool,
 }
 
 impl Shape {
     pub fn ask(&mut self, ask: Ask) {
+        self.hidden |= matches!(ask, Ask::Any | Ask::Ignored | Ask::Identifier);
         self.stream.put(&[ask.code()]);
     }
 
@@ -86,7 +88,8 @@ impl Shape {
         self.stream.put(&number.to_le_bytes());
     }
 
-    pub fn finish(self) -> Fingerprint {
-        self.stream.finish("everfresh codec shape")
+    /// The hash of all questions, and whether one of them hides what its type knows.
+    pub fn finish(self) -> (Fingerprint, bool) {
+        (self.stream.finish("everfresh codec shape"), self.hidden)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Fingerprint, FingerprintBuilder,
-    codec::{MAX_DEPTH, fingerprint, from_slice, tag::Tag, to_storable, to_vec},
+    codec::{MAX_DEPTH, fingerprint, from_slice, from_storable, tag::Tag, to_storable, to_vec},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
@@ -27,6 +27,7 @@ fn comes_back<T: Serialize + DeserializeOwned>(value: &T) {
     let storable = to_storable(value).unwrap();
     let decoded = from_slice::<T>(&storable.bytes).unwrap();
     assert_eq!(decoded.shape, storable.shape);
+    assert_eq!(from_storable::<T>(&storable.bytes).unwrap().shape, storable.shape);
     assert_eq!(fingerprint(&decoded.value).unwrap(), fingerprint(value).unwrap());
 }
 
@@ -224,6 +225,11 @@ fn json_and_what_serde_buffers_come_back() {
         rest: BTreeMap<String, Option<u16>>,
     }
     #[derive(Serialize, Deserialize, PartialEq, Debug)]
+    struct Hashed {
+        #[serde(flatten)]
+        rest: HashMap<String, HashMap<u8, Id>>,
+    }
+    #[derive(Serialize, Deserialize, PartialEq, Debug)]
     #[serde(untagged)]
     enum Untagged {
         Nothing,
@@ -266,6 +272,7 @@ fn json_and_what_serde_buffers_come_back() {
         comes_back(&Untagged::Both { kind: kind.clone(), kinds: kinds() });
         comes_back(&Tagged::Both { kind, kinds: kinds() });
     }
+    comes_back(&Hashed { rest: (0..50).map(|key| (key.to_string(), HashMap::from([(key, Id(key))]))).collect() });
     comes_back(&[Tagged::Nothing, Tagged::Point(Point { x: 1, y: 2 })]);
     comes_back(&[Adjacent::Nothing, Adjacent::Pair(1, i128::MIN)]);
     comes_back(&[Skips { some: None, always: 1 }, Skips { some: Some(1), always: 1 }]);
