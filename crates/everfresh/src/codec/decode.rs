@@ -2,16 +2,13 @@
 
 use super::{
     MAX_DEPTH,
+    access::{Content, Entries, Fields, Items, Known, Variant},
     error::Problem,
     shape::{Ask, Shape},
     tag::{NAME_AGAIN, NAME_IN_FULL, NAMES_END, Tag},
 };
 use crate::Fingerprint;
-use serde::{
-    Deserializer,
-    de::{self, DeserializeSeed, Visitor, value::BorrowedStrDeserializer},
-    forward_to_deserialize_any,
-};
+use serde::{Deserializer, de::Visitor};
 
 pub(super) struct Decoder<'de> {
     input: &'de [u8],
@@ -19,15 +16,15 @@ pub(super) struct Decoder<'de> {
     names: Vec<&'de str>,
     depth: usize,
     /// Variants whose content nobody has read yet.
-    open_variants: i64,
+    pub open_variants: i64,
     /// Whether a part was refused before all of it was read: what follows would be misread if its error were dropped.
     refused: bool,
-    shape: Shape,
+    pub shape: Shape,
 }
 
 impl<'de> Decoder<'de> {
     pub fn new(input: &'de [u8]) -> Self {
-        let shape = Shape::default();
+        let shape = Shape::new();
         Self { input, position: 0, names: Vec::new(), depth: 0, open_variants: 0, refused: false, shape }
     }
 
@@ -43,7 +40,8 @@ impl<'de> Decoder<'de> {
         }
     }
 
-    pub fn into_shape(self) -> Fingerprint {
+    /// The shape, and whether the type asked for something in a way that hides what it knows.
+    pub fn into_shape(self) -> (Fingerprint, bool) {
         self.shape.finish()
     }
 
@@ -51,13 +49,13 @@ impl<'de> Decoder<'de> {
         self.input.get(self.position..).unwrap_or_default()
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Problem> {
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Problem> {
         let array = *self.rest().first_chunk().ok_or(Problem::Truncated)?;
         self.position += N;
         Ok(array)
     }
 
-    fn number(&mut self) -> Result<u64, Problem> {
+    pub fn number(&mut self) -> Result<u64, Problem> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
             let [byte] = self.array()?;
@@ -75,7 +73,7 @@ impl<'de> Decoder<'de> {
     }
 
     /// A length, and as many bytes, which borrow from the input: what is claimed and not there costs nothing.
-    fn sized(&mut self) -> Result<&'de [u8], Problem> {
+    pub fn sized(&mut self) -> Result<&'de [u8], Problem> {
         let length = usize::try_from(self.number()?).map_err(|_| Problem::Truncated)?;
         let bytes = self.rest().get(..length).ok_or(Problem::Truncated)?;
         self.position += length;
@@ -86,31 +84,31 @@ impl<'de> Decoder<'de> {
         std::str::from_utf8(self.sized()?).map_err(|_| Problem::Utf8)
     }
 
-    /// `None` at the end of a struct.
-    fn name_or_end(&mut self) -> Result<Option<&'de str>, Problem> {
+    /// The next field of a struct. The end is left for [`Decoder::fields`], which looks for it in any case.
+    pub fn next_field(&mut self) -> Result<Option<&'de str>, Problem> {
+        if self.rest().first() == Some(&(NAMES_END as u8)) { Ok(None) } else { self.name().map(Some) }
+    }
+
+    pub fn name(&mut self) -> Result<&'de str, Problem> {
         match self.number()? {
-            NAMES_END => Ok(None),
+            NAMES_END => Err(Problem::Name),
             NAME_IN_FULL => {
                 let name = self.text()?;
                 self.names.push(name);
-                Ok(Some(name))
+                Ok(name)
             }
             again => {
                 let place = usize::try_from(again - NAME_AGAIN).map_err(|_| Problem::Name)?;
-                self.names.get(place).copied().map(Some).ok_or(Problem::Name)
+                self.names.get(place).copied().ok_or(Problem::Name)
             }
         }
     }
 
-    fn name(&mut self) -> Result<&'de str, Problem> {
-        self.name_or_end()?.ok_or(Problem::Name)
-    }
-
-    fn peek(&self) -> Result<Tag, Problem> {
+    pub fn peek(&self) -> Result<Tag, Problem> {
         Tag::try_from(*self.rest().first().ok_or(Problem::Truncated)?)
     }
 
-    fn tag(&mut self) -> Result<Tag, Problem> {
+    pub fn tag(&mut self) -> Result<Tag, Problem> {
         let tag = self.peek()?;
         self.position += 1;
         Ok(tag)
@@ -129,7 +127,7 @@ impl<'de> Decoder<'de> {
         self.is_name(name)
     }
 
-    fn refuse<R>(&mut self, problem: Problem) -> Result<R, Problem> {
+    pub fn refuse<R>(&mut self, problem: Problem) -> Result<R, Problem> {
         self.refused = true;
         Err(problem)
     }
@@ -161,7 +159,7 @@ impl<'de> Decoder<'de> {
         visitor.visit_char(char::from_u32(code).ok_or(Problem::Char(code))?)
     }
 
-    fn nested<R>(&mut self, read: impl FnOnce(&mut Self) -> Result<R, Problem>) -> Result<R, Problem> {
+    pub fn nested<R>(&mut self, read: impl FnOnce(&mut Self) -> Result<R, Problem>) -> Result<R, Problem> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             return Err(Problem::Depth);
@@ -172,7 +170,7 @@ impl<'de> Decoder<'de> {
     }
 
     /// Reads items up to the end: of a tuple, exactly as many as asked for.
-    fn sequence<V: Visitor<'de>>(&mut self, length: Option<usize>, visitor: V) -> Result<V::Value, Problem> {
+    pub fn sequence<V: Visitor<'de>>(&mut self, length: Option<usize>, visitor: V) -> Result<V::Value, Problem> {
         self.nested(|decoder| {
             let value = visitor.visit_seq(Items { decoder, length, read: 0 })?;
             decoder.closes()?;
@@ -197,7 +195,7 @@ impl<'de> Decoder<'de> {
     }
 
     /// Reads the fields of a struct; all of them have to be in the list, if there is one.
-    fn fields<V: Visitor<'de>>(&mut self, known: Option<Known>, visitor: V) -> Result<V::Value, Problem> {
+    pub fn fields<V: Visitor<'de>>(&mut self, known: Option<Known>, visitor: V) -> Result<V::Value, Problem> {
         self.nested(|decoder| {
             let value = visitor.visit_map(Fields { decoder, known, next: 0 })?;
             if decoder.number()? != NAMES_END {
@@ -440,199 +438,5 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
             return self.refuse(Problem::Variant { owner: name, stored: variant.to_owned() });
         }
         self.variant_is_read(|decoder| visitor.visit_enum(Variant { decoder, tag, owner: name, name: variant }))
-    }
-}
-
-/// The items of a list or tuple.
-struct Items<'a, 'de> {
-    decoder: &'a mut Decoder<'de>,
-    length: Option<usize>,
-    read: usize,
-}
-
-impl<'de> de::SeqAccess<'de> for Items<'_, 'de> {
-    type Error = Problem;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Problem> {
-        if self.decoder.peek()? == Tag::End {
-            return match self.length {
-                Some(asked) if self.read < asked => Err(Problem::TupleLength { asked, stored: self.read }),
-                _ => Ok(None),
-            };
-        }
-        self.read += 1;
-        seed.deserialize(&mut *self.decoder).map(Some)
-    }
-}
-
-/// The entries of a map.
-struct Entries<'a, 'de> {
-    decoder: &'a mut Decoder<'de>,
-}
-
-impl<'de> de::MapAccess<'de> for Entries<'_, 'de> {
-    type Error = Problem;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Problem> {
-        if self.decoder.peek()? == Tag::End {
-            return Ok(None);
-        }
-        seed.deserialize(&mut *self.decoder).map(Some)
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Problem> {
-        seed.deserialize(&mut *self.decoder)
-    }
-}
-
-/// The fields that a type has.
-struct Known {
-    owner: &'static str,
-    fields: &'static [&'static str],
-}
-
-impl Known {
-    /// Where the field stands, which is mostly where it is looked for first.
-    fn place(&self, name: &str, first: usize) -> Option<usize> {
-        if self.fields.get(first).is_some_and(|field| *field == name) {
-            return Some(first);
-        }
-        self.fields.iter().position(|field| *field == name)
-    }
-}
-
-/// The fields of a struct.
-struct Fields<'a, 'de> {
-    decoder: &'a mut Decoder<'de>,
-    known: Option<Known>,
-    next: usize,
-}
-
-impl<'de> de::MapAccess<'de> for Fields<'_, 'de> {
-    type Error = Problem;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Problem> {
-        let before = self.decoder.position;
-        let Some(name) = self.decoder.name_or_end()? else {
-            // The end is left for `Decoder::fields`, which looks for it in any case.
-            self.decoder.position = before;
-            return Ok(None);
-        };
-        if let Some(known) = &self.known {
-            let place = known
-                .place(name, self.next)
-                .ok_or_else(|| Problem::Field { owner: known.owner, stored: name.to_owned() })?;
-            self.next = place + 1;
-        }
-        seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some)
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Problem> {
-        seed.deserialize(&mut *self.decoder)
-    }
-}
-
-/// A variant of a known enum.
-struct Variant<'a, 'de> {
-    decoder: &'a mut Decoder<'de>,
-    tag: Tag,
-    owner: &'static str,
-    name: &'de str,
-}
-
-impl<'de> de::EnumAccess<'de> for Variant<'_, 'de> {
-    type Error = Problem;
-    type Variant = Self;
-
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Problem> {
-        let value = seed.deserialize(BorrowedStrDeserializer::new(self.name))?;
-        Ok((value, self))
-    }
-}
-
-impl Variant<'_, '_> {
-    fn is(&mut self, asked: Tag) -> Result<(), Problem> {
-        if self.tag != asked {
-            let problem = Problem::Kind { asked: asked.name(), stored: self.tag.name() };
-            return self.decoder.refuse(problem);
-        }
-        self.decoder.open_variants -= 1;
-        Ok(())
-    }
-}
-
-impl<'de> de::VariantAccess<'de> for Variant<'_, 'de> {
-    type Error = Problem;
-
-    fn unit_variant(mut self) -> Result<(), Problem> {
-        self.decoder.shape.ask(Ask::Of(Tag::UnitVariant));
-        self.is(Tag::UnitVariant)
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(mut self, seed: T) -> Result<T::Value, Problem> {
-        self.decoder.shape.ask(Ask::Of(Tag::NewtypeVariant));
-        self.is(Tag::NewtypeVariant)?;
-        self.decoder.nested(|decoder| seed.deserialize(decoder))
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(mut self, length: usize, visitor: V) -> Result<V::Value, Problem> {
-        self.decoder.shape.ask_length(Ask::Of(Tag::TupleVariant), length);
-        self.is(Tag::TupleVariant)?;
-        self.decoder.sequence(Some(length), visitor)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        mut self,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Problem> {
-        self.decoder.shape.ask_named(Ask::Of(Tag::StructVariant), self.owner, fields);
-        self.is(Tag::StructVariant)?;
-        self.decoder.fields(Some(Known { owner: self.owner, fields }), visitor)
-    }
-}
-
-/// A variant that nobody expects, as a map of one entry. As a deserializer it is the entry's value.
-struct Content<'a, 'de> {
-    decoder: &'a mut Decoder<'de>,
-    tag: Tag,
-    /// Until it was read.
-    name: Option<&'de str>,
-}
-
-impl<'de> de::MapAccess<'de> for Content<'_, 'de> {
-    type Error = Problem;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Problem> {
-        self.name.take().map(|name| seed.deserialize(BorrowedStrDeserializer::new(name))).transpose()
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Problem> {
-        self.decoder.open_variants -= 1;
-        match self.tag {
-            Tag::NewtypeVariant => self.decoder.nested(|decoder| seed.deserialize(decoder)),
-            _ => seed.deserialize(Content { decoder: &mut *self.decoder, tag: self.tag, name: None }),
-        }
-    }
-}
-
-impl<'de> Deserializer<'de> for Content<'_, 'de> {
-    type Error = Problem;
-
-    fn is_human_readable(&self) -> bool {
-        false
-    }
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
-        self.decoder.shape.ask(Ask::Any);
-        match self.tag {
-            Tag::StructVariant => self.decoder.fields(None, visitor),
-            _ => self.decoder.sequence(None, visitor),
-        }
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
-        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }

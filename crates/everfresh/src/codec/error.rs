@@ -87,6 +87,8 @@ pub(super) enum Problem {
     TupleLength { asked: usize, stored: usize },
     #[error("more was stored than its Deserialize reads")]
     Unread,
+    #[error("what was read would be stored otherwise today: the type has changed")]
+    Outdated,
 }
 
 impl ser::Error for Problem {

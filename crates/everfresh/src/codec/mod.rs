@@ -32,8 +32,10 @@
 //! Equal types give an equal shape for equal bytes, in every process and every build; a type that gained, lost, renamed
 //! or reordered a field or a variant gives another one even where it can still be read. What the bytes do not reach is not
 //! part of it: the items of an empty list, the content of a `None`, the fields of another variant. Nor is what serde hides
-//! behind a buffer: `#[serde(flatten)]`, untagged and internally tagged enums do not say what they ask for.
+//! behind a buffer: `#[serde(flatten)]`, untagged and internally tagged enums do not say what they ask for;
+//! [`from_storable`] encodes those again and compares.
 
+mod access;
 mod canonical;
 mod decode;
 mod encode;
@@ -49,6 +51,7 @@ use canonical::Canonical;
 use decode::Decoder;
 use encode::{Encoder, Plain};
 pub use error::CodecError;
+use error::Problem;
 use serde::{Serialize, de::DeserializeOwned};
 use std::any::type_name;
 
@@ -137,14 +140,7 @@ pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
 /// # Ok::<(), codec::CodecError>(())
 /// ```
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<Decoded<T>, CodecError> {
-    let mut decoder = Decoder::new(bytes);
-    let result = T::deserialize(&mut decoder).and_then(|value| decoder.finish().map(|()| value));
-    let value = result.map_err(|problem| CodecError::Decode {
-        type_name: type_name::<T>(),
-        position: decoder.position(),
-        reason: problem.to_string(),
-    })?;
-    Ok(Decoded { value, shape: decoder.into_shape() })
+    decode(bytes).map(|(decoded, _)| decoded)
 }
 
 /// The canonical fingerprint of a value: types told apart, the entries of maps sorted by their encoded keys.
@@ -165,15 +161,16 @@ pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<Decoded<T>, Codec
 /// # Ok::<(), codec::CodecError>(())
 /// ```
 pub fn fingerprint<T: Serialize + ?Sized>(value: &T) -> Result<Fingerprint, CodecError> {
-    Ok(encode(value, Canonical::default())?.finish())
+    Ok(encode(value, Canonical::new())?.finish())
 }
 
 /// Encodes a value to be stored, after it was seen to come back equal: it is decoded, encoded once more and compared (maps
 /// by their entries, in any order).
 ///
 /// # Errors
-/// As [`to_vec`]; [`CodecError::NotStorable`] if the value cannot be read back or comes back as another one, such as with
-/// a field that is skipped, or an untagged enum that reads another variant.
+/// As [`to_vec`]; [`CodecError::NotStorable`] if the value cannot be read back or comes back as another one, such as an
+/// untagged enum that reads another variant. What a type never writes (`#[serde(skip)]`) cannot be missed: it comes back
+/// as its default.
 ///
 /// ```
 /// # use everfresh::codec::{self, CodecError};
@@ -200,12 +197,46 @@ pub fn to_storable<T: Serialize + DeserializeOwned>(value: &T) -> Result<Storabl
     if again != bytes && fingerprint(&decoded.value)? != fingerprint(value)? {
         let at = again.iter().zip(&bytes).take_while(|(one, other)| one == other).count();
         return Err(refused(format!(
-            "it comes back as another value (byte {at} of {} is the first that differs): a field may be skipped, an \
-             untagged enum may read another variant, or a HashSet (use a BTreeSet) has another order",
+            "it comes back as another value (byte {at} of {} is the first that differs): an untagged enum may read \
+             another variant, or a HashSet (use a BTreeSet) has another order",
             bytes.len()
         )));
     }
     Ok(Storable { bytes, shape: decoded.shape })
+}
+
+/// Reads what [`to_storable`] made, as [`from_slice`] does, and also refuses what a shape cannot tell: where the type
+/// hides what it asks for (`flatten`, untagged and internally tagged enums), the value is encoded again and compared.
+///
+/// # Errors
+/// [`CodecError::Decode`], as [`from_slice`], or if the value would be encoded otherwise today.
+///
+/// ```
+/// # use everfresh::codec;
+/// # use serde::{Deserialize, Serialize};
+/// #[derive(Serialize, Deserialize)]
+/// #[serde(untagged)]
+/// enum Old { Size { width: u32 } }
+///
+/// #[derive(Serialize, Deserialize)]
+/// #[serde(untagged, rename = "Old")]
+/// enum New { Size { width: u32, #[serde(default)] height: u32 } }
+///
+/// let bytes = codec::to_storable(&Old::Size { width: 1 })?.bytes;
+/// assert!(codec::from_storable::<Old>(&bytes).is_ok());
+/// assert!(codec::from_storable::<New>(&bytes).is_err());
+/// # Ok::<(), codec::CodecError>(())
+/// ```
+pub fn from_storable<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<Decoded<T>, CodecError> {
+    let (decoded, hidden) = decode::<T>(bytes)?;
+    if hidden && to_vec(&decoded.value)? != bytes {
+        let mut stored = Canonical::new();
+        stored.copy(&mut Decoder::new(bytes)).map_err(|problem| decode_error::<T>(0, &problem))?;
+        if stored.finish() != fingerprint(&decoded.value)? {
+            return Err(decode_error::<T>(bytes.len(), &Problem::Outdated));
+        }
+    }
+    Ok(decoded)
 }
 
 fn encode<T: Serialize + ?Sized, S: encode::Sink>(value: &T, sink: S) -> Result<S, CodecError> {
@@ -214,4 +245,17 @@ fn encode<T: Serialize + ?Sized, S: encode::Sink>(value: &T, sink: S) -> Result<
         .serialize(&mut encoder)
         .and_then(|()| encoder.finish())
         .map_err(|problem| CodecError::Encode { type_name: type_name::<T>(), reason: problem.to_string() })
+}
+
+/// The value, and whether its type asked for something in a way that hides what it knows.
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<(Decoded<T>, bool), CodecError> {
+    let mut decoder = Decoder::new(bytes);
+    let result = T::deserialize(&mut decoder).and_then(|value| decoder.finish().map(|()| value));
+    let value = result.map_err(|problem| decode_error::<T>(decoder.position(), &problem))?;
+    let (shape, hidden) = decoder.into_shape();
+    Ok((Decoded { value, shape }, hidden))
+}
+
+fn decode_error<T>(position: usize, problem: &Problem) -> CodecError {
+    CodecError::Decode { type_name: type_name::<T>(), position, reason: problem.to_string() }
 }

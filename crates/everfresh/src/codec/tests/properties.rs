@@ -1,6 +1,6 @@
 //! Of all values, and of all bytes.
 
-use crate::codec::{fingerprint, from_slice, to_storable, to_vec};
+use crate::codec::{canonical::Canonical, decode::Decoder, fingerprint, from_slice, to_storable, to_vec};
 use proptest::{collection::vec, prelude::*, sample::Index};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{
@@ -184,6 +184,7 @@ fn reads_soundly(bytes: &[u8]) {
         to_vec(&decoded.value).unwrap();
     }
     from_slice::<serde::de::IgnoredAny>(bytes).ok();
+    Canonical::new().copy(&mut Decoder::new(bytes)).ok();
     from_slice::<(u8, String, Vec<Option<i64>>)>(bytes).ok();
 }
 
@@ -194,6 +195,13 @@ proptest! {
         let decoded = from_slice::<Tree>(&storable.bytes).unwrap();
         prop_assert_eq!(decoded.value, value);
         prop_assert_eq!(decoded.shape, storable.shape);
+    }
+
+    #[test]
+    fn an_encoding_has_the_canonical_form_of_its_value(value in tree()) {
+        let mut copied = Canonical::new();
+        copied.copy(&mut Decoder::new(&to_vec(&value).unwrap())).unwrap();
+        prop_assert_eq!(copied.finish(), fingerprint(&value).unwrap());
     }
 
     #[test]

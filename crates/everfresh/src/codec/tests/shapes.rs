@@ -2,7 +2,7 @@
 
 use crate::{
     Fingerprint,
-    codec::{from_slice, to_storable, to_vec},
+    codec::{CodecError, from_slice, from_storable, to_storable, to_vec},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -100,6 +100,7 @@ fn a_struct_deep_inside_counts_wherever_it_stands() {
     assert_ne!(shape::<Vec<Option<Rate>>>(&bytes), shape::<Vec<Option<Gained>>>(&bytes));
 
     let pair = to_vec(&(Rate::default(), Rate::default())).unwrap();
+    assert_eq!(shape::<(Rate, Rate)>(&pair), shape::<(Rate, Same)>(&pair), "wherever their names lie");
     let shapes = [
         shape::<(Rate, Same)>(&pair),
         shape::<(Rate, Gained)>(&pair),
@@ -122,4 +123,37 @@ fn any_type_has_a_shape_other_than_a_known_one() {
     let bytes = to_vec(&"text").unwrap();
     assert_ne!(shape::<String>(&bytes), shape::<serde_json::Value>(&bytes));
     assert_ne!(shape::<serde_json::Value>(&bytes), shape::<serde::de::IgnoredAny>(&bytes));
+}
+
+#[test]
+fn a_type_that_hides_what_it_asks_for_is_encoded_again_and_compared() {
+    #[derive(Serialize, Deserialize)]
+    struct Flat {
+        id: u8,
+        #[serde(flatten)]
+        rate: Rate,
+    }
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename = "Flat")]
+    struct FlatGained {
+        id: u8,
+        #[serde(default)]
+        version: u8,
+        #[serde(flatten)]
+        rate: Rate,
+    }
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename = "Flat")]
+    struct FlatOfGained {
+        id: u8,
+        #[serde(flatten)]
+        rate: Gained,
+    }
+    let bytes = to_storable(&Flat { id: 1, rate: Rate::default() }).unwrap().bytes;
+    let outdated = |error: Option<CodecError>| error.unwrap().to_string().contains("the type has changed");
+    assert!(from_storable::<Flat>(&bytes).is_ok());
+    assert!(outdated(from_storable::<FlatGained>(&bytes).err()));
+    assert!(outdated(from_storable::<FlatOfGained>(&bytes).err()));
+    // The shape alone cannot tell.
+    assert_eq!(shape::<Flat>(&bytes), shape::<FlatGained>(&bytes));
 }
