@@ -67,7 +67,15 @@ impl fmt::Debug for Fingerprint {
 /// assert_ne!(one, other);
 /// ```
 #[derive(Clone)]
-pub struct FingerprintBuilder(blake3::Hasher);
+pub struct FingerprintBuilder {
+    /// What is not hashed yet: all of it, for most fingerprints.
+    buffer: Vec<u8>,
+    /// Two kilobytes, which only long inputs are worth.
+    hasher: Option<Box<blake3::Hasher>>,
+}
+
+/// Beyond this the buffer is hashed.
+const BUFFER: usize = 4096;
 
 #[repr(u8)]
 enum Tag {
@@ -87,20 +95,29 @@ enum Tag {
 impl FingerprintBuilder {
     /// Starts a fingerprint in a domain of its own: equal items in different domains differ.
     pub fn new(domain: &str) -> Self {
-        Self(blake3::Hasher::new()).sized(Tag::Domain, domain.as_bytes())
+        Self { buffer: Vec::with_capacity(128), hasher: None }.sized(Tag::Domain, domain.as_bytes())
     }
 
     fn sized(mut self, tag: Tag, bytes: &[u8]) -> Self {
-        self.0.update(&[tag as u8]);
-        self.0.update(&(bytes.len() as u64).to_le_bytes());
-        self.0.update(bytes);
+        self.buffer.push(tag as u8);
+        self.buffer.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        self.add(bytes);
         self
     }
 
     fn fixed(mut self, tag: Tag, bytes: &[u8]) -> Self {
-        self.0.update(&[tag as u8]);
-        self.0.update(bytes);
+        self.buffer.push(tag as u8);
+        self.add(bytes);
         self
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        if self.buffer.len() + bytes.len() <= BUFFER {
+            self.buffer.extend_from_slice(bytes);
+            return;
+        }
+        self.hasher.get_or_insert_default().update(&self.buffer).update(bytes);
+        self.buffer.clear();
     }
 
     /// Adds bytes.
@@ -162,7 +179,11 @@ impl FingerprintBuilder {
 
     /// The fingerprint of everything added so far.
     pub fn finish(&self) -> Fingerprint {
-        self.0.finalize().into()
+        match &self.hasher {
+            None => blake3::hash(&self.buffer),
+            Some(hasher) => hasher.clone().update(&self.buffer).finalize(),
+        }
+        .into()
     }
 }
 
@@ -195,6 +216,24 @@ mod tests {
         let fingerprint = Fingerprint::of_bytes(b"abc");
         assert_eq!(Fingerprint::from_hex(&fingerprint.to_string()), Some(fingerprint));
         assert_eq!(Fingerprint::from_hex("zz"), None);
+    }
+
+    #[test]
+    fn a_long_input_has_the_fingerprint_of_all_its_bytes() {
+        let text = "a".repeat(3 * BUFFER);
+        for cut in [0, 1, BUFFER - 60, BUFFER, 2 * BUFFER + 7] {
+            let (one, other) = text.split_at(cut);
+            let built = FingerprintBuilder::new("d").str(one).str(other).u64(7).finish();
+            let mut bytes = Vec::new();
+            for (tag, item) in [(1u8, "d"), (3, one), (3, other)] {
+                bytes.push(tag);
+                bytes.extend_from_slice(&(item.len() as u64).to_le_bytes());
+                bytes.extend_from_slice(item.as_bytes());
+            }
+            bytes.push(4);
+            bytes.extend_from_slice(&7u64.to_le_bytes());
+            assert_eq!(built, Fingerprint::of_bytes(&bytes));
+        }
     }
 
     #[test]

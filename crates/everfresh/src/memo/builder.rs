@@ -7,7 +7,7 @@ use super::{
     ledger::Ledger,
 };
 use crate::{
-    build_id,
+    FingerprintBuilder, build_id,
     disk::Store,
     memory::{Cache, Clock, DEFAULT_ENTRIES, Flights, Policy},
     recording::register,
@@ -124,8 +124,22 @@ impl<V> MemoBuilder<V> {
         let memory = Cache::builder().max_entries(max_entries).policy(policy).build();
         let (flights, counts, ledger) = (Flights::default(), Counts::default(), Ledger::default());
         let warned = AtomicBool::new(false);
+        let function = FingerprintBuilder::new("everfresh.memo").str(&name);
         Memo {
-            inner: Arc::new(Inner { name, version, memory, disk, flights, ttl, tags, clock, counts, ledger, warned }),
+            inner: Arc::new(Inner {
+                name,
+                function,
+                version,
+                memory,
+                disk,
+                flights,
+                ttl,
+                tags,
+                clock,
+                counts,
+                ledger,
+                warned,
+            }),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{
     reason::Explanation,
 };
 use crate::{
-    Fingerprint,
+    Fingerprint, FingerprintBuilder,
     disk::{Space, Store, StoreError},
     memory::{Cache, Clock, Flights},
     recording::Generations,
@@ -54,6 +54,8 @@ pub struct Memo<V> {
 
 pub(super) struct Inner<V> {
     pub(super) name: String,
+    /// The beginning of each key.
+    pub(super) function: FingerprintBuilder,
     pub(super) version: Option<u64>,
     pub(super) memory: Cache<Fingerprint, Arc<Kept<V>>>,
     pub(super) disk: Option<Disk<V>>,

@@ -9,7 +9,7 @@ use super::{
     reason::{Explanation, Reason, Tier, line},
 };
 use crate::{
-    Fingerprint, FingerprintBuilder,
+    Fingerprint,
     build_id::build_id,
     codec,
     memory::nanoseconds,
@@ -437,7 +437,7 @@ impl Nearest {
 impl<V> Inner<V> {
     fn key<A: Serialize + ?Sized>(&self, arguments: &A) -> Result<Fingerprint, codec::CodecError> {
         let arguments = codec::fingerprint(arguments)?;
-        Ok(FingerprintBuilder::new("everfresh.memo").str(&self.name).fingerprint(&arguments).finish())
+        Ok(self.function.clone().fingerprint(&arguments).finish())
     }
 
     pub(super) fn key_of<A: Serialize + ?Sized>(&self, arguments: &A) -> Option<Fingerprint> {

@@ -48,7 +48,7 @@ pub(super) enum NotStored {
 
 impl<V: Serialize + DeserializeOwned> Disk<V> {
     pub(super) fn new(store: Store) -> Self {
-        Self { store, encode: codec::to_storable, decode: codec::from_slice }
+        Self { store, encode: codec::to_storable, decode: codec::from_storable }
     }
 }
 

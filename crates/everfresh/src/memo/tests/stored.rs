@@ -184,7 +184,7 @@ fn the_keys_of_functions_are_pinned() {
     memo.get_or_compute(&(1u8, "a"), || vec![1, 2]);
     let mut keys = Vec::new();
     place.store().for_each(Space::Traces, |key, _| keys.push(key.short())).unwrap();
-    assert_eq!(keys, ["66d281fb4845"]);
+    assert_eq!(keys, ["749cce3f6a49"]);
 }
 
 #[test]
