@@ -3,11 +3,13 @@
 use super::{
     builder::{CacheBuilder, Cause, Listener, TtlBy, Weigher},
     clock::{CacheClock, nanoseconds},
-    entry::{Entry, EntryOptions, KeyHash, NEVER, Tags, deadline},
+    entry::{Entry, EntryOptions, KeyHash, More, NEVER, deadline},
     flight::Flights,
     key::KeyRef,
+    policy::State,
     shard::{Gone, Limits, Shard},
     stats::Stats,
+    tally::Tally,
 };
 use hashbrown::DefaultHashBuilder;
 use std::{
@@ -16,8 +18,8 @@ use std::{
     hash::{BuildHasher, Hash},
     num::NonZero,
     sync::{
-        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     thread::available_parallelism,
     time::Duration,
@@ -52,8 +54,8 @@ pub enum Refused {
 /// Its bounds hold at every moment, for every observer: there are never more entries, nor do they ever weigh more, than was
 /// asked for. From 2,048 entries on a cache is made of several shards (but for an exact policy and a bound on bytes), each
 /// with its part of the entries, so it may evict a little before it is full. Each operation takes constant time, but for
-/// those that say something else. An entry takes at most 48 bytes beside its key and its value; the table, the policy
-/// and, where there is a ttl, the list of deadlines come to that.
+/// those that say something else. In a cache of thousands an entry takes up to 64 bytes beside its key and its value, all
+/// told; a ttl adds some 24 for the list of deadlines, and an idle time or tags what an allocation takes.
 ///
 /// `Hash`, `Eq` and `Clone` of keys and values, and a [`Clock`](super::Clock), are called while a part of the cache is
 /// locked, so they must not use it; computations, weighers and listeners run without a lock, and so do destructors of
@@ -84,10 +86,15 @@ pub(super) struct Inner<K, V, S> {
     weigher: Option<Weigher<K, V>>,
     listener: Option<Listener<K, V>>,
     clock: CacheClock,
+    /// Whether any entry ever had a deadline.
+    timed: AtomicBool,
+    hits: Tally,
 }
 
+/// Padded, so that a hit in one part is no concern of the others.
+#[repr(align(128))]
 pub(super) struct Part<K, V> {
-    shard: RwLock<Shard<K, V>>,
+    shard: parking_lot::RwLock<Shard<K, V>>,
     pub(super) flights: Flights<K, V>,
     pub(super) misses: AtomicU64,
     pub(super) loads: AtomicU64,
@@ -98,12 +105,12 @@ pub(super) struct Part<K, V> {
 }
 
 impl<K, V> Part<K, V> {
-    fn read(&self) -> RwLockReadGuard<'_, Shard<K, V>> {
-        self.shard.read().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self) -> parking_lot::RwLockReadGuard<'_, Shard<K, V>> {
+        self.shard.read()
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Shard<K, V>> {
-        self.shard.write().unwrap_or_else(PoisonError::into_inner)
+    fn write(&self) -> parking_lot::RwLockWriteGuard<'_, Shard<K, V>> {
+        self.shard.write()
     }
 }
 
@@ -148,9 +155,10 @@ impl<K: Eq, V, S> Cache<K, V, S> {
         self.inner.parts.iter().map(|part| part.read().weight()).sum()
     }
 
-    /// What the cache did and holds. Looks at every entry.
+    /// What the cache did and holds.
     pub fn stats(&self) -> Stats {
-        let mut all = Stats::default();
+        let (hits, saved_time) = self.inner.hits.total();
+        let mut all = Stats { hits, saved_time, ..Stats::default() };
         for part in &self.inner.parts {
             let mut stats = part.read().stats();
             stats.misses = part.misses.load(Relaxed);
@@ -218,17 +226,23 @@ impl<K: Eq, V, S> Cache<K, V, S> {
         self.inner.clock.now()
     }
 
-    /// Whether an entry is to be found. The clock is not asked where no time counts.
+    /// The time for a lookup, asked before the lock is taken; 0 where no time counts, as far as is known.
     #[inline]
-    fn is_alive(&self, entry: &Entry<K, V>) -> bool {
+    fn time(&self) -> u64 {
+        if self.inner.timed.load(Relaxed) { self.now() } else { 0 }
+    }
+
+    /// Whether an entry is to be found at a time; 0 if that was not asked yet.
+    #[inline]
+    fn is_alive(&self, entry: &Entry<K, V>, time: u64) -> bool {
         let idle = self.inner.idle;
         if entry.deadline == NEVER && idle == NEVER {
             return true;
         }
-        let now = self.now();
+        let now = if time == 0 { self.now() } else { time };
         let alive = entry.is_alive(now, idle);
         if alive && idle != NEVER {
-            entry.used.store(now, Relaxed);
+            entry.touch(now);
         }
         alive
     }
@@ -266,7 +280,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
             let entries = entries / shards + usize::from(at < entries % shards);
             let limits = Limits { entries, weight: max_bytes.unwrap_or(u64::MAX) };
             Part {
-                shard: RwLock::new(Shard::new(policy, limits)),
+                shard: parking_lot::RwLock::new(Shard::new(policy, limits)),
                 flights: Flights::default(),
                 misses: AtomicU64::new(0),
                 loads: AtomicU64::new(0),
@@ -277,7 +291,9 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         };
         let parts = (0..shards).map(part).collect();
         let exact = policy.is_exact();
-        Self { inner: Arc::new(Inner { parts, hasher, exact, ttl, ttl_by, idle, jitter, weigher, listener, clock }) }
+        let (timed, hits) = (AtomicBool::new(idle != NEVER), Tally::new());
+        let inner = Inner { parts, hasher, exact, ttl, ttl_by, idle, jitter, weigher, listener, clock, timed, hits };
+        Self { inner: Arc::new(inner) }
     }
 
     #[inline]
@@ -322,24 +338,27 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
     where
         V: Clone,
     {
+        let time = self.time();
         let part = self.part(hash);
         if self.inner.exact {
             let mut shard = part.write();
-            let slot = shard.find(hash, &is_key)?;
-            let found = shard.entry(slot).filter(|entry| self.is_alive(entry)).map(|entry| {
-                entry.count_hit();
-                entry.value.clone()
-            });
-            if found.is_some() {
+            let (slot, entry) = shard.find_entry(hash, &is_key)?;
+            if self.is_alive(entry, time) {
+                let (value, cost) = (entry.value.clone(), entry.cost);
                 shard.hit(slot);
-                return found;
+                drop(shard);
+                self.inner.hits.count(cost);
+                return Some(value);
             }
         } else {
             let shard = part.read();
-            let entry = shard.entry(shard.find(hash, &is_key)?)?;
-            if self.is_alive(entry) {
-                entry.count_hit();
-                return Some(entry.value.clone());
+            let (_, entry) = shard.find_entry(hash, &is_key)?;
+            if self.is_alive(entry, time) {
+                shard.note(entry);
+                let (value, cost) = (entry.value.clone(), entry.cost);
+                drop(shard);
+                self.inner.hits.count(cost);
+                return Some(value);
             }
         }
         self.remove_dead(hash, is_key);
@@ -351,7 +370,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         let mut gone = Vec::new();
         let mut shard = self.part(hash).write();
         if let Some(slot) = shard.find(hash, is_key)
-            && shard.entry(slot).is_some_and(|entry| !self.is_alive(entry))
+            && shard.entry(slot).is_some_and(|entry| !self.is_alive(entry, 0))
         {
             shard.remove(slot, Cause::Expired, &mut gone);
         }
@@ -419,20 +438,25 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
     ) -> Result<(), Refused> {
         let part = self.part(hash);
         let now = self.now();
+        let deadline = deadline(now, options.ttl, self.inner.jitter * chance(hash, now));
+        if deadline != NEVER {
+            self.inner.timed.store(true, Relaxed);
+        }
+        let has_more = self.inner.idle != NEVER || !options.tags.is_empty();
+        let more = has_more.then(|| Box::new(More { used: AtomicU64::new(now), tags: options.tags }));
         let entry = Entry {
-            deadline: deadline(now, options.ttl, self.inner.jitter * chance(hash, now)),
-            used: AtomicU64::new(now),
-            hits: AtomicU32::new(0),
-            weight,
-            cost: options.cost.as_secs_f32(),
-            tags: (!options.tags.is_empty()).then(|| Box::new(Tags(options.tags))),
-            hash,
             key,
             value,
+            deadline,
+            more,
+            hash: hash.short(),
+            state: State::default(),
+            weight,
+            cost: (options.cost.as_secs_f64() * 1e9) as f32,
         };
         let mut shard = part.write();
         if shard.has_room_for(weight) {
-            shard.insert(entry, now, gone);
+            shard.insert(hash, entry, now, gone);
             return Ok(());
         }
         // What is out of date must not stay.
@@ -458,7 +482,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         let mut gone = Vec::new();
         let mut shard = part.write();
         let slot = shard.find(hash, |own| own.borrow() == key)?;
-        let value = shard.entry(slot).filter(|entry| self.is_alive(entry)).map(|entry| entry.value.clone());
+        let value = shard.entry(slot).filter(|entry| self.is_alive(entry, 0)).map(|entry| entry.value.clone());
         let cause = if value.is_some() { Cause::Invalidated } else { Cause::Expired };
         shard.remove(slot, cause, &mut gone);
         drop(shard);

@@ -7,7 +7,7 @@
 //! | `policy` | which entry goes when there is no room |
 //! | `lookup`, `compute`, `flight` | single flight: one computes, the others wait |
 //! | `key` | what a key can be looked up by |
-//! | `clock`, `stats` | what time it is, what the cache did |
+//! | `clock`, `stats`, `tally` | what time it is, what the cache did, hits counted |
 //!
 //! Locks, in the order in which they are taken: the flights of a shard, one flight, the shard. Loaders, weighers, listeners
 //! and destructors run without any.
@@ -23,6 +23,7 @@ mod lookup;
 mod policy;
 mod shard;
 mod stats;
+mod tally;
 #[cfg(test)]
 mod tests;
 
