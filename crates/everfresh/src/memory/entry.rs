@@ -1,6 +1,6 @@
 //! One entry of a cache, and what a caller says about it.
 
-use super::clock::nanoseconds;
+use super::{clock::nanoseconds, refresh::Due};
 use std::{
     num::NonZeroU64,
     sync::{
@@ -86,7 +86,7 @@ pub(super) struct Entry<K, V> {
     pub(super) key: K,
     pub(super) value: V,
     pub(super) hash: KeyHash,
-    /// When it expires, in nanoseconds of the cache's clock.
+    /// When it is over for good, in nanoseconds of the cache's clock: at the end of its ttl and the cache's `stale`.
     pub(super) deadline: u64,
     /// When it was last used, where that counts.
     pub(super) used: AtomicU64,
@@ -94,6 +94,8 @@ pub(super) struct Entry<K, V> {
     pub(super) weight: u32,
     /// Seconds.
     pub(super) cost: f32,
+    /// From when on it is computed anew while it is served.
+    pub(super) due: Due,
     pub(super) tags: Option<Box<Tags>>,
 }
 

@@ -7,6 +7,7 @@
 use super::{
     builder::Cause,
     entry::{Entry, KeyHash, NEVER},
+    ghosts::Ghosts,
     policy::{Order, Policy},
     stats::Stats,
 };
@@ -32,12 +33,13 @@ pub(super) struct Shard<K, V> {
     weight: u64,
     /// Entries that expire, the soonest first.
     deadlines: BTreeSet<(u64, u32)>,
+    ghosts: Ghosts,
     /// Without what is counted in the entries.
     stats: Stats,
 }
 
 impl<K: Eq, V> Shard<K, V> {
-    pub(super) fn new(policy: Policy, limits: Limits) -> Self {
+    pub(super) fn new(policy: Policy, limits: Limits, shards: usize) -> Self {
         Self {
             table: HashTable::new(),
             slots: Vec::new(),
@@ -46,6 +48,7 @@ impl<K: Eq, V> Shard<K, V> {
             limits,
             weight: 0,
             deadlines: BTreeSet::new(),
+            ghosts: Ghosts::new(shards),
             stats: Stats::default(),
         }
     }
@@ -92,6 +95,7 @@ impl<K: Eq, V> Shard<K, V> {
         }
         let slot = self.free.pop().unwrap_or(self.slots.len() as u32);
         self.weight += weight;
+        self.ghosts.forget(entry.hash);
         self.order.insert(slot, entry.hash.get());
         if entry.deadline != NEVER {
             self.deadlines.insert((entry.deadline, slot));
@@ -131,7 +135,11 @@ impl<K: Eq, V> Shard<K, V> {
             slots[slot as usize].as_ref().map_or(0, hits)
         };
         let Some(slot) = self.order.victim(&hits) else { return false };
+        let entries = self.len();
         self.empty(slot, Cause::Evicted, gone);
+        if let Some((entry, _)) = gone.last() {
+            self.ghosts.add(entry.hash, entries);
+        }
         true
     }
 
@@ -146,6 +154,7 @@ impl<K: Eq, V> Shard<K, V> {
         self.weight -= u64::from(entry.weight);
         self.stats.count(cause);
         let (hits, saved) = hits(&entry);
+        self.stats.expired_unused += u64::from(cause == Cause::Expired && hits == 0);
         self.stats.hits += hits;
         self.stats.saved_time = self.stats.saved_time.saturating_add(saved);
         gone.push((entry, cause));
@@ -164,6 +173,7 @@ impl<K: Eq, V> Shard<K, V> {
     pub(super) fn clear(&mut self, gone: &mut Gone<K, V>) {
         self.remove_where(Cause::Invalidated, gone, |_| true);
         self.order.clear();
+        self.ghosts.clear();
         (self.slots, self.free) = (Vec::new(), Vec::new());
     }
 
@@ -180,6 +190,11 @@ impl<K: Eq, V> Shard<K, V> {
         }
         (stats.entries, stats.weight) = (self.len(), self.weight);
         stats
+    }
+
+    /// How many lookups it stands for that this key is not there any more, and would be with twice the room.
+    pub(super) fn ghost_hits(&self, hash: KeyHash) -> u64 {
+        self.ghosts.hits(hash)
     }
 
     pub(super) fn limits(&self) -> Limits {
