@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`fingerprint`] | BLAKE3-256 content hashes, typed and length-prefixed |
 //! | `table` | fingerprints of Arrow tables, one a column (feature `arrow`) |
+//! | [`codec`] | one typed, self-describing encoding of values: fingerprints of arguments, stored results |
 //! | [`file`](mod@file) | what a file looked like when it was read, and whether it still does |
 //! | [`observation`] | one thing that a computation read, with what it saw |
 //! | [`trace`] | the observations of one computation, and what came out |
@@ -14,6 +15,7 @@
 //!
 //! A stored result is served only if every observation made while it was computed still holds.
 
+pub mod codec;
 pub mod disk;
 pub mod file;
 pub mod fingerprint;

@@ -1,0 +1,4 @@
+mod format;
+mod properties;
+mod shapes;
+mod strictness;
