@@ -73,7 +73,7 @@ pub struct Cache<K, V, S = DefaultHashBuilder> {
 }
 
 pub(super) struct Inner<K, V, S> {
-    parts: Box<[Part<K, V>]>,
+    pub(super) parts: Box<[Part<K, V>]>,
     hasher: S,
     /// Whether every hit goes through the order.
     pub(super) exact: bool,

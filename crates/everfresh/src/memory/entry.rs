@@ -110,8 +110,16 @@ impl<K, V> Entry<K, V> {
         now < self.deadline && (idle == NEVER || now.saturating_sub(self.used.load(Relaxed)) < idle)
     }
 
+    pub(super) fn cost(&self) -> Duration {
+        Duration::try_from_secs_f32(self.cost).unwrap_or(Duration::MAX)
+    }
+
+    pub(super) fn tags(&self) -> &[Arc<str>] {
+        self.tags.as_ref().map_or(&[], |tags| &tags.0)
+    }
+
     pub(super) fn has_tag(&self, tag: &str) -> bool {
-        self.tags.iter().flat_map(|tags| &tags.0).any(|own| **own == *tag)
+        self.tags().iter().any(|own| **own == *tag)
     }
 }
 

@@ -9,6 +9,7 @@
 //! | `key` | what a key can be looked up by |
 //! | `refresh` | entries that are computed anew while they are served |
 //! | `upsert` | read, change and write as one |
+//! | `snapshot` | entries in a file, for a warm start |
 //! | `verify` | whether what is cached is pure |
 //! | `clock` | what time it is |
 //! | `stats`, `ghosts`, `advice` | what the cache did, what it would with twice the room, whether it pays |
@@ -29,6 +30,7 @@ mod lookup;
 mod policy;
 mod refresh;
 mod shard;
+mod snapshot;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -44,4 +46,5 @@ pub use key::KeyRef;
 pub use lookup::Lookup;
 pub use policy::Policy;
 pub use refresh::Served;
+pub use snapshot::SnapshotError;
 pub use stats::Stats;

@@ -93,6 +93,11 @@ impl Ages {
         (end + self.stale, Due::before_deadline(self.stale + ahead))
     }
 
+    /// What is left of an entry's ttl.
+    pub(super) fn left<K, V>(self, entry: &Entry<K, V>, now: u64) -> Option<u64> {
+        (entry.deadline != NEVER).then(|| (entry.deadline - self.stale).saturating_sub(now))
+    }
+
     #[inline]
     pub(super) fn is_fresh<K, V>(self, entry: &Entry<K, V>, now: u64) -> bool {
         entry.deadline == NEVER || now.saturating_add(self.stale) < entry.deadline

@@ -205,5 +205,5 @@ impl<K: Eq, V> Shard<K, V> {
 /// An entry's hits, and what they saved.
 fn hits<K, V>(entry: &Entry<K, V>) -> (u64, Duration) {
     let hits = entry.hits.load(Relaxed);
-    (u64::from(hits), Duration::try_from_secs_f32(entry.cost).unwrap_or(Duration::MAX).saturating_mul(hits))
+    (u64::from(hits), entry.cost().saturating_mul(hits))
 }

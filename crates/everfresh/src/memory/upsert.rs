@@ -47,7 +47,7 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
         let shard = self.part(hash).read();
         let entry = shard.find(hash, |own| key.is(own)).and_then(|slot| shard.entry(slot));
         let Some(entry) = entry.filter(|entry| self.is_found(entry, now)) else { return (None, options) };
-        for tag in entry.tags.iter().flat_map(|tags| &tags.0) {
+        for tag in entry.tags() {
             if !options.tags.contains(tag) {
                 options.tags.push(tag.clone());
             }

@@ -8,6 +8,7 @@ mod model;
 mod panics;
 mod refresh;
 mod removal;
+mod snapshot;
 mod upsert;
 mod verify;
 
