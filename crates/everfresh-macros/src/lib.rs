@@ -34,7 +34,7 @@ use syn::{ItemFn, parse_macro_input};
 /// | `ttl = "5m"` | how long a result is kept (`ms`, `s`, `m`, `h`, `d`) | until there is no room |
 /// | `idle = "1m"` | how long a result may go unused | |
 /// | `jitter = 0.1` | a random part of its life by which each result lives shorter | 0 |
-/// | `policy = lru` | which one goes when there is no room: `s3fifo`, `lru`, `lfu`, `fifo` | `s3fifo` |
+/// | `policy = lru` | which one goes when there is no room: `adaptive`, `tinylfu`, `s3fifo`, `lru`, `lfu`, `fifo` | `adaptive` |
 /// | `tags = ["rates"]` | names under which `invalidate_tag` finds the results | |
 /// | `ignore = [client]` | arguments that do not count | |
 /// | `key = (a.id, b.len()) as (u64, usize)`, `key = "{a}"` | what counts in place of the arguments: a value with its type, or a format string | |

@@ -54,7 +54,14 @@ const NAMES: [&str; 12] = [
 ];
 
 /// The policies by name, and what they are called in `everfresh::memory::Policy`.
-const POLICIES: [(&str, &str); 4] = [("s3fifo", "S3Fifo"), ("lru", "Lru"), ("lfu", "Lfu"), ("fifo", "Fifo")];
+const POLICIES: [(&str, &str); 6] = [
+    ("adaptive", "Adaptive"),
+    ("tinylfu", "TinyLfu"),
+    ("s3fifo", "S3Fifo"),
+    ("lru", "Lru"),
+    ("lfu", "Lfu"),
+    ("fifo", "Fifo"),
+];
 
 impl Parse for Options {
     fn parse(input: ParseStream<'_>) -> Result<Self> {

@@ -3,12 +3,14 @@
 use super::{
     builder::{CacheBuilder, Cause, Listener, TtlBy, Weigher},
     clock::{CacheClock, nanoseconds},
-    entry::{Entry, EntryOptions, KeyHash, NEVER, Tags, deadline},
+    entry::{Entry, EntryOptions, KeyHash, More, NEVER, deadline},
     flight::Flights,
     key::KeyRef,
+    policy::State,
     refresh::Ages,
     shard::{Gone, Limits, Shard},
     stats::{Counts, Stats},
+    tally::Tally,
 };
 use hashbrown::DefaultHashBuilder;
 use std::{
@@ -17,8 +19,8 @@ use std::{
     hash::{BuildHasher, Hash},
     num::NonZero,
     sync::{
-        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     thread::available_parallelism,
     time::Duration,
@@ -53,8 +55,8 @@ pub enum Refused {
 /// Its bounds hold at every moment, for every observer: there are never more entries, nor do they ever weigh more, than was
 /// asked for. From 2,048 entries on a cache is made of several shards (but for an exact policy and a bound on bytes), each
 /// with its part of the entries, so it may evict a little before it is full. Each operation takes constant time, but for
-/// those that say something else. An entry takes at most 48 bytes beside its key and its value; the table, the policy
-/// and, where there is a ttl, the list of deadlines come to that.
+/// those that say something else. In a cache of thousands an entry takes up to 64 bytes beside its key and its value, all
+/// told; a ttl adds some 24 for the list of deadlines, and an idle time or tags what an allocation takes.
 ///
 /// `Hash`, `Eq` and `Clone` of keys and values, and a [`Clock`](super::Clock), are called while a part of the cache is
 /// locked, so they must not use it; computations, weighers and listeners run without a lock, and so do destructors of
@@ -89,21 +91,26 @@ pub(super) struct Inner<K, V, S> {
     weigher: Option<Weigher<K, V>>,
     listener: Option<Listener<K, V>>,
     clock: CacheClock,
+    /// Whether any entry ever had a deadline.
+    timed: AtomicBool,
+    pub(super) hits: Tally,
 }
 
+/// Padded, so that a hit in one part is no concern of the others.
+#[repr(align(128))]
 pub(super) struct Part<K, V> {
-    shard: RwLock<Shard<K, V>>,
+    shard: parking_lot::RwLock<Shard<K, V>>,
     pub(super) flights: Flights<K, V>,
     pub(super) counts: Counts,
 }
 
 impl<K, V> Part<K, V> {
-    pub(super) fn read(&self) -> RwLockReadGuard<'_, Shard<K, V>> {
-        self.shard.read().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn read(&self) -> parking_lot::RwLockReadGuard<'_, Shard<K, V>> {
+        self.shard.read()
     }
 
-    pub(super) fn write(&self) -> RwLockWriteGuard<'_, Shard<K, V>> {
-        self.shard.write().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn write(&self) -> parking_lot::RwLockWriteGuard<'_, Shard<K, V>> {
+        self.shard.write()
     }
 }
 
@@ -148,9 +155,10 @@ impl<K: Eq, V, S> Cache<K, V, S> {
         self.inner.parts.iter().map(|part| part.read().weight()).sum()
     }
 
-    /// What the cache did and holds. Looks at every entry.
+    /// What the cache did and holds.
     pub fn stats(&self) -> Stats {
-        let mut all = Stats::default();
+        let (hits, saved_time) = self.inner.hits.total();
+        let mut all = Stats { hits, saved_time, ..Stats::default() };
         for part in &self.inner.parts {
             let mut stats = part.read().stats();
             part.counts.add_to(&mut stats);
@@ -215,17 +223,23 @@ impl<K: Eq, V, S> Cache<K, V, S> {
         self.inner.clock.now()
     }
 
-    /// Whether an entry is within its time, so that anybody finds it. The clock is not asked where no time counts.
+    /// The time for a lookup, asked before the lock is taken; 0 where no time counts, as far as is known.
     #[inline]
-    fn is_alive(&self, entry: &Entry<K, V>) -> bool {
+    fn time(&self) -> u64 {
+        if self.inner.timed.load(Relaxed) { self.now() } else { 0 }
+    }
+
+    /// Whether an entry is within its ttl and its idle time at a time; 0 if that was not asked yet.
+    #[inline]
+    fn is_alive(&self, entry: &Entry<K, V>, time: u64) -> bool {
         let idle = self.inner.idle;
         if entry.deadline == NEVER && idle == NEVER {
             return true;
         }
-        let now = self.now();
+        let now = if time == 0 { self.now() } else { time };
         let alive = self.is_found(entry, now);
         if alive && idle != NEVER {
-            entry.used.store(now, Relaxed);
+            entry.touch(now);
         }
         alive
     }
@@ -266,17 +280,30 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
             let entries = entries / shards + usize::from(at < entries % shards);
             let limits = Limits { entries, weight: max_bytes.unwrap_or(u64::MAX) };
             Part {
-                shard: RwLock::new(Shard::new(policy, limits, shards)),
+                shard: parking_lot::RwLock::new(Shard::new(policy, limits, shards)),
                 flights: Flights::default(),
                 counts: Counts::default(),
             }
         };
         let parts = (0..shards).map(part).collect();
         let exact = policy.is_exact();
-        let ages = Ages::new(stale, ahead);
-        let warned = AtomicBool::new(false);
-        let inner =
-            Inner { parts, hasher, exact, ttl, ttl_by, idle, jitter, ages, name, warned, weigher, listener, clock };
+        let inner = Inner {
+            parts,
+            hasher,
+            exact,
+            ttl,
+            ttl_by,
+            idle,
+            jitter,
+            ages: Ages::new(stale, ahead),
+            name,
+            warned: AtomicBool::new(false),
+            weigher,
+            listener,
+            clock,
+            timed: AtomicBool::new(idle != NEVER),
+            hits: Tally::new(),
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -327,24 +354,27 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
     where
         V: Clone,
     {
+        let time = self.time();
         let part = self.part(hash);
         if self.inner.exact {
             let mut shard = part.write();
-            let slot = shard.find(hash, &is_key)?;
-            let found = shard.entry(slot).filter(|entry| self.is_alive(entry)).map(|entry| {
-                entry.count_hit();
-                entry.value.clone()
-            });
-            if found.is_some() {
+            let (slot, entry) = shard.find_entry(hash, &is_key)?;
+            if self.is_alive(entry, time) {
+                let (value, cost) = (entry.value.clone(), entry.cost);
                 shard.hit(slot);
-                return found;
+                drop(shard);
+                self.inner.hits.count(cost);
+                return Some(value);
             }
         } else {
             let shard = part.read();
-            let entry = shard.entry(shard.find(hash, &is_key)?)?;
-            if self.is_alive(entry) {
-                entry.count_hit();
-                return Some(entry.value.clone());
+            let (_, entry) = shard.find_entry(hash, &is_key)?;
+            if self.is_alive(entry, time) {
+                shard.note(entry);
+                let (value, cost) = (entry.value.clone(), entry.cost);
+                drop(shard);
+                self.inner.hits.count(cost);
+                return Some(value);
             }
         }
         self.remove_dead(hash, is_key);
@@ -426,21 +456,25 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         let now = self.now();
         let end = deadline(now, options.ttl, self.inner.jitter * chance(hash, now));
         let (deadline, due) = self.inner.ages.life(now, end);
+        if deadline != NEVER {
+            self.inner.timed.store(true, Relaxed);
+        }
+        let has_more = self.inner.idle != NEVER || due.is_some() || !options.tags.is_empty();
+        let more = || More { used: AtomicU64::new(now), due: due.unwrap_or_default(), tags: options.tags };
+        let more = has_more.then(|| Box::new(more()));
         let entry = Entry {
-            deadline,
-            due,
-            used: AtomicU64::new(now),
-            hits: AtomicU32::new(0),
-            weight,
-            cost: options.cost.as_secs_f32(),
-            tags: (!options.tags.is_empty()).then(|| Box::new(Tags(options.tags))),
-            hash,
             key,
             value,
+            deadline,
+            more,
+            hash: hash.short(),
+            state: State::default(),
+            weight,
+            cost: (options.cost.as_secs_f64() * 1e9) as f32,
         };
         let mut shard = part.write();
         if shard.has_room_for(weight) {
-            shard.insert(entry, now, gone);
+            shard.insert(hash, entry, now, gone);
             return Ok(());
         }
         // What is out of date must not stay.
@@ -466,7 +500,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         let closed = part.flights.outdate(|other, own| other == hash && own.borrow() == key);
         let mut shard = part.write();
         let slot = shard.find(hash, |own| own.borrow() == key)?;
-        let value = shard.entry(slot).filter(|entry| self.is_alive(entry)).map(|entry| entry.value.clone());
+        let value = shard.entry(slot).filter(|entry| self.is_alive(entry, 0)).map(|entry| entry.value.clone());
         let cause = if value.is_some() { Cause::Invalidated } else { Cause::Expired };
         shard.remove(slot, cause, &mut gone);
         drop(shard);

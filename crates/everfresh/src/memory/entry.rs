@@ -1,11 +1,11 @@
 //! One entry of a cache, and what a caller says about it.
 
-use super::{clock::nanoseconds, refresh::Due};
+use super::{clock::nanoseconds, policy::State, refresh::Due};
 use std::{
-    num::NonZeroU64,
+    num::NonZeroU32,
     sync::{
         Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -60,62 +60,76 @@ impl EntryOptions {
     }
 }
 
-/// A key's hash, never zero, so that an empty slot takes no room beside it.
+/// A key's hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct KeyHash(NonZeroU64);
+pub(super) struct KeyHash(u64);
 
 impl KeyHash {
-    /// A bit that neither places a key in the table nor tells it from its neighbours.
-    const MARK: NonZeroU64 = NonZeroU64::MIN.saturating_add((1 << 56) - 1);
-
     pub(super) fn new(hash: u64) -> Self {
-        Self(Self::MARK | hash)
+        Self(hash)
     }
 
     pub(super) fn get(self) -> u64 {
-        self.0.get()
+        self.0
+    }
+
+    /// What an entry keeps of it: all bits count, and it is never zero, so that an empty slot takes no room beside it. The
+    /// bit that is always set neither places a key in a table nor tells it from its neighbours.
+    #[inline]
+    pub(super) fn short(self) -> NonZeroU32 {
+        NonZeroU32::MIN.saturating_add((1 << 24) - 1) | (self.0 ^ self.0 >> 32) as u32
     }
 }
 
-/// Few entries have any, so they stand behind one pointer.
-#[derive(Debug)]
-pub(super) struct Tags(pub(super) Vec<Arc<str>>);
+/// What a table of entries is asked by: it takes the place from the lowest bits and a tag from the highest.
+#[inline]
+pub(super) fn table_hash(short: u32) -> u64 {
+    u64::from(short) << 32 | u64::from(short)
+}
 
 #[derive(Debug)]
 pub(super) struct Entry<K, V> {
     pub(super) key: K,
     pub(super) value: V,
-    pub(super) hash: KeyHash,
     /// When it is over for good, in nanoseconds of the cache's clock: at the end of its ttl and the cache's `stale`.
     pub(super) deadline: u64,
+    pub(super) more: Option<Box<More>>,
+    pub(super) hash: NonZeroU32,
+    pub(super) state: State,
+    pub(super) weight: u32,
+    /// In nanoseconds; 0 if it is not known.
+    pub(super) cost: f32,
+}
+
+/// What few entries have.
+#[derive(Debug)]
+pub(super) struct More {
     /// When it was last used, where that counts.
     pub(super) used: AtomicU64,
-    pub(super) hits: AtomicU32,
-    pub(super) weight: u32,
-    /// Seconds.
-    pub(super) cost: f32,
-    /// From when on it is computed anew while it is served.
+    /// When it is computed anew while it is served, where that counts.
     pub(super) due: Due,
-    pub(super) tags: Option<Box<Tags>>,
+    pub(super) tags: Vec<Arc<str>>,
 }
 
 impl<K, V> Entry<K, V> {
-    /// Counts a hit. Of several at once on one entry some may not count.
-    #[inline]
-    pub(super) fn count_hit(&self) {
-        self.hits.store(self.hits.load(Relaxed).wrapping_add(1), Relaxed);
+    pub(super) fn is_alive(&self, now: u64, idle: u64) -> bool {
+        let unused = || self.more.as_ref().map_or(0, |more| now.saturating_sub(more.used.load(Relaxed)));
+        now < self.deadline && (idle == NEVER || unused() < idle)
     }
 
-    pub(super) fn is_alive(&self, now: u64, idle: u64) -> bool {
-        now < self.deadline && (idle == NEVER || now.saturating_sub(self.used.load(Relaxed)) < idle)
+    /// Notes when it was used.
+    pub(super) fn touch(&self, now: u64) {
+        if let Some(more) = &self.more {
+            more.used.store(now, Relaxed);
+        }
     }
 
     pub(super) fn cost(&self) -> Duration {
-        Duration::try_from_secs_f32(self.cost).unwrap_or(Duration::MAX)
+        Duration::try_from_secs_f64(f64::from(self.cost) / 1e9).unwrap_or(Duration::MAX)
     }
 
     pub(super) fn tags(&self) -> &[Arc<str>] {
-        self.tags.as_ref().map_or(&[], |tags| &tags.0)
+        self.more.as_ref().map_or(&[], |more| &more.tags)
     }
 
     pub(super) fn has_tag(&self, tag: &str) -> bool {
@@ -136,14 +150,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_takes_at_most_48_bytes_beside_key_and_value() {
-        assert!(size_of::<Option<Entry<u64, u64>>>() <= 16 + 48, "{}", size_of::<Option<Entry<u64, u64>>>());
+    fn an_entry_takes_32_bytes_beside_key_and_value() {
+        assert_eq!(size_of::<Option<Entry<u64, u64>>>(), 16 + 32);
     }
 
     #[test]
-    fn no_hash_is_zero_and_what_matters_of_it_stays() {
+    fn no_hash_is_zero_and_all_its_bits_count() {
         for hash in [0, 1, u64::MAX, 0x1234_5678_9abc_def0] {
-            assert_eq!(KeyHash::new(hash).get(), hash | 1 << 56);
+            let short = KeyHash::new(hash).short().get();
+            assert_eq!(short, (hash as u32 ^ (hash >> 32) as u32) | 1 << 24);
+            assert_eq!((table_hash(short) as u32, table_hash(short) >> 57), (short, u64::from(short >> 25)));
         }
     }
 }

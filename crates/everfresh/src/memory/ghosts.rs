@@ -5,16 +5,18 @@
 //! stands for the whole ("Efficient MRC construction with SHARDS", FAST 2015). Keys in the sample are halved when there
 //! are too many.
 
-use super::entry::KeyHash;
-use std::collections::{HashSet, VecDeque};
+use std::{
+    collections::{HashSet, VecDeque},
+    num::NonZeroU32,
+};
 
 /// How many a cache remembers.
 const MOST: usize = 512;
 
 #[derive(Debug)]
 pub(super) struct Ghosts {
-    queue: VecDeque<u64>,
-    held: HashSet<u64, hashbrown::DefaultHashBuilder>,
+    queue: VecDeque<u32>,
+    held: HashSet<u32, hashbrown::DefaultHashBuilder>,
     /// One key in two to the power of this is in the sample.
     halvings: u32,
     most: usize,
@@ -28,7 +30,7 @@ impl Ghosts {
     }
 
     /// A key was evicted of a shard that held so many entries.
-    pub(super) fn add(&mut self, hash: KeyHash, entries: usize) {
+    pub(super) fn add(&mut self, hash: NonZeroU32, entries: usize) {
         if !in_sample(hash.get(), self.halvings) || !self.held.insert(hash.get()) {
             return;
         }
@@ -47,7 +49,7 @@ impl Ghosts {
     }
 
     /// A key is there again.
-    pub(super) fn forget(&mut self, hash: KeyHash) {
+    pub(super) fn forget(&mut self, hash: NonZeroU32) {
         if in_sample(hash.get(), self.halvings)
             && self.held.remove(&hash.get())
             && let Some(at) = self.queue.iter().position(|other| *other == hash.get())
@@ -57,7 +59,7 @@ impl Ghosts {
     }
 
     /// How many lookups a lookup of this key stands for, if it would have been a hit.
-    pub(super) fn hits(&self, hash: KeyHash) -> u64 {
+    pub(super) fn hits(&self, hash: NonZeroU32) -> u64 {
         let hit = in_sample(hash.get(), self.halvings) && self.held.contains(&hash.get());
         if hit { 1 << self.halvings } else { 0 }
     }
@@ -69,16 +71,17 @@ impl Ghosts {
 }
 
 /// The bits that choose the shard and the place in the table do not choose the sample.
-fn in_sample(hash: u64, halvings: u32) -> bool {
-    hash.wrapping_mul(0x9e37_79b9_7f4a_7c15).leading_zeros() >= halvings
+fn in_sample(hash: u32, halvings: u32) -> bool {
+    hash.wrapping_mul(0x9e37_79b9).leading_zeros() >= halvings
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::entry::KeyHash;
 
-    fn hash(key: u64) -> KeyHash {
-        KeyHash::new(key.wrapping_mul(0xbf58_476d_1ce4_e5b9))
+    fn hash(key: u64) -> NonZeroU32 {
+        KeyHash::new(key.wrapping_mul(0xbf58_476d_1ce4_e5b9)).short()
     }
 
     #[test]

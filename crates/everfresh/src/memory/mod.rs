@@ -12,7 +12,8 @@
 //! | `snapshot` | entries in a file, for a warm start |
 //! | `verify` | whether what is cached is pure |
 //! | `clock` | what time it is |
-//! | `stats`, `ghosts`, `advice` | what the cache did, what it would with twice the room, whether it pays |
+//! | `stats`, `tally` | what the cache did, hits counted |
+//! | `ghosts`, `advice` | what it would do with twice the room, whether it pays |
 //!
 //! Locks, in the order in which they are taken: the flights of a shard, one flight, the shard. Loaders, weighers, listeners
 //! and destructors run without any.
@@ -32,6 +33,7 @@ mod refresh;
 mod shard;
 mod snapshot;
 mod stats;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod upsert;

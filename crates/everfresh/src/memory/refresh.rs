@@ -11,14 +11,14 @@
 
 use super::{
     Cache,
-    entry::{Entry, KeyHash, NEVER},
+    entry::{Entry, KeyHash, More, NEVER},
     flight::{Lead, Wait},
     key::KeyRef,
 };
 use std::{
     borrow::Borrow,
     hash::{BuildHasher, Hash},
-    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -83,14 +83,16 @@ impl Ages {
     }
 
     /// The deadline of an entry whose ttl ends at `end`, and when it is due.
-    pub(super) fn life(self, now: u64, end: u64) -> (u64, Due) {
-        if end == NEVER {
-            return (NEVER, Due::before_deadline(0));
+    pub(super) fn life(self, now: u64, end: u64) -> (u64, Option<Due>) {
+        if end == NEVER || !self.any() {
+            return (end, None);
         }
         let end = end.min(NEVER - 1 - self.stale);
         let ttl = end.saturating_sub(now);
         let ahead = self.ahead.map_or(0, |part| ttl - (ttl as f64 * part) as u64);
-        (end + self.stale, Due::before_deadline(self.stale + ahead))
+        let due = Due::default();
+        due.put_off_to(self.stale + ahead);
+        (end + self.stale, Some(due))
     }
 
     /// What is left of an entry's ttl.
@@ -104,29 +106,26 @@ impl Ages {
     }
 }
 
-/// How many seconds before its deadline an entry is due, in the four bytes that an entry has left.
-#[derive(Debug)]
-pub(super) struct Due(AtomicU32);
+/// How many nanoseconds before its deadline an entry is due.
+#[derive(Debug, Default)]
+pub(super) struct Due(AtomicU64);
 
 impl Due {
-    fn before_deadline(nanoseconds: u64) -> Self {
-        let due = Self(AtomicU32::new(0));
-        due.put_off_to(nanoseconds);
-        due
-    }
-
-    fn put_off_to(&self, nanoseconds: u64) {
-        self.0.store(((nanoseconds as f64 / 1e9) as f32).to_bits(), Relaxed);
-    }
-
-    fn nanoseconds(&self) -> u64 {
-        (f64::from(f32::from_bits(self.0.load(Relaxed))) * 1e9) as u64
+    fn put_off_to(&self, before_deadline: u64) {
+        self.0.store(before_deadline, Relaxed);
     }
 }
 
 impl<K, V> Entry<K, V> {
     fn is_due(&self, now: u64) -> bool {
-        self.deadline != NEVER && now >= self.deadline.saturating_sub(self.due.nanoseconds())
+        let due = |more: &More| now >= self.deadline.saturating_sub(more.due.0.load(Relaxed));
+        self.deadline != NEVER && self.more.as_deref().is_some_and(due)
+    }
+
+    fn put_off(&self, before_deadline: u64) {
+        if let Some(more) = &self.more {
+            more.due.put_off_to(before_deadline);
+        }
     }
 }
 
@@ -187,28 +186,29 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
     {
         let (now, idle) = (self.now(), self.inner.idle);
         let take = |entry: &Entry<K, V>| {
-            if !entry.is_alive(now, idle) {
-                return None;
-            }
-            if idle != NEVER {
-                entry.used.store(now, Relaxed);
-            }
-            entry.count_hit();
-            let served = Served { value: entry.value.clone(), stale: !self.inner.ages.is_fresh(entry, now) };
-            Some(Old { served, due: self.inner.ages.any() && entry.is_due(now) })
+            let take = || {
+                let served = Served { value: entry.value.clone(), stale: !self.inner.ages.is_fresh(entry, now) };
+                if idle != NEVER {
+                    entry.touch(now);
+                }
+                self.inner.hits.count(entry.cost);
+                Old { served, due: self.inner.ages.any() && entry.is_due(now) }
+            };
+            entry.is_alive(now, idle).then(take)
         };
         let part = self.part(hash);
         let found = if self.inner.exact {
             let mut shard = part.write();
-            let slot = shard.find(hash, &is_key)?;
-            let found = shard.entry(slot).and_then(take);
+            let (slot, entry) = shard.find_entry(hash, &is_key)?;
+            let found = take(entry);
             if found.is_some() {
                 shard.hit(slot);
             }
             found
         } else {
             let shard = part.read();
-            shard.entry(shard.find(hash, &is_key)?).and_then(take)
+            let (_, entry) = shard.find_entry(hash, &is_key)?;
+            take(entry).inspect(|_| shard.note(entry))
         };
         if found.is_none() {
             self.remove_dead(hash, is_key);
@@ -257,7 +257,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
             let put_off = |entry: &Entry<K, V>, now| {
                 if entry.is_due(now) {
                     let left = entry.deadline - now;
-                    entry.due.put_off_to(left.saturating_sub((left / 10).clamp(PAUSE.0, PAUSE.1)));
+                    entry.put_off(left.saturating_sub((left / 10).clamp(PAUSE.0, PAUSE.1)));
                 }
             };
             self.standing(hash, |own| key.is(own), put_off);

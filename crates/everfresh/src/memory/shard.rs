@@ -6,13 +6,13 @@
 
 use super::{
     builder::Cause,
-    entry::{Entry, KeyHash, NEVER},
+    entry::{Entry, KeyHash, NEVER, table_hash},
     ghosts::Ghosts,
-    policy::{Order, Policy},
+    policy::{Hints, Mark, Order, Policy, Ring, Slots, State},
     stats::Stats,
 };
 use hashbrown::HashTable;
-use std::{collections::BTreeSet, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::collections::BTreeSet;
 
 /// How much a shard may hold.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,10 @@ pub(super) type Gone<K, V> = Vec<(Entry<K, V>, Cause)>;
 pub(super) struct Shard<K, V> {
     table: HashTable<u32>,
     slots: Vec<Option<Entry<K, V>>>,
+    /// What hits need of the order.
+    hints: Hints,
+    /// Hits of which the order does not know yet.
+    ring: Ring,
     free: Vec<u32>,
     order: Box<dyn Order>,
     limits: Limits,
@@ -34,17 +38,32 @@ pub(super) struct Shard<K, V> {
     /// Entries that expire, the soonest first.
     deadlines: BTreeSet<(u64, u32)>,
     ghosts: Ghosts,
-    /// Without what is counted in the entries.
+    /// What left, and why.
     stats: Stats,
+}
+
+impl<K, V> Slots for Vec<Option<Entry<K, V>>> {
+    fn mark(&self, slot: u32) -> Mark<'_> {
+        static NOBODY: State = State::new(0);
+        match self.get(slot as usize) {
+            Some(Some(Entry { hash, state, weight, cost, .. })) => {
+                Mark { hash: hash.get(), state, weight: *weight, cost: *cost }
+            }
+            _ => Mark { hash: 0, state: &NOBODY, weight: 1, cost: 0.0 },
+        }
+    }
 }
 
 impl<K: Eq, V> Shard<K, V> {
     pub(super) fn new(policy: Policy, limits: Limits, shards: usize) -> Self {
+        let order = policy.order((limits.weight == u64::MAX).then_some(limits.entries));
         Self {
             table: HashTable::new(),
             slots: Vec::new(),
+            hints: order.hints(),
+            ring: Ring::default(),
             free: Vec::new(),
-            order: policy.order(limits.entries),
+            order,
             limits,
             weight: 0,
             deadlines: BTreeSet::new(),
@@ -72,18 +91,45 @@ impl<K: Eq, V> Shard<K, V> {
 
     #[inline]
     pub(super) fn find(&self, hash: KeyHash, is_key: impl Fn(&K) -> bool) -> Option<u32> {
-        let same = |slot: &u32| self.entry(*slot).is_some_and(|entry| entry.hash == hash && is_key(&entry.key));
-        self.table.find(hash.get(), same).copied()
+        Some(self.find_entry(hash, is_key)?.0)
+    }
+
+    /// The slot and the entry of a key.
+    #[inline]
+    pub(super) fn find_entry(&self, hash: KeyHash, is_key: impl Fn(&K) -> bool) -> Option<(u32, &Entry<K, V>)> {
+        let mut found = None;
+        let same = |slot: &u32| {
+            // The table compared seven bits of the hash, so this is nearly always the key.
+            found = self.entry(*slot).filter(|entry| is_key(&entry.key));
+            found.is_some()
+        };
+        let slot = *self.table.find(table_hash(hash.short().get()), same)?;
+        Some((slot, found?))
+    }
+
+    /// Notes a hit for an order that is not exact.
+    #[inline]
+    pub(super) fn note(&self, entry: &Entry<K, V>) {
+        let (hash, state) = (entry.hash.get(), entry.state.hit(self.hints.epoch));
+        // In this order, since a full ring is the same for all keys: the processor foresees it.
+        if !self.ring.is_full() && self.hints.sample.has(hash) {
+            self.ring.push(hash, state);
+        }
     }
 
     /// Tells an exact order of a hit.
     pub(super) fn hit(&mut self, slot: u32) {
+        if let Some(entry) = self.entry(slot) {
+            entry.state.hit(self.hints.epoch);
+        }
         self.order.hit(slot);
     }
 
     /// Puts an entry in, for which there is room once others are gone, in place of one that has its key.
-    pub(super) fn insert(&mut self, entry: Entry<K, V>, now: u64, gone: &mut Gone<K, V>) {
-        if let Some(slot) = self.find(entry.hash, |key| *key == entry.key) {
+    pub(super) fn insert(&mut self, hash: KeyHash, entry: Entry<K, V>, now: u64, gone: &mut Gone<K, V>) {
+        let Self { ring, order, .. } = self;
+        ring.drain(|hash, state| order.seen(hash, state));
+        if let Some(slot) = self.find(hash, |key| *key == entry.key) {
             self.remove(slot, Cause::Replaced, gone);
         }
         self.expire(now, 2, gone);
@@ -95,24 +141,29 @@ impl<K: Eq, V> Shard<K, V> {
         }
         let slot = self.free.pop().unwrap_or(self.slots.len() as u32);
         self.weight += weight;
-        self.ghosts.forget(entry.hash);
-        self.order.insert(slot, entry.hash.get());
+        self.ghosts.forget(hash.short());
         if entry.deadline != NEVER {
             self.deadlines.insert((entry.deadline, slot));
         }
-        let hash = entry.hash.get();
+        if self.slots.len() == self.slots.capacity() {
+            // As much again, but no more than there may ever be.
+            let room = self.limits.entries.saturating_sub(self.slots.len());
+            self.slots.reserve_exact(self.slots.len().clamp(1, room.max(1)));
+        }
         match self.slots.get_mut(slot as usize) {
             Some(empty) => *empty = Some(entry),
             None => self.slots.push(Some(entry)),
         }
+        self.order.insert(slot, &self.slots);
+        self.hints = self.order.hints();
         let slots = &self.slots;
-        let hash_of = |slot: &u32| slots[*slot as usize].as_ref().map_or(0, |entry| entry.hash.get());
-        self.table.insert_unique(hash, slot, hash_of);
+        let hash_of = |slot: &u32| table_hash(slots.mark(*slot).hash);
+        self.table.insert_unique(table_hash(hash.short().get()), slot, hash_of);
     }
 
     /// Removes a slot's entry.
     pub(super) fn remove(&mut self, slot: u32, cause: Cause, gone: &mut Gone<K, V>) {
-        self.order.remove(slot);
+        self.order.remove(slot, &self.slots);
         self.empty(slot, cause, gone);
     }
 
@@ -129,12 +180,7 @@ impl<K: Eq, V> Shard<K, V> {
     }
 
     fn evict(&mut self, gone: &mut Gone<K, V>) -> bool {
-        let slots = &self.slots;
-        let hits = |slot: u32| {
-            let hits = |entry: &Entry<K, V>| entry.hits.load(Relaxed);
-            slots[slot as usize].as_ref().map_or(0, hits)
-        };
-        let Some(slot) = self.order.victim(&hits) else { return false };
+        let Some(slot) = self.order.victim(&self.slots) else { return false };
         let entries = self.len();
         self.empty(slot, Cause::Evicted, gone);
         if let Some((entry, _)) = gone.last() {
@@ -146,17 +192,14 @@ impl<K: Eq, V> Shard<K, V> {
     /// Empties a slot that the order has forgotten.
     fn empty(&mut self, slot: u32, cause: Cause, gone: &mut Gone<K, V>) {
         let Some(entry) = self.slots[slot as usize].take() else { return };
-        if let Ok(found) = self.table.find_entry(entry.hash.get(), |other| *other == slot) {
+        if let Ok(found) = self.table.find_entry(table_hash(entry.hash.get()), |other| *other == slot) {
             found.remove();
         }
         self.deadlines.remove(&(entry.deadline, slot));
         self.free.push(slot);
         self.weight -= u64::from(entry.weight);
         self.stats.count(cause);
-        let (hits, saved) = hits(&entry);
-        self.stats.expired_unused += u64::from(cause == Cause::Expired && hits == 0);
-        self.stats.hits += hits;
-        self.stats.saved_time = self.stats.saved_time.saturating_add(saved);
+        self.stats.expired_unused += u64::from(cause == Cause::Expired && !entry.state.was_hit());
         gone.push((entry, cause));
     }
 
@@ -171,9 +214,11 @@ impl<K: Eq, V> Shard<K, V> {
 
     /// Removes everything at once, and forgets what the order learned.
     pub(super) fn clear(&mut self, gone: &mut Gone<K, V>) {
-        self.remove_where(Cause::Invalidated, gone, |_| true);
+        (0..self.slots.len() as u32).for_each(|slot| self.empty(slot, Cause::Invalidated, gone));
         self.order.clear();
         self.ghosts.clear();
+        self.hints = self.order.hints();
+        self.ring.drain(|_, _| ());
         (self.slots, self.free) = (Vec::new(), Vec::new());
     }
 
@@ -182,28 +227,15 @@ impl<K: Eq, V> Shard<K, V> {
     }
 
     pub(super) fn stats(&self) -> Stats {
-        let mut stats = self.stats;
-        for entry in self.entries() {
-            let (hits, saved) = hits(entry);
-            stats.hits += hits;
-            stats.saved_time = stats.saved_time.saturating_add(saved);
-        }
-        (stats.entries, stats.weight) = (self.len(), self.weight);
-        stats
+        Stats { entries: self.len(), weight: self.weight, ..self.stats }
     }
 
     /// How many lookups it stands for that this key is not there any more, and would be with twice the room.
     pub(super) fn ghost_hits(&self, hash: KeyHash) -> u64 {
-        self.ghosts.hits(hash)
+        self.ghosts.hits(hash.short())
     }
 
     pub(super) fn limits(&self) -> Limits {
         self.limits
     }
-}
-
-/// An entry's hits, and what they saved.
-fn hits<K, V>(entry: &Entry<K, V>) -> (u64, Duration) {
-    let hits = entry.hits.load(Relaxed);
-    (u64::from(hits), entry.cost().saturating_mul(hits))
 }

@@ -21,7 +21,7 @@ use std::{
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Lookups that found a value. Hits of several threads on one entry at the same moment may count as one.
+    /// Lookups that found a value.
     pub hits: u64,
     /// Lookups that did not.
     pub misses: u64,

@@ -2,7 +2,7 @@
 //! that the smallest is at its end and the next larger is a neighbour.
 
 use super::{
-    Hits, Order,
+    Order, Slots,
     list::{Links, List, NONE},
 };
 
@@ -85,7 +85,7 @@ impl Lfu {
 }
 
 impl Order for Lfu {
-    fn insert(&mut self, slot: u32, _: u64) {
+    fn insert(&mut self, slot: u32, _: &dyn Slots) {
         if self.group_of.len() <= slot as usize {
             self.group_of.resize(slot as usize + 1, NONE);
         }
@@ -101,15 +101,15 @@ impl Order for Lfu {
         self.drop_if_empty(from);
     }
 
-    fn remove(&mut self, slot: u32) {
+    fn remove(&mut self, slot: u32, _: &dyn Slots) {
         let group = self.group_of[slot as usize];
         self.take(slot, group);
         self.drop_if_empty(group);
     }
 
-    fn victim(&mut self, _: Hits<'_>) -> Option<u32> {
+    fn victim(&mut self, slots: &dyn Slots) -> Option<u32> {
         let victim = self.groups.get(self.fewest as usize)?.slots.oldest()?;
-        self.remove(victim);
+        self.remove(victim, slots);
         Some(victim)
     }
 

@@ -38,10 +38,20 @@ impl List {
         (self.oldest != NONE).then_some(self.oldest)
     }
 
+    /// All slots, the oldest first.
+    pub(super) fn iter(&self, links: &Links) -> impl Iterator<Item = u32> {
+        let next = |slot: u32| (slot != NONE).then_some(slot);
+        std::iter::successors(self.oldest(), move |slot| next(links.links[*slot as usize].newer))
+    }
+
     /// Puts a slot that is in no list at the new end.
     pub(super) fn push(&mut self, slot: u32, links: &mut Links) {
         let at = slot as usize;
         if links.links.len() <= at {
+            // By an eighth and not by as much again: there is one for each entry of a cache.
+            if at >= links.links.capacity() {
+                links.links.reserve_exact(at - links.links.len() + at / 8 + 1);
+            }
             links.links.resize(at + 1, Link { newer: NONE, older: NONE });
         }
         links.links[at] = Link { newer: NONE, older: self.newest };
@@ -97,6 +107,7 @@ mod tests {
                     2 => prop_assert_eq!(list.pop_oldest(&mut links), model.pop_front()),
                     _ => {}
                 }
+                prop_assert!(list.iter(&links).eq(model.iter().copied()));
                 prop_assert_eq!((list.len(), list.oldest()), (model.len(), model.front().copied()));
             }
         }

@@ -1,7 +1,7 @@
 //! Least recently used; first in, first out, where no hit is told.
 
 use super::{
-    Hits, Order,
+    Order, Slots,
     list::{Links, List},
 };
 
@@ -12,7 +12,7 @@ pub(super) struct Lru {
 }
 
 impl Order for Lru {
-    fn insert(&mut self, slot: u32, _: u64) {
+    fn insert(&mut self, slot: u32, _: &dyn Slots) {
         self.list.push(slot, &mut self.links);
     }
 
@@ -21,11 +21,11 @@ impl Order for Lru {
         self.list.push(slot, &mut self.links);
     }
 
-    fn remove(&mut self, slot: u32) {
+    fn remove(&mut self, slot: u32, _: &dyn Slots) {
         self.list.remove(slot, &mut self.links);
     }
 
-    fn victim(&mut self, _: Hits<'_>) -> Option<u32> {
+    fn victim(&mut self, _: &dyn Slots) -> Option<u32> {
         self.list.pop_oldest(&mut self.links)
     }
 

@@ -3,113 +3,94 @@
 //! where a slot gets another round for each of up to three uses.
 
 use super::{
-    Hits, Order,
+    Order, Slots,
     list::{Links, List},
 };
 use hashbrown::HashTable;
 use std::collections::VecDeque;
 
 /// The paper's: a tenth of the entries are in the small queue.
-const SMALL: usize = 10;
-const MOST_USES: u8 = 3;
+const SMALL_PART: usize = 10;
+const MOST_USES: u32 = 3;
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Place {
-    /// The key's hash, for the ghost.
-    hash: u32,
-    /// Hits that were counted.
-    seen: u32,
-    uses: u8,
-    main: bool,
-}
+const SMALL: usize = 0;
+const MAIN: usize = 1;
 
 #[derive(Debug)]
 pub(super) struct S3Fifo {
     links: Links,
-    small: List,
-    main: List,
-    places: Vec<Place>,
+    queues: [List; 2],
     ghosts: Ghosts,
-    capacity: usize,
+    bound: Option<usize>,
 }
 
 impl S3Fifo {
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(super) fn new(bound: Option<usize>) -> Self {
         Self {
             links: Links::default(),
-            small: List::default(),
-            main: List::default(),
-            places: Vec::new(),
+            queues: [List::default(); 2],
             ghosts: Ghosts { queue: VecDeque::new(), table: HashTable::new(), passed: 0 },
-            capacity,
+            bound,
         }
     }
 
-    /// How often the slot was used since it was last asked for.
-    fn uses(&mut self, slot: u32, hits: Hits<'_>) -> u8 {
-        let place = &mut self.places[slot as usize];
-        let hits = hits(slot);
-        let more = hits.wrapping_sub(place.seen).min(u32::from(MOST_USES)) as u8;
-        place.seen = hits;
-        place.uses = (place.uses + more).min(MOST_USES);
-        place.uses
+    fn push(&mut self, queue: usize, slot: u32, slots: &dyn Slots) {
+        slots.mark(slot).state.set_queue(queue);
+        self.queues[queue].push(slot, &mut self.links);
     }
 
-    fn small_victim(&mut self, hits: Hits<'_>) -> Option<u32> {
-        while let Some(slot) = self.small.pop_oldest(&mut self.links) {
-            if self.uses(slot, hits) <= 1 {
+    fn small_victim(&mut self, slots: &dyn Slots) -> Option<u32> {
+        while let Some(slot) = self.queues[SMALL].pop_oldest(&mut self.links) {
+            let mark = slots.mark(slot);
+            if mark.state.count(0) <= 1 {
                 // As many ghosts as there are entries in the main queue.
-                self.ghosts.add(self.places[slot as usize].hash, self.main.len().max(1));
+                self.ghosts.add(mark.hash, self.queues[MAIN].len().max(1));
                 return Some(slot);
             }
-            let place = &mut self.places[slot as usize];
-            (place.uses, place.main) = (0, true);
-            self.main.push(slot, &mut self.links);
+            mark.state.set_count(0, 0);
+            self.push(MAIN, slot, slots);
         }
         None
     }
 
-    fn main_victim(&mut self, hits: Hits<'_>) -> Option<u32> {
+    fn main_victim(&mut self, slots: &dyn Slots) -> Option<u32> {
         // Every round takes one of at most three uses from a slot, so it ends.
-        while let Some(slot) = self.main.pop_oldest(&mut self.links) {
-            if self.uses(slot, hits) == 0 {
+        while let Some(slot) = self.queues[MAIN].pop_oldest(&mut self.links) {
+            let state = slots.mark(slot).state;
+            let uses = state.count(0).min(MOST_USES);
+            if uses == 0 {
                 return Some(slot);
             }
-            self.places[slot as usize].uses -= 1;
-            self.main.push(slot, &mut self.links);
+            state.set_count(uses - 1, 0);
+            self.push(MAIN, slot, slots);
         }
         None
     }
 }
 
 impl Order for S3Fifo {
-    fn insert(&mut self, slot: u32, hash: u64) {
-        if self.places.len() <= slot as usize {
-            self.places.resize(slot as usize + 1, Place::default());
-        }
-        let hash = (hash >> 16) as u32;
-        let main = self.ghosts.remove(hash);
-        self.places[slot as usize] = Place { hash, main, ..Place::default() };
-        if main { &mut self.main } else { &mut self.small }.push(slot, &mut self.links);
+    fn insert(&mut self, slot: u32, slots: &dyn Slots) {
+        let queue = if self.ghosts.remove(slots.mark(slot).hash) { MAIN } else { SMALL };
+        self.push(queue, slot, slots);
     }
 
-    fn remove(&mut self, slot: u32) {
-        let list = if self.places[slot as usize].main { &mut self.main } else { &mut self.small };
-        list.remove(slot, &mut self.links);
+    fn remove(&mut self, slot: u32, slots: &dyn Slots) {
+        self.queues[slots.mark(slot).state.queue()].remove(slot, &mut self.links);
     }
 
-    fn victim(&mut self, hits: Hits<'_>) -> Option<u32> {
+    fn victim(&mut self, slots: &dyn Slots) -> Option<u32> {
         // Where weights bound the cache, its capacity in entries is what it holds.
-        let entries = self.capacity.min(self.small.len() + self.main.len());
-        if self.small.len() * SMALL >= entries.max(1) {
-            self.small_victim(hits).or_else(|| self.main_victim(hits))
+        let [small, main] = self.queues.each_ref().map(List::len);
+        let entries = self.bound.unwrap_or(usize::MAX).min(small + main);
+        if small * SMALL_PART >= entries.max(1) {
+            self.small_victim(slots).or_else(|| self.main_victim(slots))
         } else {
-            self.main_victim(hits).or_else(|| self.small_victim(hits))
+            self.main_victim(slots).or_else(|| self.small_victim(slots))
         }
     }
 
     fn clear(&mut self) {
-        *self = Self::new(self.capacity);
+        *self = Self::new(self.bound);
     }
 }
 
@@ -163,33 +144,44 @@ fn spread(hash: u32) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::tests::Plain, *};
 
     #[test]
     fn what_is_used_once_goes_before_what_is_used_twice() {
-        let mut order = S3Fifo::new(10);
-        (0..10).for_each(|slot| order.insert(slot, u64::from(slot) << 16));
-        let hits = |slot: u32| if slot == 0 { 2 } else { 0 };
-        let gone: Vec<u32> = (0..9).filter_map(|_| order.victim(&hits)).collect();
+        let slots = Plain::new(10);
+        let mut order = S3Fifo::new(Some(10));
+        (0..10).for_each(|slot| order.insert(slot, &slots));
+        slots.hit(0, 2);
+        let gone: Vec<u32> = (0..9).filter_map(|_| order.victim(&slots)).collect();
         assert_eq!(gone, (1..10).collect::<Vec<_>>());
-        assert_eq!(order.victim(&hits), Some(0));
-        assert_eq!(order.victim(&hits), None);
+        assert_eq!(order.victim(&slots), Some(0));
+        assert_eq!(order.victim(&slots), None);
     }
 
     #[test]
     fn a_ghost_that_returns_goes_to_the_main_queue() {
-        let mut order = S3Fifo::new(2);
-        let none = |_: u32| 0;
-        order.insert(0, 1 << 16);
-        order.insert(1, 2 << 16);
-        assert_eq!(order.victim(&none), Some(0));
-        order.insert(0, 1 << 16);
-        assert!(order.places[0].main && !order.places[1].main);
+        let slots = Plain::new(2);
+        let mut order = S3Fifo::new(Some(2));
+        (0..2).for_each(|slot| order.insert(slot, &slots));
+        assert_eq!(order.victim(&slots), Some(0));
+        order.insert(0, &slots);
+        assert_eq!([0, 1].map(|slot: u32| slots.mark(slot).state.queue()), [MAIN, SMALL]);
+    }
+
+    #[test]
+    fn a_slot_of_the_main_queue_has_up_to_three_more_rounds() {
+        let slots = Plain::new(2);
+        let mut order = S3Fifo::new(Some(2));
+        (0..2).for_each(|slot| order.push(MAIN, slot, &slots));
+        slots.hit(0, 10);
+        assert_eq!(order.victim(&slots), Some(1));
+        assert_eq!(slots.states[0].count(0), 2);
+        assert_eq!(order.victim(&slots), Some(0));
     }
 
     #[test]
     fn there_are_no_more_ghosts_than_asked_for_and_each_is_found_once() {
-        let mut ghosts = S3Fifo::new(1).ghosts;
+        let mut ghosts = S3Fifo::new(Some(1)).ghosts;
         (0..100).for_each(|hash| ghosts.add(hash, 5));
         assert_eq!((ghosts.queue.len(), ghosts.table.len()), (5, 5));
         assert!(!ghosts.remove(94));

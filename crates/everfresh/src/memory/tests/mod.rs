@@ -14,7 +14,8 @@ mod verify;
 
 use super::{Cache, Policy};
 
-const POLICIES: [Policy; 4] = [Policy::S3Fifo, Policy::Lru, Policy::Lfu, Policy::Fifo];
+const POLICIES: [Policy; 6] =
+    [Policy::Adaptive, Policy::TinyLfu, Policy::S3Fifo, Policy::Lru, Policy::Lfu, Policy::Fifo];
 
 fn with_policy(policy: Policy, max_entries: usize) -> Cache<u32, u32> {
     Cache::builder().policy(policy).max_entries(max_entries).build()

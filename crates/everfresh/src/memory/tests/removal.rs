@@ -1,6 +1,6 @@
 //! Whatever leaves is told, once, with its cause.
 
-use crate::memory::{Cache, Cause, EntryOptions};
+use crate::memory::{Cache, Cause, EntryOptions, Policy};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex},
@@ -12,7 +12,7 @@ fn listening(max_entries: usize) -> (Cache<u32, u32>, Gone) {
     let gone = Gone::default();
     let heard = gone.clone();
     let listener = move |key, value, cause| heard.lock().unwrap().push((key, value, cause));
-    (Cache::builder().max_entries(max_entries).on_removal(listener).build(), gone)
+    (Cache::builder().max_entries(max_entries).policy(Policy::Fifo).on_removal(listener).build(), gone)
 }
 
 #[test]

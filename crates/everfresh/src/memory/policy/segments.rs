@@ -1,0 +1,257 @@
+//! Three queues, in which slots move only when somebody leaves: each is first in, first out, with a second chance for what
+//! was hit since it was last looked at.
+//!
+//! | queue | holds |
+//! | --- | --- |
+//! | window | what is new; its share of the capacity is the dial |
+//! | probation | what left the window and was let in |
+//! | protected | what was hit in probation, up to 80 % of both |
+//!
+//! What leaves the window stays only if it is worth more than the next victim of the other two. With a small window
+//! frequency decides, as in TinyLFU: good for loops and scans. With a window of all, recency decides, as in CLOCK.
+
+use super::{
+    Slots,
+    list::{Links, List},
+};
+
+const WINDOW: usize = 0;
+const PROBATION: usize = 1;
+const PROTECTED: usize = 2;
+
+/// The usual share of a segmented LRU.
+const PROTECTED_SHARE: f64 = 0.8;
+/// How many slots leave a window at once that became too large: a bound on the work of one insertion.
+const MOVES: usize = 4;
+
+#[derive(Debug)]
+pub(super) struct Segments {
+    links: Links,
+    queues: [List; 3],
+    capacity: usize,
+    /// The window's part of the capacity.
+    share: f64,
+    window: usize,
+}
+
+impl Segments {
+    pub(super) fn new(capacity: usize, share: f64) -> Self {
+        let mut segments =
+            Self { links: Links::default(), queues: [List::default(); 3], capacity: 0, share, window: 0 };
+        segments.resize(capacity, share);
+        segments
+    }
+
+    /// Changes the capacity and the window's share of it. Nothing moves until there is something to insert.
+    pub(super) fn resize(&mut self, capacity: usize, share: f64) {
+        self.capacity = capacity.max(1);
+        self.share = share;
+        self.window = ((share * self.capacity as f64).round() as usize).clamp(1, self.capacity);
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    pub(super) fn share(&self) -> f64 {
+        self.share
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.queues.iter().map(List::len).sum()
+    }
+
+    /// All slots, in no order that matters.
+    pub(super) fn slots(&self) -> impl Iterator<Item = u32> {
+        self.queues.iter().flat_map(|queue| queue.iter(&self.links))
+    }
+
+    /// Puts a slot into the window.
+    pub(super) fn insert(&mut self, slot: u32, slots: &dyn Slots) {
+        self.settle(self.window, slots);
+        self.push(WINDOW, slot, slots);
+    }
+
+    pub(super) fn remove(&mut self, slot: u32, slots: &dyn Slots) {
+        self.queues[slots.mark(slot).state.queue()].remove(slot, &mut self.links);
+    }
+
+    /// Takes the slot out that goes next.
+    pub(super) fn victim(&mut self, epoch: u8, slots: &dyn Slots) -> Option<u32> {
+        self.settle(self.window + 1, slots);
+        let contested = self.queues[WINDOW].len() >= self.window;
+        let out = match (self.main_tail(slots), contested) {
+            (None, _) => self.tail(WINDOW, slots)?,
+            (Some(resident), false) => resident,
+            (Some(resident), true) => {
+                let candidate = self.tail(WINDOW, slots)?;
+                // Ties keep the resident: a loop longer than the cache then leaves a stable part of itself here.
+                if is_worth_more(candidate, resident, epoch, slots) {
+                    self.shift(candidate, PROBATION, slots);
+                    resident
+                } else {
+                    candidate
+                }
+            }
+        };
+        self.remove(out, slots);
+        Some(out)
+    }
+
+    /// Moves slots out of the window until there are fewer than `fewer_than`, a few at a time.
+    fn settle(&mut self, fewer_than: usize, slots: &dyn Slots) {
+        for _ in 0..MOVES {
+            if self.queues[WINDOW].len() < fewer_than {
+                return;
+            }
+            if let Some(slot) = self.tail(WINDOW, slots) {
+                self.shift(slot, PROBATION, slots);
+            }
+        }
+    }
+
+    /// The end of a queue after second chances, each of which a hit paid for: constant time on average.
+    fn tail(&mut self, queue: usize, slots: &dyn Slots) -> Option<u32> {
+        loop {
+            let slot = self.queues[queue].oldest()?;
+            if !slots.mark(slot).state.take_used() {
+                return Some(slot);
+            }
+            self.shift(slot, queue, slots);
+        }
+    }
+
+    /// The end of probation. What was hit there becomes protected, and what is too much there comes back.
+    fn main_tail(&mut self, slots: &dyn Slots) -> Option<u32> {
+        let protected = PROTECTED_SHARE * (self.capacity - self.window) as f64;
+        loop {
+            let Some(slot) = self.queues[PROBATION].oldest() else { return self.tail(PROTECTED, slots) };
+            if !slots.mark(slot).state.take_used() {
+                return Some(slot);
+            }
+            self.shift(slot, PROTECTED, slots);
+            if self.queues[PROTECTED].len() as f64 > protected
+                && let Some(back) = self.tail(PROTECTED, slots)
+            {
+                self.shift(back, PROBATION, slots);
+            }
+        }
+    }
+
+    fn push(&mut self, queue: usize, slot: u32, slots: &dyn Slots) {
+        slots.mark(slot).state.set_queue(queue);
+        self.queues[queue].push(slot, &mut self.links);
+    }
+
+    fn shift(&mut self, slot: u32, queue: usize, slots: &dyn Slots) {
+        self.remove(slot, slots);
+        self.push(queue, slot, slots);
+    }
+}
+
+/// Whether a slot is worth more than another: its uses, times what they save for a byte of room. A cost counts when it is at
+/// least twice or half the other, by powers of two up to 64, so that what is measured a little differently counts as equal.
+fn is_worth_more(one: u32, other: u32, epoch: u8, slots: &dyn Slots) -> bool {
+    let (one, other) = (slots.mark(one), slots.mark(other));
+    let (mine, theirs) = (one.state.count(epoch), other.state.count(epoch));
+    // What nobody measured may cost anything.
+    let costs = if one.cost > 0.0 && other.cost > 0.0 { one.cost / other.cost } else { 1.0 };
+    let ratio = costs * (other.weight.max(1) as f32 / one.weight.max(1) as f32);
+    if ratio == 1.0 {
+        return mine > theirs;
+    }
+    let doublings = ratio.log2().trunc().clamp(-6.0, 6.0) as i32;
+    mine << doublings.max(0) > theirs << (-doublings).max(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::tests::Plain, *};
+
+    fn filled(capacity: usize, share: f64, slots: &Plain) -> Segments {
+        let mut segments = Segments::new(capacity, share);
+        (0..capacity as u32).for_each(|slot| segments.insert(slot, slots));
+        segments
+    }
+
+    fn victims(segments: &mut Segments, slots: &Plain) -> Vec<u32> {
+        std::iter::from_fn(|| segments.victim(0, slots)).collect()
+    }
+
+    #[test]
+    fn without_hits_the_window_lets_nobody_in_and_the_rest_goes_in_order() {
+        let slots = Plain::new(10);
+        let mut segments = filled(10, 0.1, &slots);
+        assert_eq!(segments.victim(0, &slots), Some(9), "the newcomer, which nobody asked for twice");
+        assert_eq!(victims(&mut segments, &slots), (0..9).collect::<Vec<_>>());
+        assert_eq!(segments.len(), 0);
+    }
+
+    #[test]
+    fn a_window_of_all_is_a_queue_with_second_chances() {
+        let slots = Plain::new(4);
+        let mut segments = filled(4, 1.0, &slots);
+        slots.hit(0, 1);
+        slots.hit(2, 1);
+        assert_eq!(victims(&mut segments, &slots), [1, 3, 0, 2]);
+    }
+
+    #[test]
+    fn a_newcomer_that_was_asked_for_more_often_takes_the_place_of_a_resident() {
+        let slots = Plain::new(10);
+        let mut segments = filled(10, 0.1, &slots);
+        slots.states[9].set_count(2, 0);
+        slots.states[0].set_count(1, 0);
+        assert_eq!(segments.victim(0, &slots), Some(0));
+    }
+
+    #[test]
+    fn what_is_hit_in_probation_is_protected() {
+        let slots = Plain::new(10);
+        let mut segments = filled(10, 0.1, &slots);
+        slots.hit(0, 1);
+        slots.hit(1, 1);
+        let gone = victims(&mut segments, &slots);
+        assert_eq!(gone, [9, 2, 3, 4, 5, 6, 7, 8, 0, 1]);
+    }
+
+    #[test]
+    fn removed_slots_are_no_victims() {
+        let slots = Plain::new(5);
+        let mut segments = filled(5, 0.4, &slots);
+        [0, 4, 2].into_iter().for_each(|slot| segments.remove(slot, &slots));
+        assert_eq!(segments.slots().collect::<std::collections::BTreeSet<_>>(), [1, 3].into());
+        let mut gone = victims(&mut segments, &slots);
+        gone.sort_unstable();
+        assert_eq!(gone, [1, 3]);
+    }
+
+    #[test]
+    fn a_window_that_shrinks_gives_back_a_few_slots_at_a_time() {
+        let slots = Plain::new(101);
+        let mut segments = filled(100, 1.0, &slots);
+        segments.resize(100, 0.01);
+        assert_eq!(segments.victim(0, &slots), Some(4), "the first that has to compete with those that moved");
+        segments.insert(100, &slots);
+        assert!(segments.queues[WINDOW].len() >= 100 - 2 * MOVES - 1, "{}", segments.queues[WINDOW].len());
+    }
+
+    #[test]
+    fn costs_decide_by_powers_of_two_and_for_each_byte() {
+        let worth = |one: (u32, f32, u32), other: (u32, f32, u32)| {
+            let mut slots = Plain::new(2);
+            for (slot, (count, cost, weight)) in [one, other].into_iter().enumerate() {
+                slots.states[slot].set_count(count, 0);
+                (slots.costs[slot], slots.weights[slot]) = (cost, weight);
+            }
+            is_worth_more(0, 1, 0, &slots)
+        };
+        assert!(worth((2, 0.0, 1), (1, 0.0, 1)) && !worth((1, 0.0, 1), (1, 0.0, 1)), "without costs uses decide");
+        assert!(!worth((1, 1.9, 1), (1, 1.0, 1)), "less than twice is equal");
+        assert!(worth((1, 2.0, 1), (1, 1.0, 1)) && worth((1, 1e9, 1), (15, 1.0, 1)));
+        assert!(!worth((2, 1.0, 1), (1, 2.0, 1)), "twice as often, half as dear");
+        assert!(!worth((0, 1e9, 1), (1, 1.0, 1)), "what nobody wants is worth nothing");
+        assert!(worth((1, 1.0, 10), (1, 1.0, 20)) && !worth((1, 2.0, 20), (1, 1.0, 10)), "for a byte");
+        assert!(!worth((1, 5.0, 1), (1, 0.0, 1)), "an unknown cost is like any other");
+    }
+}
