@@ -41,6 +41,9 @@ pub struct CacheBuilder<K, V, S = DefaultHashBuilder> {
     pub(super) ttl_by: Option<TtlBy<K, V>>,
     pub(super) idle: Option<Duration>,
     pub(super) jitter: f64,
+    pub(super) stale: Duration,
+    pub(super) ahead: Option<f64>,
+    pub(super) name: Option<Arc<str>>,
     pub(super) policy: Policy,
     pub(super) clock: CacheClock,
     pub(super) hasher: S,
@@ -53,6 +56,7 @@ impl<K, V, S> fmt::Debug for CacheBuilder<K, V, S> {
             .field("max_bytes", &self.max_bytes)
             .field("ttl", &self.ttl)
             .field("idle", &self.idle)
+            .field("stale", &self.stale)
             .field("policy", &self.policy)
             .finish_non_exhaustive()
     }
@@ -69,6 +73,9 @@ impl<K, V> Default for CacheBuilder<K, V> {
             ttl_by: None,
             idle: None,
             jitter: 0.0,
+            stale: Duration::ZERO,
+            ahead: None,
+            name: None,
             policy: Policy::default(),
             clock: CacheClock::System,
             hasher: DefaultHashBuilder::default(),
@@ -134,6 +141,48 @@ impl<K, V, S> CacheBuilder<K, V, S> {
         self
     }
 
+    /// For how long after its ttl an entry may still be served while it is computed anew (stale while revalidate), or
+    /// because that failed (stale if error). Only lookups that compute serve it, and
+    /// [`get_stale`](Cache::get_stale), never [`get`](Cache::get). None unless said; at most 146 years.
+    ///
+    /// Of all who look such an entry up, one computes and the others have the old value at once. If the computation
+    /// fails, the old value takes the place of its error, and a tenth of the time that is left passes, at most a second,
+    /// before a lookup tries again.
+    ///
+    /// ```
+    /// use everfresh::memory::{Cache, ManualClock};
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// let clock = Arc::new(ManualClock::default());
+    /// let (ttl, stale) = (Duration::from_secs(60), Duration::from_secs(3600));
+    /// let cache = Cache::builder().ttl(ttl).stale(stale).clock(clock.clone()).build();
+    /// assert_eq!(cache.get_or_compute(&"rate", || 4), 4);
+    /// clock.advance(ttl);
+    /// assert_eq!(cache.get("rate"), None);
+    /// assert_eq!(cache.try_get_or_compute(&"rate", || Err("no answer")), Ok(4));
+    /// ```
+    #[must_use]
+    pub fn stale(mut self, stale: Duration) -> Self {
+        self.stale = stale;
+        self
+    }
+
+    /// From which part of its ttl on (0 to 1) an entry is computed anew while it is still served, so that nobody waits
+    /// for one that is in use: by one caller, or behind all of them
+    /// ([`or_compute_behind`](super::Lookup::or_compute_behind)).
+    #[must_use]
+    pub fn refresh_ahead(mut self, part: f64) -> Self {
+        self.ahead = Some(part.clamp(0.0, 1.0));
+        self
+    }
+
+    /// What messages call the cache.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
     /// Which entry goes when there is no room.
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
@@ -159,9 +208,22 @@ impl<K, V, S> CacheBuilder<K, V, S> {
     /// Another hasher than the default, which is quick and seeded at random.
     #[must_use]
     pub fn hasher<T>(self, hasher: T) -> CacheBuilder<K, V, T> {
-        let Self { max_entries, max_bytes, weigher, listener, ttl, ttl_by, idle, jitter, policy, clock, hasher: _ } =
-            self;
-        CacheBuilder { max_entries, max_bytes, weigher, listener, ttl, ttl_by, idle, jitter, policy, clock, hasher }
+        CacheBuilder {
+            max_entries: self.max_entries,
+            max_bytes: self.max_bytes,
+            weigher: self.weigher,
+            listener: self.listener,
+            ttl: self.ttl,
+            ttl_by: self.ttl_by,
+            idle: self.idle,
+            jitter: self.jitter,
+            stale: self.stale,
+            ahead: self.ahead,
+            name: self.name,
+            policy: self.policy,
+            clock: self.clock,
+            hasher,
+        }
     }
 
     /// The cache.

@@ -7,8 +7,9 @@ use super::{
     flight::Flights,
     key::KeyRef,
     policy::State,
+    refresh::Ages,
     shard::{Gone, Limits, Shard},
-    stats::Stats,
+    stats::{Counts, Stats},
     tally::Tally,
 };
 use hashbrown::DefaultHashBuilder;
@@ -74,21 +75,25 @@ pub struct Cache<K, V, S = DefaultHashBuilder> {
 }
 
 pub(super) struct Inner<K, V, S> {
-    parts: Box<[Part<K, V>]>,
+    pub(super) parts: Box<[Part<K, V>]>,
     hasher: S,
     /// Whether every hit goes through the order.
-    exact: bool,
+    pub(super) exact: bool,
     ttl: Option<Duration>,
     ttl_by: Option<TtlBy<K, V>>,
     /// In nanoseconds.
-    idle: u64,
+    pub(super) idle: u64,
     jitter: f64,
+    pub(super) ages: Ages,
+    pub(super) name: Option<Arc<str>>,
+    /// Whether somebody was warned that what it caches is not pure.
+    pub(super) warned: AtomicBool,
     weigher: Option<Weigher<K, V>>,
     listener: Option<Listener<K, V>>,
     clock: CacheClock,
     /// Whether any entry ever had a deadline.
     timed: AtomicBool,
-    hits: Tally,
+    pub(super) hits: Tally,
 }
 
 /// Padded, so that a hit in one part is no concern of the others.
@@ -96,20 +101,15 @@ pub(super) struct Inner<K, V, S> {
 pub(super) struct Part<K, V> {
     shard: parking_lot::RwLock<Shard<K, V>>,
     pub(super) flights: Flights<K, V>,
-    pub(super) misses: AtomicU64,
-    pub(super) loads: AtomicU64,
-    /// In nanoseconds.
-    pub(super) compute_time: AtomicU64,
-    pub(super) failures: AtomicU64,
-    refused: AtomicU64,
+    pub(super) counts: Counts,
 }
 
 impl<K, V> Part<K, V> {
-    fn read(&self) -> parking_lot::RwLockReadGuard<'_, Shard<K, V>> {
+    pub(super) fn read(&self) -> parking_lot::RwLockReadGuard<'_, Shard<K, V>> {
         self.shard.read()
     }
 
-    fn write(&self) -> parking_lot::RwLockWriteGuard<'_, Shard<K, V>> {
+    pub(super) fn write(&self) -> parking_lot::RwLockWriteGuard<'_, Shard<K, V>> {
         self.shard.write()
     }
 }
@@ -161,11 +161,7 @@ impl<K: Eq, V, S> Cache<K, V, S> {
         let mut all = Stats { hits, saved_time, ..Stats::default() };
         for part in &self.inner.parts {
             let mut stats = part.read().stats();
-            stats.misses = part.misses.load(Relaxed);
-            stats.loads = part.loads.load(Relaxed);
-            stats.compute_time = Duration::from_nanos(part.compute_time.load(Relaxed));
-            stats.failures = part.failures.load(Relaxed);
-            stats.refused = part.refused.load(Relaxed);
+            part.counts.add_to(&mut stats);
             all.add(&stats);
         }
         all
@@ -213,16 +209,17 @@ impl<K: Eq, V, S> Cache<K, V, S> {
     ) -> usize {
         let mut removed = 0;
         for part in &self.inner.parts {
-            part.flights.outdate(&outdated);
             let mut gone = Vec::new();
+            let closed = part.flights.outdate(&outdated);
             remove(&mut part.write(), &mut gone);
+            drop(closed);
             removed += gone.len();
             self.tell(gone);
         }
         removed
     }
 
-    fn now(&self) -> u64 {
+    pub(super) fn now(&self) -> u64 {
         self.inner.clock.now()
     }
 
@@ -232,7 +229,7 @@ impl<K: Eq, V, S> Cache<K, V, S> {
         if self.inner.timed.load(Relaxed) { self.now() } else { 0 }
     }
 
-    /// Whether an entry is to be found at a time; 0 if that was not asked yet.
+    /// Whether an entry is within its ttl and its idle time at a time; 0 if that was not asked yet.
     #[inline]
     fn is_alive(&self, entry: &Entry<K, V>, time: u64) -> bool {
         let idle = self.inner.idle;
@@ -240,7 +237,7 @@ impl<K: Eq, V, S> Cache<K, V, S> {
             return true;
         }
         let now = if time == 0 { self.now() } else { time };
-        let alive = entry.is_alive(now, idle);
+        let alive = self.is_found(entry, now);
         if alive && idle != NEVER {
             entry.touch(now);
         }
@@ -268,6 +265,9 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
             ttl_by,
             idle,
             jitter,
+            stale,
+            ahead,
+            name,
             policy,
             clock,
             hasher,
@@ -280,19 +280,30 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
             let entries = entries / shards + usize::from(at < entries % shards);
             let limits = Limits { entries, weight: max_bytes.unwrap_or(u64::MAX) };
             Part {
-                shard: parking_lot::RwLock::new(Shard::new(policy, limits)),
+                shard: parking_lot::RwLock::new(Shard::new(policy, limits, shards)),
                 flights: Flights::default(),
-                misses: AtomicU64::new(0),
-                loads: AtomicU64::new(0),
-                compute_time: AtomicU64::new(0),
-                failures: AtomicU64::new(0),
-                refused: AtomicU64::new(0),
+                counts: Counts::default(),
             }
         };
         let parts = (0..shards).map(part).collect();
         let exact = policy.is_exact();
-        let (timed, hits) = (AtomicBool::new(idle != NEVER), Tally::new());
-        let inner = Inner { parts, hasher, exact, ttl, ttl_by, idle, jitter, weigher, listener, clock, timed, hits };
+        let inner = Inner {
+            parts,
+            hasher,
+            exact,
+            ttl,
+            ttl_by,
+            idle,
+            jitter,
+            ages: Ages::new(stale, ahead),
+            name,
+            warned: AtomicBool::new(false),
+            weigher,
+            listener,
+            clock,
+            timed: AtomicBool::new(idle != NEVER),
+            hits: Tally::new(),
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -318,19 +329,24 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         let hash = self.hash(key);
         let found = self.find(hash, |own| own.borrow() == key);
         if found.is_none() {
-            self.part(hash).misses.fetch_add(1, Relaxed);
+            self.count_miss(key, hash);
         }
         found
     }
 
-    /// The value of a key, of which a miss does not count: for callers who go on with [`lookup`](Self::lookup).
+    /// The value of a key, of which a miss does not count: for callers who go on with [`lookup`](Self::lookup). One that is
+    /// to be computed anew is a miss.
     #[inline]
     pub fn hit<Q>(&self, key: &Q) -> Option<V>
     where
         Q: KeyRef<K> + ?Sized,
         V: Clone,
     {
-        self.find(self.hash(key), |own| key.is(own))
+        let hash = self.hash(key);
+        if self.inner.ages.ahead() && self.is_due(hash, |own| key.is(own)) {
+            return None;
+        }
+        self.find(hash, |own| key.is(own))
     }
 
     #[inline]
@@ -366,11 +382,11 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
     }
 
     #[cold]
-    fn remove_dead(&self, hash: KeyHash, is_key: impl Fn(&K) -> bool) {
+    pub(super) fn remove_dead(&self, hash: KeyHash, is_key: impl Fn(&K) -> bool) {
         let mut gone = Vec::new();
         let mut shard = self.part(hash).write();
         if let Some(slot) = shard.find(hash, is_key)
-            && shard.entry(slot).is_some_and(|entry| !self.is_alive(entry, 0))
+            && shard.entry(slot).is_some_and(|entry| !entry.is_alive(self.now(), self.inner.idle))
         {
             shard.remove(slot, Cause::Expired, &mut gone);
         }
@@ -394,8 +410,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
     {
         let shard = self.part(hash).read();
         let entry = shard.entry(shard.find(hash, is_key)?)?;
-        let alive =
-            (entry.deadline == NEVER && self.inner.idle == NEVER) || entry.is_alive(self.now(), self.inner.idle);
+        let alive = (entry.deadline == NEVER && self.inner.idle == NEVER) || self.is_found(entry, self.now());
         alive.then(|| entry.value.clone())
     }
 
@@ -414,9 +429,10 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
     pub fn insert_with(&self, key: K, value: V, mut options: EntryOptions) -> Result<(), Refused> {
         let weight = self.judge(&key, &value, &mut options);
         let hash = self.hash(&key);
-        self.part(hash).flights.outdate(|other, own| other == hash && *own == key);
         let mut gone = Vec::new();
+        let closed = self.part(hash).flights.outdate(|other, own| other == hash && *own == key);
         let kept = self.put(hash, key, value, options, weight, &mut gone);
+        drop(closed);
         self.tell(gone);
         kept
     }
@@ -438,12 +454,14 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
     ) -> Result<(), Refused> {
         let part = self.part(hash);
         let now = self.now();
-        let deadline = deadline(now, options.ttl, self.inner.jitter * chance(hash, now));
+        let end = deadline(now, options.ttl, self.inner.jitter * chance(hash, now));
+        let (deadline, due) = self.inner.ages.life(now, end);
         if deadline != NEVER {
             self.inner.timed.store(true, Relaxed);
         }
-        let has_more = self.inner.idle != NEVER || !options.tags.is_empty();
-        let more = has_more.then(|| Box::new(More { used: AtomicU64::new(now), tags: options.tags }));
+        let has_more = self.inner.idle != NEVER || due.is_some() || !options.tags.is_empty();
+        let more = || More { used: AtomicU64::new(now), due: due.unwrap_or_default(), tags: options.tags };
+        let more = has_more.then(|| Box::new(more()));
         let entry = Entry {
             key,
             value,
@@ -465,7 +483,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         }
         let Limits { entries, weight: max_bytes } = shard.limits();
         drop(shard);
-        part.refused.fetch_add(1, Relaxed);
+        part.counts.refused.fetch_add(1, Relaxed);
         Err(if entries == 0 { Refused::NoEntries } else { Refused::TooHeavy { weight, max_bytes } })
     }
 
@@ -478,16 +496,25 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
     {
         let hash = self.hash(key);
         let part = self.part(hash);
-        part.flights.outdate(|other, own| other == hash && own.borrow() == key);
         let mut gone = Vec::new();
+        let closed = part.flights.outdate(|other, own| other == hash && own.borrow() == key);
         let mut shard = part.write();
         let slot = shard.find(hash, |own| own.borrow() == key)?;
         let value = shard.entry(slot).filter(|entry| self.is_alive(entry, 0)).map(|entry| entry.value.clone());
         let cause = if value.is_some() { Cause::Invalidated } else { Cause::Expired };
         shard.remove(slot, cause, &mut gone);
         drop(shard);
+        drop(closed);
         self.tell(gone);
         value
+    }
+
+    /// Removes the entry of a key, whatever is being computed.
+    pub(super) fn take(&self, hash: KeyHash, key: &K, gone: &mut Gone<K, V>) {
+        let mut shard = self.part(hash).write();
+        if let Some(slot) = shard.find(hash, |own| own == key) {
+            shard.remove(slot, Cause::Invalidated, gone);
+        }
     }
 
     /// All entries, as they are while this goes from shard to shard; those whose time is over are left out.
@@ -496,10 +523,10 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         K: Clone,
         V: Clone,
     {
-        let (now, idle) = (self.now(), self.inner.idle);
+        let now = self.now();
         self.inner.parts.iter().flat_map(move |part| {
             let shard = part.read();
-            let alive = shard.entries().filter(|entry| entry.is_alive(now, idle));
+            let alive = shard.entries().filter(|entry| self.is_found(entry, now));
             alive.map(|entry| (entry.key.clone(), entry.value.clone())).collect::<Vec<_>>()
         })
     }

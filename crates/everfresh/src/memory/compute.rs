@@ -3,17 +3,21 @@
 use super::{
     Cache,
     clock::nanoseconds,
-    entry::EntryOptions,
-    flight::{Joined, Lead},
+    entry::{EntryOptions, KeyHash},
+    flight::Lead,
     key::KeyRef,
     lookup::Lookup,
 };
 use std::{
     future::Future,
     hash::{BuildHasher, Hash},
+    hint::black_box,
     sync::atomic::Ordering::Relaxed,
     time::Instant,
 };
+
+/// Of so many lookups that find nothing one is measured.
+const MEASURED: u64 = 16;
 
 impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
     /// The value of a key, or what `compute` makes of it, which is kept. See [`lookup`](Self::lookup).
@@ -70,21 +74,6 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
         Lookup::new(self, key)
     }
 
-    /// The value of a key, or how to get it.
-    pub(super) fn find_or_join<Q>(&self, key: &Q) -> Result<Joined<'_, K, V>, V>
-    where
-        Q: KeyRef<K> + ?Sized,
-    {
-        let hash = self.hash(key);
-        let is_key = |own: &K| key.is(own);
-        if let Some(value) = self.find(hash, is_key) {
-            return Err(value);
-        }
-        let part = self.part(hash);
-        part.misses.fetch_add(1, Relaxed);
-        part.flights.join(hash, is_key, || key.to_key(), || self.look(hash, is_key))
-    }
-
     /// Keeps what a leader computed, since `started`, and hands it to all who wait.
     pub(super) fn land(&self, lead: Lead<'_, K, V>, value: V, started: Instant, mut options: EntryOptions) -> V
     where
@@ -104,15 +93,30 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
                 let _ = self.put(hash, key, kept, options, weight, &mut gone);
             },
         );
-        let part = self.part(hash);
-        part.loads.fetch_add(1, Relaxed);
-        part.compute_time.fetch_add(nanoseconds(took), Relaxed);
+        let counts = &self.part(hash).counts;
+        counts.load(took);
+        counts.store_time.fetch_add(nanoseconds(started.elapsed().saturating_sub(took)), Relaxed);
         self.tell(gone);
         value
     }
+}
 
-    /// Counts a computation that came to nothing.
-    pub(super) fn count_failure<Q: Hash + ?Sized>(&self, key: &Q) {
-        self.part(self.hash(key)).failures.fetch_add(1, Relaxed);
+impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
+    /// Counts a lookup that found nothing, and whether it would have with twice the room. Some are measured: done once
+    /// more, so that hits need no clock.
+    pub(super) fn count_miss<Q: Hash + ?Sized>(&self, key: &Q, hash: KeyHash) {
+        let part = self.part(hash);
+        let before = part.counts.misses.fetch_add(1, Relaxed);
+        let started = before.is_multiple_of(MEASURED).then(Instant::now);
+        let again = if started.is_some() { self.hash(key) } else { hash };
+        let shard = part.read();
+        black_box(started.and_then(|_| shard.find(again, |_| false)));
+        let ghost_hits = shard.ghost_hits(hash);
+        drop(shard);
+        part.counts.ghost_hits.fetch_add(ghost_hits, Relaxed);
+        if let Some(started) = started {
+            part.counts.measured.fetch_add(1, Relaxed);
+            part.counts.lookup_time.fetch_add(nanoseconds(started.elapsed()), Relaxed);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! One entry of a cache, and what a caller says about it.
 
-use super::{clock::nanoseconds, policy::State};
+use super::{clock::nanoseconds, policy::State, refresh::Due};
 use std::{
     num::NonZeroU32,
     sync::{
@@ -91,7 +91,7 @@ pub(super) fn table_hash(short: u32) -> u64 {
 pub(super) struct Entry<K, V> {
     pub(super) key: K,
     pub(super) value: V,
-    /// When it expires, in nanoseconds of the cache's clock.
+    /// When it is over for good, in nanoseconds of the cache's clock: at the end of its ttl and the cache's `stale`.
     pub(super) deadline: u64,
     pub(super) more: Option<Box<More>>,
     pub(super) hash: NonZeroU32,
@@ -106,6 +106,8 @@ pub(super) struct Entry<K, V> {
 pub(super) struct More {
     /// When it was last used, where that counts.
     pub(super) used: AtomicU64,
+    /// When it is computed anew while it is served, where that counts.
+    pub(super) due: Due,
     pub(super) tags: Vec<Arc<str>>,
 }
 
@@ -122,8 +124,16 @@ impl<K, V> Entry<K, V> {
         }
     }
 
+    pub(super) fn cost(&self) -> Duration {
+        Duration::try_from_secs_f64(f64::from(self.cost) / 1e9).unwrap_or(Duration::MAX)
+    }
+
+    pub(super) fn tags(&self) -> &[Arc<str>] {
+        self.more.as_ref().map_or(&[], |more| &more.tags)
+    }
+
     pub(super) fn has_tag(&self, tag: &str) -> bool {
-        self.more.iter().flat_map(|more| &more.tags).any(|own| **own == *tag)
+        self.tags().iter().any(|own| **own == *tag)
     }
 }
 

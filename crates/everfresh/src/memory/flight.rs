@@ -42,14 +42,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The flights of a shard.
 pub(crate) struct Flights<K, V> {
-    map: Mutex<HashTable<Arc<Flight<K, V>>>>,
-    /// As many as there are in the map.
-    len: AtomicUsize,
+    map: Mutex<Map<K, V>>,
 }
+
+type Map<K, V> = HashTable<Arc<Flight<K, V>>>;
 
 impl<K, V> Default for Flights<K, V> {
     fn default() -> Self {
-        Self { map: Mutex::default(), len: AtomicUsize::new(0) }
+        Self { map: Mutex::default() }
     }
 }
 
@@ -121,21 +121,47 @@ impl<K: Eq, V: Clone> Flights<K, V> {
         if let Some(found) = look() {
             return Err(found);
         }
-        let state = State { led: true, outdated: false, value: None, joined: 0, waiters: VecDeque::new() };
-        let flight = Flight { key: own(), hash, state: Mutex::new(state), polled_on: AtomicUsize::new(0) };
-        let flight = Arc::new(flight);
-        map.insert_unique(hash.get(), Arc::clone(&flight), |flight| flight.hash.get());
-        self.len.store(map.len(), Ordering::SeqCst);
-        Ok(Joined::Lead(Lead { flights: self, flight, landed: false }))
+        Ok(Joined::Lead(self.add(&mut map, hash, own())))
+    }
+
+    /// Begins the flight of a key, unless there is one, or it is not `needed`, which is asked while none can begin or end.
+    pub(super) fn begin(
+        &self,
+        hash: KeyHash,
+        is_key: impl Fn(&K) -> bool,
+        own: impl FnOnce() -> K,
+        needed: impl FnOnce() -> bool,
+    ) -> Option<Lead<'_, K, V>> {
+        let mut map = lock(&self.map);
+        let flies = map.find(hash.get(), |flight| flight.hash == hash && is_key(&flight.key)).is_some();
+        (!flies && needed()).then(|| self.add(&mut map, hash, own()))
+    }
+
+    /// Begins the flight of a key in place of the one that there may be, which is out of date from now on.
+    pub(super) fn begin_anew(&self, hash: KeyHash, key: K) -> Lead<'_, K, V> {
+        let mut map = self.outdate(|other, own| other == hash && *own == key);
+        self.add(&mut map, hash, key)
     }
 }
 
 impl<K, V> Flights<K, V> {
-    /// What is being computed now for keys for which `which` holds is not to be kept, and nobody joins it any more.
-    pub(super) fn outdate(&self, which: impl Fn(KeyHash, &K) -> bool) {
-        if self.len.load(Ordering::SeqCst) == 0 {
-            return;
-        }
+    fn add(&self, map: &mut Map<K, V>, hash: KeyHash, key: K) -> Lead<'_, K, V> {
+        let state = State { led: true, outdated: false, value: None, joined: 0, waiters: VecDeque::new() };
+        let flight = Flight { key, hash, state: Mutex::new(state), polled_on: AtomicUsize::new(0) };
+        let flight = Arc::new(flight);
+        map.insert_unique(hash.get(), Arc::clone(&flight), |flight| flight.hash.get());
+        self.resume(flight)
+    }
+
+    /// The lead of a flight that another thread [hands over](Lead::hand_over).
+    pub(super) fn resume(&self, flight: Arc<Flight<K, V>>) -> Lead<'_, K, V> {
+        Lead { flights: self, flight, landed: false }
+    }
+
+    /// What is being computed now for keys for which `which` holds is not to be kept, and nobody joins it any more. No
+    /// flight begins or ends until the guard is dropped, so that what changes an entry meanwhile comes before or after an
+    /// update of it, not in between.
+    pub(super) fn outdate(&self, which: impl Fn(KeyHash, &K) -> bool) -> MutexGuard<'_, Map<K, V>> {
         let mut map = lock(&self.map);
         map.retain(|flight| {
             let outdated = which(flight.hash, &flight.key);
@@ -144,7 +170,7 @@ impl<K, V> Flights<K, V> {
             }
             !outdated
         });
-        self.len.store(map.len(), Ordering::SeqCst);
+        map
     }
 
     /// Somebody leaves; if nobody leads now, all who wait are woken, and the first to look leads. All, since one of them
@@ -159,17 +185,16 @@ impl<K, V> Flights<K, V> {
         let (joined, waiters) = (state.joined, state.waiters.clone());
         drop(state);
         if joined == 0 {
-            self.remove(&mut map, flight);
+            Self::remove(&mut map, flight);
         }
         drop(map);
         waiters.iter().for_each(|waiter| waiter.wake());
     }
 
-    fn remove(&self, map: &mut HashTable<Arc<Flight<K, V>>>, flight: &Arc<Flight<K, V>>) {
+    fn remove(map: &mut Map<K, V>, flight: &Arc<Flight<K, V>>) {
         if let Ok(found) = map.find_entry(flight.hash.get(), |other| Arc::ptr_eq(other, flight)) {
             found.remove();
         }
-        self.len.store(map.len(), Ordering::SeqCst);
     }
 }
 
@@ -207,17 +232,52 @@ impl<K, V> Lead<'_, K, V> {
         &self.flight.key
     }
 
+    /// Whether what is computed is out of date by now.
+    pub(super) fn is_outdated(&self) -> bool {
+        lock(&self.flight.state).outdated
+    }
+
+    /// What another thread needs to [lead on](Flights::resume).
+    pub(super) fn flight(&self) -> Arc<Flight<K, V>> {
+        Arc::clone(&self.flight)
+    }
+
+    /// Another thread leads on.
+    pub(super) fn hand_over(mut self) {
+        self.landed = true;
+    }
+
     /// Hands the value to all who wait. `keep` stores it, unless it is out of date by now; it runs before the flight ends,
     /// so that whoever comes next finds either.
-    pub(crate) fn land(mut self, value: impl FnOnce() -> V, keep: impl FnOnce()) {
+    pub(crate) fn land(self, value: impl FnOnce() -> V, keep: impl FnOnce()) {
         let mut map = lock(&self.flights.map);
-        let outdated = lock(&self.flight.state).outdated;
-        if !outdated {
+        if !self.is_outdated() {
             keep();
-            self.flights.remove(&mut map, &self.flight);
+            Flights::remove(&mut map, &self.flight);
         }
         drop(map);
-        // Nobody joins any more.
+        self.end(value);
+    }
+
+    /// The same, unless it is out of date by now: then nothing is kept, and the lead goes to one of those who wait. It goes
+    /// there too if there is no value to hand to them.
+    pub(super) fn land_if_current(self, value: Option<V>, keep: impl FnOnce()) -> bool {
+        let flights = self.flights;
+        let mut map = lock(&flights.map);
+        if self.is_outdated() {
+            return false;
+        }
+        keep();
+        if let Some(value) = value {
+            Flights::remove(&mut map, &self.flight);
+            drop(map);
+            self.end(|| value);
+        }
+        true
+    }
+
+    /// Nobody joins any more.
+    fn end(mut self, value: impl FnOnce() -> V) {
         if Arc::strong_count(&self.flight) > 1 {
             let value = value();
             lock(&self.flight.state).value = Some(value);
@@ -379,6 +439,6 @@ mod tests {
         lead.land(|| 5, || {});
         assert!(matches!(second.wait(), Waited::Value(5)));
         assert!(matches!(join(&flights), Joined::Lead(_)), "the flight has ended");
-        assert_eq!(flights.len.load(Ordering::SeqCst), 0);
+        assert!(lock(&flights.map).is_empty());
     }
 }

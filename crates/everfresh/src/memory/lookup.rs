@@ -3,8 +3,10 @@
 use super::{
     Cache,
     entry::EntryOptions,
-    flight::{Joined, Waited},
+    flight::{Lead, Waited},
     key::KeyRef,
+    refresh::{Old, Served, Start},
+    verify::Same,
 };
 use hashbrown::DefaultHashBuilder;
 use std::{
@@ -13,6 +15,7 @@ use std::{
     future::Future,
     hash::{BuildHasher, Hash},
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -22,6 +25,10 @@ use std::{
 /// error, panics or is cancelled, one of those who wait computes in its place. A caller that asks for a key again while it
 /// computes that very key computes it once more, and does not wait for itself. A value that was invalidated while it was
 /// computed goes to those who waited, and is not kept.
+///
+/// An entry that is to be computed anew while it is served ([`stale`](super::CacheBuilder::stale),
+/// [`refresh_ahead`](super::CacheBuilder::refresh_ahead)) makes nobody wait but the one who computes. That lookup counts as
+/// a hit too, since it found a value.
 ///
 /// ```
 /// use everfresh::memory::Cache;
@@ -34,9 +41,11 @@ use std::{
 /// ```
 #[must_use = "a lookup does nothing until it computes"]
 pub struct Lookup<'a, K, V, S = DefaultHashBuilder, Q: ?Sized = K> {
-    cache: &'a Cache<K, V, S>,
-    key: &'a Q,
-    options: EntryOptions,
+    pub(super) cache: &'a Cache<K, V, S>,
+    pub(super) key: &'a Q,
+    pub(super) options: EntryOptions,
+    /// How to compare a value that is there with one that is computed to verify it.
+    pub(super) same: Option<Same<V>>,
 }
 
 impl<K, V, S, Q: ?Sized> fmt::Debug for Lookup<'_, K, V, S, Q> {
@@ -47,7 +56,7 @@ impl<K, V, S, Q: ?Sized> fmt::Debug for Lookup<'_, K, V, S, Q> {
 
 impl<'a, K, V, S, Q: ?Sized> Lookup<'a, K, V, S, Q> {
     pub(super) fn new(cache: &'a Cache<K, V, S>, key: &'a Q) -> Self {
-        Self { cache, key, options: EntryOptions::default() }
+        Self { cache, key, options: EntryOptions::default(), same: None }
     }
 
     /// How long a value that is computed lives at most.
@@ -63,7 +72,7 @@ impl<'a, K, V, S, Q: ?Sized> Lookup<'a, K, V, S, Q> {
     }
 }
 
-impl<K, V, S, Q> Lookup<'_, K, V, S, Q>
+impl<'a, K, V, S, Q> Lookup<'a, K, V, S, Q>
 where
     K: Clone + Eq + Hash,
     V: Clone,
@@ -79,26 +88,33 @@ where
     /// The value, or what `compute` gives; an error is not kept. Blocks the thread while another caller computes it.
     ///
     /// # Errors
-    /// Those of `compute`. Another caller's error is not handed on: this one tries in its place.
+    /// Those of `compute`, unless there is an old value that may be served [stale](super::CacheBuilder::stale), which is
+    /// given in place of the error. Another caller's error is not handed on: this one tries in its place.
     pub fn or_try_compute<E>(self, compute: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
-        let Self { cache, key, options } = self;
-        let waited = match cache.find_or_join(key) {
-            Err(value) => return Ok(value),
-            Ok(Joined::Lead(lead)) => Waited::Lead(lead),
-            Ok(Joined::Wait(wait)) => wait.wait(),
-            Ok(Joined::Again) => Waited::Blocked,
+        self.or_try_serve(compute).map(|served| served.value)
+    }
+
+    /// The same, and whether what was served is stale, so that nothing that is made of it may be kept.
+    ///
+    /// # Errors
+    /// As of [`or_try_compute`](Self::or_try_compute).
+    pub fn or_try_serve<E>(self, compute: impl FnOnce() -> Result<V, E>) -> Result<Served<V>, E> {
+        let start = self.cache.start(self.key, self.same.is_some());
+        self.go_on(start, compute)
+    }
+
+    fn go_on<E>(self, start: Start<'a, K, V>, compute: impl FnOnce() -> Result<V, E>) -> Result<Served<V>, E> {
+        let (lead, old) = match start {
+            Start::Served(served) => return Ok(served),
+            Start::Lead(lead, old) => (lead, old),
+            Start::Again => return compute().map(Served::fresh),
+            Start::Wait(wait) => match wait.wait() {
+                Waited::Value(value) => return Ok(Served::fresh(value)),
+                Waited::Lead(lead) => (lead, None),
+                Waited::Blocked => return compute().map(Served::fresh),
+            },
         };
-        match waited {
-            Waited::Value(value) => Ok(value),
-            Waited::Blocked => compute(),
-            Waited::Lead(lead) => {
-                let failed = Failed(|| cache.count_failure(key));
-                let started = Instant::now();
-                let value = lead.run(compute)?;
-                std::mem::forget(failed);
-                Ok(cache.land(lead, value, started, options))
-            }
-        }
+        Attempt::new(self, lead, old).run(compute)
     }
 
     /// The value, or what the future gives, which is polled only if there is none. Another caller's computation is awaited.
@@ -110,31 +126,149 @@ where
     /// The value, or what the future gives; an error is not kept.
     ///
     /// # Errors
-    /// Those of `compute`. Another caller's error is not handed on: this one tries in its place.
+    /// As of [`or_try_compute`](Self::or_try_compute).
     pub async fn or_try_compute_async<E>(self, compute: impl Future<Output = Result<V, E>>) -> Result<V, E> {
-        let Self { cache, key, options } = self;
-        let waited = match cache.find_or_join(key) {
-            Err(value) => return Ok(value),
-            Ok(Joined::Lead(lead)) => Waited::Lead(lead),
-            Ok(Joined::Wait(wait)) => wait.await,
-            Ok(Joined::Again) => Waited::Blocked,
+        self.or_try_serve_async(compute).await.map(|served| served.value)
+    }
+
+    /// The same, and whether what was served is stale.
+    ///
+    /// # Errors
+    /// As of [`or_try_compute`](Self::or_try_compute).
+    pub async fn or_try_serve_async<E>(self, compute: impl Future<Output = Result<V, E>>) -> Result<Served<V>, E> {
+        let (lead, old) = match self.cache.start(self.key, self.same.is_some()) {
+            Start::Served(served) => return Ok(served),
+            Start::Lead(lead, old) => (lead, old),
+            Start::Again => return compute.await.map(Served::fresh),
+            Start::Wait(wait) => match wait.await {
+                Waited::Value(value) => return Ok(Served::fresh(value)),
+                Waited::Lead(lead) => (lead, None),
+                Waited::Blocked => return compute.await.map(Served::fresh),
+            },
         };
-        match waited {
-            Waited::Value(value) => Ok(value),
-            Waited::Blocked => compute.await,
-            Waited::Lead(lead) => {
-                let failed = Failed(|| cache.count_failure(key));
-                let started = Instant::now();
-                let value = lead.run_async(compute).await?;
-                std::mem::forget(failed);
-                Ok(cache.land(lead, value, started, options))
-            }
+        Attempt::new(self, lead, old).run_async(compute).await
+    }
+
+    /// The value, which nobody waits for if there is an old one: where that is to be computed anew, a thread of its own
+    /// does, and everybody has the old one at once. One thread for each value that is computed behind its callers; where
+    /// there is no value at all, `compute` runs on the caller's. A panic behind counts as a failure.
+    ///
+    /// ```
+    /// use everfresh::memory::{Cache, ManualClock};
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// let (clock, second) = (Arc::new(ManualClock::default()), Duration::from_secs(1));
+    /// let cache = Cache::builder().ttl(60 * second).stale(60 * second).clock(clock.clone()).build();
+    /// assert_eq!(cache.lookup(&"rate").or_compute_behind(|| 4), 4);
+    /// clock.advance(60 * second);
+    /// assert_eq!(cache.lookup(&"rate").or_compute_behind(|| 5), 4);
+    /// while cache.get("rate") != Some(5) {
+    ///     std::thread::yield_now();
+    /// }
+    /// ```
+    pub fn or_compute_behind(self, compute: impl FnOnce() -> V + Send + 'static) -> V
+    where
+        K: Send + Sync + 'static,
+        V: Send + Sync + 'static,
+        S: Send + Sync + 'static,
+    {
+        let Ok(served) = self.or_try_serve_behind(|| Ok::<_, Infallible>(compute()));
+        served.value
+    }
+
+    /// The same for a computation that can fail, and whether what was served is stale. An error behind counts as a
+    /// failure; nobody is told.
+    ///
+    /// # Errors
+    /// Those of `compute` if there was no value.
+    pub fn or_try_serve_behind<E>(self, compute: impl FnOnce() -> Result<V, E> + Send + 'static) -> Result<Served<V>, E>
+    where
+        K: Send + Sync + 'static,
+        V: Send + Sync + 'static,
+        S: Send + Sync + 'static,
+    {
+        let (lead, old) = match self.cache.start(self.key, self.same.is_some()) {
+            Start::Lead(lead, Some(old)) => (lead, old),
+            start => return self.go_on(start, compute),
+        };
+        let Self { cache, key, options, same } = self;
+        let (behind, hash, flight, served) = (cache.clone(), cache.hash(key), lead.flight(), old.served.clone());
+        let refresh = move || {
+            let lead = behind.part(hash).flights.resume(flight);
+            let key = lead.key().clone();
+            let lookup = Lookup { cache: &behind, key: &key, options, same };
+            // What counts of it is counted.
+            let _ = Attempt::new(lookup, lead, Some(old)).run(compute);
+        };
+        match thread::Builder::new().name("everfresh-refresh".to_owned()).spawn(refresh) {
+            Ok(_) => lead.hand_over(),
+            Err(_) => cache.count_failure(key),
         }
+        Ok(cache.serve(hash, served))
     }
 }
 
-/// Counts a computation that gives an error, panics or is cancelled, unless it is forgotten.
+/// A computation by the caller that leads.
+struct Attempt<'a, K, V, S, Q: ?Sized> {
+    lookup: Lookup<'a, K, V, S, Q>,
+    lead: Lead<'a, K, V>,
+    old: Option<Old<V>>,
+    started: Instant,
+}
+
+impl<'a, K, V, S, Q> Attempt<'a, K, V, S, Q>
+where
+    K: Clone + Eq + Hash,
+    V: Clone,
+    S: BuildHasher,
+    Q: KeyRef<K> + ?Sized,
+{
+    fn new(lookup: Lookup<'a, K, V, S, Q>, lead: Lead<'a, K, V>, old: Option<Old<V>>) -> Self {
+        Self { lookup, lead, old, started: Instant::now() }
+    }
+
+    fn run<E>(self, compute: impl FnOnce() -> Result<V, E>) -> Result<Served<V>, E> {
+        // A panic counts before the lead goes to somebody else.
+        let failed = Failed(|| self.lookup.cache.count_failure(self.lookup.key));
+        let result = self.lead.run(compute);
+        failed.unless(result.is_ok());
+        self.end(result)
+    }
+
+    async fn run_async<E>(self, compute: impl Future<Output = Result<V, E>>) -> Result<Served<V>, E> {
+        let failed = Failed(|| self.lookup.cache.count_failure(self.lookup.key));
+        let result = self.lead.run_async(compute).await;
+        failed.unless(result.is_ok());
+        self.end(result)
+    }
+
+    fn end<E>(self, result: Result<V, E>) -> Result<Served<V>, E> {
+        let Self { lookup: Lookup { cache, key, options, same }, lead, old, started } = self;
+        let value = match (result, &old) {
+            (Ok(value), _) => value,
+            (Err(error), None) => return Err(error),
+            (Err(error), Some(_)) => return cache.rescue(key).ok_or(error),
+        };
+        if let (Some(same), Some(old)) = (same, old)
+            && !old.due
+            && cache.verify(key, same(&old.served.value, &value), started)
+        {
+            return Ok(old.served);
+        }
+        Ok(Served::fresh(cache.land(lead, value, started, options)))
+    }
+}
+
+/// Counts a computation that gives an error, panics or is cancelled.
 struct Failed<F: Fn()>(F);
+
+impl<F: Fn()> Failed<F> {
+    fn unless(self, good: bool) {
+        if good {
+            std::mem::forget(self);
+        }
+    }
+}
 
 impl<F: Fn()> Drop for Failed<F> {
     fn drop(&mut self) {

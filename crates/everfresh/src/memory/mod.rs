@@ -7,26 +7,39 @@
 //! | `policy` | which entry goes when there is no room |
 //! | `lookup`, `compute`, `flight` | single flight: one computes, the others wait |
 //! | `key` | what a key can be looked up by |
-//! | `clock`, `stats`, `tally` | what time it is, what the cache did, hits counted |
+//! | `refresh` | entries that are computed anew while they are served |
+//! | `upsert` | read, change and write as one |
+//! | `snapshot` | entries in a file, for a warm start |
+//! | `verify` | whether what is cached is pure |
+//! | `clock` | what time it is |
+//! | `stats`, `tally` | what the cache did, hits counted |
+//! | `ghosts`, `advice` | what it would do with twice the room, whether it pays |
 //!
 //! Locks, in the order in which they are taken: the flights of a shard, one flight, the shard. Loaders, weighers, listeners
 //! and destructors run without any.
 
+mod advice;
 mod builder;
 mod cache;
 mod clock;
 mod compute;
 mod entry;
 mod flight;
+mod ghosts;
 mod key;
 mod lookup;
 mod policy;
+mod refresh;
 mod shard;
+mod snapshot;
 mod stats;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod upsert;
+mod verify;
 
+pub use advice::Advice;
 pub use builder::{CacheBuilder, Cause};
 pub use cache::{Cache, DEFAULT_ENTRIES, Refused};
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -34,6 +47,8 @@ pub use entry::EntryOptions;
 pub use key::KeyRef;
 pub use lookup::Lookup;
 pub use policy::Policy;
+pub use refresh::Served;
+pub use snapshot::SnapshotError;
 pub use stats::Stats;
 
 pub(crate) use clock::nanoseconds;

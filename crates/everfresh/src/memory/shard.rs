@@ -7,6 +7,7 @@
 use super::{
     builder::Cause,
     entry::{Entry, KeyHash, NEVER, table_hash},
+    ghosts::Ghosts,
     policy::{Hints, Mark, Order, Policy, Ring, Slots, State},
     stats::Stats,
 };
@@ -36,6 +37,7 @@ pub(super) struct Shard<K, V> {
     weight: u64,
     /// Entries that expire, the soonest first.
     deadlines: BTreeSet<(u64, u32)>,
+    ghosts: Ghosts,
     /// What left, and why.
     stats: Stats,
 }
@@ -53,7 +55,7 @@ impl<K, V> Slots for Vec<Option<Entry<K, V>>> {
 }
 
 impl<K: Eq, V> Shard<K, V> {
-    pub(super) fn new(policy: Policy, limits: Limits) -> Self {
+    pub(super) fn new(policy: Policy, limits: Limits, shards: usize) -> Self {
         let order = policy.order((limits.weight == u64::MAX).then_some(limits.entries));
         Self {
             table: HashTable::new(),
@@ -65,6 +67,7 @@ impl<K: Eq, V> Shard<K, V> {
             limits,
             weight: 0,
             deadlines: BTreeSet::new(),
+            ghosts: Ghosts::new(shards),
             stats: Stats::default(),
         }
     }
@@ -116,6 +119,9 @@ impl<K: Eq, V> Shard<K, V> {
 
     /// Tells an exact order of a hit.
     pub(super) fn hit(&mut self, slot: u32) {
+        if let Some(entry) = self.entry(slot) {
+            entry.state.hit(self.hints.epoch);
+        }
         self.order.hit(slot);
     }
 
@@ -135,6 +141,7 @@ impl<K: Eq, V> Shard<K, V> {
         }
         let slot = self.free.pop().unwrap_or(self.slots.len() as u32);
         self.weight += weight;
+        self.ghosts.forget(hash.short());
         if entry.deadline != NEVER {
             self.deadlines.insert((entry.deadline, slot));
         }
@@ -174,7 +181,11 @@ impl<K: Eq, V> Shard<K, V> {
 
     fn evict(&mut self, gone: &mut Gone<K, V>) -> bool {
         let Some(slot) = self.order.victim(&self.slots) else { return false };
+        let entries = self.len();
         self.empty(slot, Cause::Evicted, gone);
+        if let Some((entry, _)) = gone.last() {
+            self.ghosts.add(entry.hash, entries);
+        }
         true
     }
 
@@ -188,6 +199,7 @@ impl<K: Eq, V> Shard<K, V> {
         self.free.push(slot);
         self.weight -= u64::from(entry.weight);
         self.stats.count(cause);
+        self.stats.expired_unused += u64::from(cause == Cause::Expired && !entry.state.was_hit());
         gone.push((entry, cause));
     }
 
@@ -204,6 +216,7 @@ impl<K: Eq, V> Shard<K, V> {
     pub(super) fn clear(&mut self, gone: &mut Gone<K, V>) {
         (0..self.slots.len() as u32).for_each(|slot| self.empty(slot, Cause::Invalidated, gone));
         self.order.clear();
+        self.ghosts.clear();
         self.hints = self.order.hints();
         self.ring.drain(|_, _| ());
         (self.slots, self.free) = (Vec::new(), Vec::new());
@@ -215,6 +228,11 @@ impl<K: Eq, V> Shard<K, V> {
 
     pub(super) fn stats(&self) -> Stats {
         Stats { entries: self.len(), weight: self.weight, ..self.stats }
+    }
+
+    /// How many lookups it stands for that this key is not there any more, and would be with twice the room.
+    pub(super) fn ghost_hits(&self, hash: KeyHash) -> u64 {
+        self.ghosts.hits(hash.short())
     }
 
     pub(super) fn limits(&self) -> Limits {

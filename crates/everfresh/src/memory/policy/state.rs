@@ -9,10 +9,11 @@ const MOST: u32 = 15;
 const COUNT: u32 = 0xf;
 const EPOCH: u32 = 4;
 const USED: u32 = 1 << 12;
-const QUEUE: u32 = 13;
+const FOUND: u32 = 1 << 13;
+const QUEUE: u32 = 14;
 
 /// Bits 0 to 3: how often the entry was used, up to 15. Bits 4 to 11: the epoch in which that was true; the count is half
-/// as high for every epoch since. Bit 12: whether it was hit since a policy last looked. From bit 13 on: the queue that the
+/// as high for every epoch since. Bit 12: whether it was hit since a policy last looked. Bit 13: whether it ever was. From bit 14 on: the queue that the
 /// entry is in, which only the policy writes, under the lock that keeps hits out.
 #[derive(Debug, Default)]
 pub(in crate::memory) struct State(AtomicU32);
@@ -27,15 +28,20 @@ impl State {
     #[inline]
     pub(in crate::memory) fn hit(&self, epoch: u8) -> u32 {
         let old = self.0.load(Relaxed);
-        if old & !(!0 << QUEUE) == USED | word(MOST, epoch) {
+        if old & !(!0 << QUEUE) == FOUND | USED | word(MOST, epoch) {
             return old;
         }
         let count = (count_in(old, epoch) + 1).min(MOST);
-        let new = (old >> QUEUE) << QUEUE | USED | u32::from(epoch) << EPOCH | count;
+        let new = (old >> QUEUE) << QUEUE | FOUND | USED | u32::from(epoch) << EPOCH | count;
         if new != old {
             self.0.store(new, Relaxed);
         }
         new
+    }
+
+    /// Whether it was ever hit.
+    pub(in crate::memory) fn was_hit(&self) -> bool {
+        self.0.load(Relaxed) & FOUND != 0
     }
 
     /// How often it was used, as of an epoch.

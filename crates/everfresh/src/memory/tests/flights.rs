@@ -15,12 +15,12 @@ use std::{
     thread,
 };
 
-fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+pub(super) fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
 /// Runs a future on this thread, which sleeps until it is woken.
-fn block_on<F: Future>(future: F) -> F::Output {
+pub(super) fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(thread::Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {
@@ -34,6 +34,20 @@ fn block_on<F: Future>(future: F) -> F::Output {
             Poll::Ready(value) => return value,
             Poll::Pending => thread::park(),
         }
+    }
+}
+
+/// Pending so many times.
+pub(super) struct Steps(pub(super) u32);
+impl Future for Steps {
+    type Output = ();
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.0 == 0 {
+            return Poll::Ready(());
+        }
+        self.0 -= 1;
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -241,19 +255,6 @@ fn who_comes_after_an_invalidation_does_not_join_what_began_before() {
 
 #[test]
 fn cancelled_at_any_point_a_lookup_leaves_nothing_behind() {
-    /// Pending so many times.
-    struct Steps(u32);
-    impl Future for Steps {
-        type Output = ();
-        fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-            if self.0 == 0 {
-                return Poll::Ready(());
-            }
-            self.0 -= 1;
-            context.waker().wake_by_ref();
-            Poll::Pending
-        }
-    }
     for polls in 0..5 {
         let cache: Cache<u32, u32> = Cache::new(10);
         let compute = |value| {

@@ -1,10 +1,16 @@
 //! What holds for the memory tier as a whole.
 
+mod advice;
 mod bounds;
 mod expiry;
 mod flights;
 mod model;
+mod panics;
+mod refresh;
 mod removal;
+mod snapshot;
+mod upsert;
+mod verify;
 
 use super::{Cache, Policy};
 

@@ -1,0 +1,214 @@
+//! A cache that was saved starts warm, or, from a file that is not whole, cold.
+
+use crate::memory::{Cache, EntryOptions, ManualClock, SnapshotError};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::{
+    cell::Cell,
+    fmt::Debug,
+    fs,
+    hash::Hash,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+/// In nanoseconds since 1970.
+const SAVED: u64 = 1_700_000_000_000_000_000;
+
+fn file(folder: &tempfile::TempDir) -> PathBuf {
+    folder.path().join("snapshot")
+}
+
+/// Two entries: one with a ttl of 10 seconds, of which 4 are left, a cost and tags; one with nothing.
+fn saved(path: &Path) {
+    let clock = Arc::new(ManualClock::default());
+    let cache: Cache<String, u32> = Cache::builder().clock(clock.clone()).stale(SECOND).build();
+    let options = EntryOptions::new().ttl(10 * SECOND).cost(3 * SECOND).tag("x").tag("yz");
+    cache.insert_with("one".to_owned(), 1, options).unwrap();
+    cache.insert("two".to_owned(), 2).unwrap();
+    cache.insert_with("over".to_owned(), 3, EntryOptions::new().ttl(6 * SECOND)).unwrap();
+    clock.advance(6 * SECOND);
+    assert_eq!(cache.save_at(path, SAVED).unwrap(), 2);
+}
+
+fn sorted<K: Clone + Eq + Hash + Ord, V: Clone + Ord>(cache: &Cache<K, V>) -> Vec<(K, V)> {
+    let mut entries: Vec<_> = cache.iter().collect();
+    entries.sort();
+    entries
+}
+
+#[test]
+fn what_was_saved_is_there_again_with_all_that_was_said_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    saved(&file(&folder));
+    let clock = Arc::new(ManualClock::default());
+    let cache: Cache<String, u32> = Cache::builder().clock(clock.clone()).build();
+    // One of the four seconds went by between saving and loading.
+    assert_eq!(cache.load_at(&file(&folder), SAVED + 1_000_000_000).unwrap(), 2);
+    assert_eq!(sorted(&cache), [("one".to_owned(), 1), ("two".to_owned(), 2)]);
+    assert_eq!(cache.get("one"), Some(1));
+    assert_eq!(cache.stats().saved_time, 3 * SECOND);
+    clock.advance(3 * SECOND - Duration::from_nanos(1));
+    assert_eq!(cache.get("one"), Some(1));
+    clock.advance(Duration::from_nanos(1));
+    assert_eq!((cache.get("one"), cache.get("two")), (None, Some(2)));
+    for tag in ["x", "yz"] {
+        let cache: Cache<String, u32> = Cache::new(10);
+        cache.load_at(&file(&folder), SAVED).unwrap();
+        assert_eq!((cache.invalidate_tag(tag), cache.len()), (1, 1));
+    }
+}
+
+#[test]
+fn time_in_the_file_counts_and_a_clock_that_went_back_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    saved(&file(&folder));
+    for (time, entries) in [(0, 2), (SAVED + 3_999_999_999, 2), (SAVED + 4_000_000_000, 1), (u64::MAX, 1)] {
+        let cache: Cache<String, u32> = Cache::new(10);
+        assert_eq!((cache.load_at(&file(&folder), time).unwrap(), cache.len()), (entries, entries));
+    }
+}
+
+#[test]
+fn an_entry_that_had_no_ttl_has_the_ttl_of_the_cache_it_comes_to() {
+    let folder = tempfile::tempdir().unwrap();
+    saved(&file(&folder));
+    let clock = Arc::new(ManualClock::default());
+    let cache: Cache<String, u32> = Cache::builder().ttl(SECOND).clock(clock.clone()).build();
+    cache.load_at(&file(&folder), SAVED).unwrap();
+    clock.advance(SECOND);
+    assert_eq!((cache.get("one"), cache.get("two")), (Some(1), None));
+}
+
+#[test]
+fn bounds_hold_while_loading_and_what_is_there_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let full: Cache<u32, u32> = Cache::new(1000);
+    (0..1000).for_each(|key| full.insert(key, key).unwrap());
+    assert_eq!(full.save_to(file(&folder)).unwrap(), 1000);
+    let cache: Cache<u32, u32> =
+        Cache::builder().max_entries(10).max_bytes(3000, |_: &u32, weight: &u32| *weight * 10).build();
+    cache.insert(5, 77).unwrap();
+    let loaded = cache.load_from(file(&folder)).unwrap();
+    assert_eq!(loaded, 300, "the others are too heavy, or there");
+    assert!(cache.len() <= 10 && cache.weight() <= 3000);
+    let cache: Cache<u32, u32> = Cache::new(1000);
+    cache.insert(5, 77).unwrap();
+    assert_eq!((cache.load_from(file(&folder)).unwrap(), cache.get(&5), cache.len()), (999, Some(77), 1000));
+    let none: Cache<u32, u32> = Cache::new(0);
+    assert_eq!((none.load_from(file(&folder)).unwrap(), none.len()), (0, 0));
+}
+
+fn refused<K, V>(path: &Path) -> SnapshotError
+where
+    K: Clone + Debug + Eq + Hash + Serialize + DeserializeOwned,
+    V: Clone + Serialize + DeserializeOwned,
+{
+    let cache: Cache<K, V> = Cache::new(10);
+    let error = cache.load_at(path, SAVED).unwrap_err();
+    assert!(cache.is_empty());
+    error
+}
+
+#[test]
+fn a_file_that_was_cut_or_changed_anywhere_is_refused_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(&folder);
+    saved(&path);
+    let good = fs::read(&path).unwrap();
+    for length in 0..good.len() {
+        fs::write(&path, &good[..length]).unwrap();
+        assert!(matches!(refused::<String, u32>(&path), SnapshotError::Damaged { .. }), "{length} bytes");
+    }
+    for at in 0..good.len() {
+        let mut bad = good.clone();
+        bad[at] ^= 1 << (at % 8);
+        fs::write(&path, &bad).unwrap();
+        let error = refused::<String, u32>(&path);
+        let version = matches!(error, SnapshotError::Version { .. });
+        assert!(
+            if (8..16).contains(&at) { version } else { matches!(error, SnapshotError::Damaged { .. }) },
+            "byte {at}"
+        );
+    }
+    fs::write(&path, [good.as_slice(), b"more"].concat()).unwrap();
+    let shown = format!("`{}` is no snapshot of a cache, or damaged: delete it", path.display());
+    assert_eq!(refused::<String, u32>(&path).to_string(), shown);
+    assert!(matches!(refused::<String, u32>(&folder.path().join("none")), SnapshotError::Io { .. }));
+}
+
+#[test]
+fn a_newer_format_or_other_types_are_refused() {
+    #[derive(Clone, Serialize, Deserialize)]
+    struct Old {
+        rate: u32,
+    }
+    #[derive(Clone, Serialize, Deserialize)]
+    struct New {
+        rate: u32,
+        #[serde(default)]
+        date: u32,
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(&folder);
+    saved(&path);
+    assert!(matches!(refused::<String, u64>(&path), SnapshotError::Foreign { .. }));
+    assert!(matches!(refused::<u32, u32>(&path), SnapshotError::Foreign { .. }));
+    let mut newer = fs::read(&path).unwrap();
+    newer[8] = 2;
+    fs::write(&path, newer).unwrap();
+    let shown = format!(
+        "the snapshot `{}` is of format 2.1, and this version reads 1.1: delete it, or load it with the version that \
+         saved it",
+        path.display()
+    );
+    assert_eq!(refused::<String, u32>(&path).to_string(), shown);
+    let cache: Cache<u32, Old> = Cache::new(10);
+    cache.insert(1, Old { rate: 4 }).unwrap();
+    cache.save_to(&path).unwrap();
+    assert!(matches!(refused::<u32, New>(&path), SnapshotError::Foreign { .. }), "a field more");
+    assert_eq!(Cache::<u32, Old>::new(10).load_from(&path).unwrap(), 1);
+}
+
+#[test]
+fn a_file_gets_its_name_when_it_is_whole_and_is_its_owners_alone() {
+    thread_local!(static FAILS: Cell<bool> = const { Cell::new(false) });
+    #[derive(Clone, Deserialize)]
+    struct Value;
+    impl Serialize for Value {
+        fn serialize<T: serde::Serializer>(&self, to: T) -> Result<T::Ok, T::Error> {
+            if FAILS.get() { Err(serde::ser::Error::custom("on purpose")) } else { to.serialize_unit_struct("Value") }
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let cache: Cache<u32, Value> = Cache::new(10);
+    cache.insert(1, Value).unwrap();
+    cache.save_to(file(&folder)).unwrap();
+    let before = fs::read(file(&folder)).unwrap();
+    assert_eq!(fs::metadata(file(&folder)).unwrap().permissions().mode() & 0o777, 0o600);
+    FAILS.set(true);
+    assert!(matches!(cache.save_to(file(&folder)), Err(SnapshotError::Codec(_))));
+    assert_eq!(fs::read(file(&folder)).unwrap(), before);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+}
+
+#[test]
+fn the_bytes_of_a_snapshot_stay_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    saved(&file(&folder));
+    let bytes = fs::read(file(&folder)).unwrap();
+    let hex: Vec<String> =
+        bytes.chunks(32).map(|line| line.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
+    assert_eq!(hex, GOLDEN);
+}
+
+const GOLDEN: [&str; 6] = [
+    "45564652534e4150010000000100000000002a36fe9c97170200000000000000",
+    "72ec42392bab96b4f1a3ba12a9c112d165f5076786a953d77af8fdc0826fdd52",
+    "00286bee00000000005ed0b20000000002000000010000007802000000797a0c",
+    "000000000000001510036f6e6505010000001fffffffffffffffff0000000000",
+    "000000000000000c0000000000000015100374776f05020000001f1440959288",
+    "43e6705516c861317488e008c3c3588331b8f92d099ce22a1daf2c",
+];
