@@ -8,17 +8,21 @@
 //! | [`observation`] | one thing that a computation read, with what it saw |
 //! | [`trace`] | the observations of one computation, and what came out |
 //! | [`memory`] | the memory tier: a bounded cache of one process, each value computed once |
+//! | [`precomputed`](mod@precomputed) | tables of results: their domains, and those that lie in files |
+//! | [`build_id`](mod@build_id) | which code this process runs |
 //! | [`disk`] | the disk tier: index, blobs, locks, `gc`, `verify` |
 //!
 //! `#[cached]` and `#[precomputed]` (feature `macros`, on by default) are how functions use the memory tier.
 //!
 //! A stored result is served only if every observation made while it was computed still holds.
 
+pub mod build_id;
 pub mod disk;
 pub mod file;
 pub mod fingerprint;
 pub mod memory;
 pub mod observation;
+pub mod precomputed;
 #[cfg(feature = "arrow")]
 pub mod table;
 pub mod trace;
@@ -54,6 +58,20 @@ pub use everfresh_macros::cached;
 /// }
 ///
 /// assert_eq!((product(9, -2), product(9, 1), product(10, 10)), (-18, 9, 100));
+///
+/// #[derive(Clone, Copy, everfresh::precomputed::Domain)]
+/// enum Suit {
+///     Hearts,
+///     Spades,
+/// }
+///
+/// #[precomputed(Suit, 'a'..='z', bool)]
+/// fn name(suit: Suit, letter: char, loud: bool) -> char {
+///     let letter = if matches!(suit, Suit::Spades) { letter } else { 'h' };
+///     if loud { letter.to_ascii_uppercase() } else { letter }
+/// }
+///
+/// assert_eq!((name(Suit::Hearts, 'x', true), name(Suit::Spades, 's', false)), ('H', 's'));
 /// ```
 #[cfg(feature = "macros")]
 pub use everfresh_macros::precomputed;
