@@ -6,12 +6,10 @@
 //! | `signature` | which arguments are the key, and what is kept of the result |
 //! | `cached` | what `#[cached]` makes of a function, and `methods` what of an `impl` block |
 //! | `precomputed`, `domain` | what `#[precomputed]` makes of a function, and `#[derive(Domain)]` of an enum |
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod cached;
 mod domain;
-#[cfg(test)]
-mod error_tests;
 mod methods;
 mod options;
 mod precomputed;

@@ -287,11 +287,12 @@ pub fn expand(options: &Options, function: &ItemFn) -> Result<TokenStream> {
             // Under its own name, so that a recursive function does not wait for the table that it fills.
             #undocumented #block
             #(#constants)*
-            const __LENGTH: usize = 1 #(* #lengths)*;
-            const _: () = assert!(
-                __LENGTH <= (1 << 30) / (::std::mem::size_of::<#output>() + 1),
-                "the table would be larger than 1 GiB",
-            );
+            // Judged before a table of that size is.
+            const __LENGTH: usize = {
+                let bytes = ::std::mem::size_of::<#output>() as u128 #(* #lengths as u128)*;
+                assert!(bytes <= 1 << 30, "the table would be larger than 1 GiB");
+                1 #(* #lengths)*
+            };
             #table
             // Out of the way of what is in the table.
             #[cold]
@@ -334,9 +335,15 @@ fn check<'a>(options: &Options, function: &'a ItemFn) -> Result<(Vec<Axis>, &'a 
     }
     let arguments = arguments(sig)?;
     let Options { domains, file, .. } = options;
-    if arguments.len() != domains.len() || domains.is_empty() {
+    if arguments.is_empty() {
+        return Err(syn::Error::new_spanned(
+            sig,
+            "a function without arguments has one result: say `const` or `LazyLock`",
+        ));
+    }
+    if arguments.len() != domains.len() {
         let message =
-            format!("{} arguments need as many ranges, one each: there are {}", arguments.len(), domains.len());
+            format!("there are {} arguments, which need a range each, and {} ranges", arguments.len(), domains.len());
         return Err(syn::Error::new_spanned(&sig.inputs, message));
     }
     let axes = arguments

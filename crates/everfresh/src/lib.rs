@@ -73,5 +73,17 @@ pub use everfresh_macros::cached;
 ///
 /// assert_eq!((name(Suit::Hearts, 'x', true), name(Suit::Spades, 's', false)), ('H', 's'));
 /// ```
+///
+/// A range without values does not compile, nor does a table of more than 1 GiB:
+///
+/// ```compile_fail
+/// #[everfresh::precomputed(5..5)]
+/// fn empty(n: u8) -> u8 { n }
+/// ```
+///
+/// ```compile_fail
+/// #[everfresh::precomputed(0..=u32::MAX)]
+/// fn large(n: u32) -> u64 { n.into() }
+/// ```
 #[cfg(feature = "macros")]
 pub use everfresh_macros::precomputed;
