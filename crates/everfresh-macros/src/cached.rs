@@ -1,4 +1,4 @@
-//! `#[cached]` on a function: the function that looks first, and the companion with the verbs and the function as written.
+//! `#[cached]` on a function: the one that looks first, and the companion with the verbs and the function as written.
 
 use crate::{
     options::Options,
@@ -278,7 +278,10 @@ impl Companion {
         }
         Self {
             declared: quote!(<#(#declared),*>),
-            variant: quote!(#[doc(hidden)] __Never(::std::convert::Infallible, #(::std::marker::PhantomData<#types>),*)),
+            variant: quote! {
+                #[doc(hidden)]
+                __Never(::std::convert::Infallible, #(::std::marker::PhantomData<#types>),*)
+            },
             turbofish: quote!(::<#(#given),*>),
             given: quote!(<#(#given),*>),
         }
@@ -312,7 +315,8 @@ fn companion(cached: &Cached<'_>, generics: &Companion) -> TokenStream {
 
         #(#conditions)*
         #(#lints)*
-        #[allow(dead_code, unused_variables, unreachable_pub, clippy::needless_pass_by_value, clippy::unused_async, clippy::missing_errors_doc, clippy::missing_safety_doc)]
+        #[allow(dead_code, unused_variables, unreachable_pub, clippy::needless_pass_by_value)]
+        #[allow(clippy::unused_async, clippy::missing_errors_doc, clippy::missing_safety_doc)]
         impl #parameters #name #given #clause {
             fn __cache() -> &'static #cache_type {
                 #cache

@@ -5,9 +5,11 @@
 //! | `options` | what stands in the attribute's brackets |
 //! | `signature` | which arguments are the key, and what is kept of the result |
 //! | `cached` | what `#[cached]` makes of a function, and `methods` what of an `impl` block |
-//! | `precomputed`, `domain` | what `#[precomputed]` makes of a function, and `#[derive(Domain)]` of an enum |
+//! | `precomputed`, `axis`, `table` | what `#[precomputed]` makes of a function: of its arguments, of its results |
+//! | `domain` | what `#[derive(Domain)]` makes of an enum |
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod axis;
 mod cached;
 mod domain;
 mod methods;
@@ -15,6 +17,7 @@ mod options;
 mod precomputed;
 mod quantity;
 mod signature;
+mod table;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, Item, ItemFn, parse_macro_input};
@@ -46,8 +49,8 @@ use syn::{DeriveInput, Item, ItemFn, parse_macro_input};
 /// `&str`, `Vec<T>` for `&[T]`) and of an `impl AsRef<T>` the owned form of `T` is kept, and a hit allocates nothing. Floats
 /// count by their bits. The result must be `Clone + Send + Sync + 'static`.
 ///
-/// A function with type or const parameters has a cache for each instantiation, and the verbs are `name::<T>::…`. Its types
-/// must be `'static`. Such a cache is looked up by type on every call, and never dropped.
+/// A function with type or const parameters has a cache for each instantiation, and the verbs are `name::<T>::…`. Its
+/// types must be `'static`. Such a cache is looked up by type on every call, and never dropped.
 ///
 /// # Methods
 /// The attribute stands above the `impl` block and, with options, above each method that is to be cached. One of two
@@ -59,12 +62,13 @@ use syn::{DeriveInput, Item, ItemFn, parse_macro_input};
 /// | `shared` | in one cache for all; `self` is a part of the key, so it must be `Clone + Eq + Hash`, unless `ignore = [self]` leaves it out |
 ///
 /// Since an `impl` block holds no types, the verbs of `area` stand beside it: `area_cache()`, which gives the cache,
-/// `area_invalidate(arguments)` and `area_refresh(arguments)`. Functions without `self` in such a block are cached as others
-/// are, with verbs of the same form.
+/// `area_invalidate(arguments)` and `area_refresh(arguments)`. Functions without `self` in such a block are cached as
+/// others are, with verbs of the same form.
 ///
 /// # Errors
-/// It does not compile on `const` functions, on methods that take `&mut self` or have type parameters of their own, in the
-/// `impl` of a trait, and with arguments or results that borrow in a way that it does not know: `key` helps with the latter.
+/// It does not compile on `const` functions, on methods that take `&mut self` or have type parameters of their own, in
+/// the `impl` of a trait, and with arguments or results that borrow in a way that it does not know: `key` helps with the
+/// latter.
 #[proc_macro_attribute]
 pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
     let expanded = match parse_macro_input!(item as Item) {

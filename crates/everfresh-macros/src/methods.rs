@@ -102,8 +102,9 @@ fn expand_method(block: &ItemImpl, attribute: &Attribute, method: ImplItemFn) ->
     ]
     .map(|what| format!("{what} [`{name}`](Self::{name})."));
     let allowed = quote! {
-        #[allow(dead_code, unused_variables, unreachable_pub, clippy::needless_arbitrary_self_type, clippy::needless_pass_by_value)]
-        #[allow(clippy::trivially_copy_pass_by_ref, clippy::missing_errors_doc, clippy::missing_safety_doc)]
+        #[allow(dead_code, unused_variables, unreachable_pub, clippy::needless_arbitrary_self_type)]
+        #[allow(clippy::needless_pass_by_value, clippy::trivially_copy_pass_by_ref)]
+        #[allow( clippy::missing_errors_doc, clippy::missing_safety_doc)]
     };
     Ok(quote! {
         #outer

@@ -1,11 +1,14 @@
 //! `#[precomputed]`: a table over a product of domains.
 
-use crate::signature::{named, plain_arguments, undocumented};
+use crate::{
+    axis::{Axis, Domain, Simple},
+    signature::{named, plain_arguments, undocumented},
+    table::Table,
+};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::{
-    Expr, ExprPath, ExprRange, Ident, ItemFn, LitInt, RangeLimits, Result, ReturnType, Signature, Token, Type,
-    TypePath,
+    Expr, Ident, ItemFn, LitInt, Result, ReturnType, Signature, Token, Type,
     parse::{Parse, ParseStream},
 };
 
@@ -18,13 +21,6 @@ pub struct Options {
     version: Option<LitInt>,
 }
 
-/// The values of an argument for which there are results in the table.
-enum Domain {
-    Range(ExprRange),
-    /// All values of a type.
-    All(Type),
-}
-
 impl Parse for Options {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let mut options = Self { domains: Vec::new(), file: None, version: None };
@@ -32,7 +28,7 @@ impl Parse for Options {
             if input.peek(syn::Ident) && input.peek2(Token![=]) {
                 options.named(input)?;
             } else {
-                options.domains.push(domain(input.parse()?)?);
+                options.domains.push(input.parse()?);
             }
             if !input.is_empty() {
                 input.parse::<Token![,]>()?;
@@ -62,122 +58,6 @@ impl Options {
     }
 }
 
-fn domain(written: Expr) -> Result<Domain> {
-    match written {
-        Expr::Range(range) if range.start.is_some() && range.end.is_some() => Ok(Domain::Range(range)),
-        Expr::Path(ExprPath { qself, path, .. }) => Ok(Domain::All(Type::Path(TypePath { qself, path }))),
-        other => Err(syn::Error::new_spanned(
-            other,
-            "a range with both ends is needed, as in `0..=255`, or a type of few values, as in `bool`",
-        )),
-    }
-}
-
-/// An argument, its domain, and how a value's place in that is told.
-struct Axis {
-    /// Constants, and the variable that holds the place.
-    start: Ident,
-    length: Ident,
-    place: Ident,
-    /// What the constants are.
-    constants: TokenStream,
-    /// The place of an argument, as a `u64` that is not below the length if the argument is outside.
-    place_of: TokenStream,
-    /// The value at the place `__place`.
-    value: TokenStream,
-}
-
-impl Axis {
-    fn of(at: usize, name: &Ident, declared: &Type, domain: &Domain, is_const: bool) -> Result<Self> {
-        let [start, length, place] = ["START", "LENGTH", "place"].map(|what| format_ident!("__{what}_{at}"));
-        let (constants, place_of, value) = match domain {
-            Domain::All(kind) => {
-                let simple = Simple::of(kind);
-                let (place_of, value) = match simple {
-                    Some(Simple::Bool) if is_const => (quote!(#name as u64), quote!(__place == 1)),
-                    Some(Simple::Integer(unsigned)) if is_const => (
-                        quote!(#name.wrapping_sub(#kind::MIN) as #unsigned as u64),
-                        quote!((__place as #kind).wrapping_add(#kind::MIN)),
-                    ),
-                    _ if is_const => (quote!(<#kind>::__place(#name) as u64), quote!(<#kind>::__value(__place))),
-                    _ => (
-                        quote!(::everfresh::precomputed::Domain::place(#name) as u64),
-                        quote!(<#kind as ::everfresh::precomputed::Domain>::value(__place)),
-                    ),
-                };
-                let constants = quote! {
-                    const #start: i128 = 0;
-                    const #length: usize = <#kind as ::everfresh::precomputed::Domain>::LEN;
-                };
-                (constants, place_of, value)
-            }
-            Domain::Range(ExprRange { start: first, end, limits, .. }) => {
-                let more = i128::from(matches!(limits, RangeLimits::Closed(_)));
-                let (number, place_of, value) = match Simple::of(declared) {
-                    Some(Simple::Integer(unsigned)) => (
-                        quote!(i128),
-                        quote!(#name.wrapping_sub(#start as #declared) as #unsigned as u64),
-                        quote!((#start + __place as i128) as #declared),
-                    ),
-                    Some(Simple::Char) => (
-                        quote!(u32 as i128),
-                        quote!((#name as u32).wrapping_sub(#start as u32) as u64),
-                        // No `char` has the place of a surrogate, so any will do there.
-                        quote!(match ::std::char::from_u32(#start as u32 + __place as u32) {
-                            ::std::option::Option::Some(letter) => letter,
-                            ::std::option::Option::None => '\0',
-                        }),
-                    ),
-                    _ => {
-                        let help = "an argument with a range has to be an integer of up to 64 bits or a `char`; for a \
-                                    `bool` or an enum, the type's name takes the range's place";
-                        return Err(syn::Error::new_spanned(declared, help));
-                    }
-                };
-                let constants = quote! {
-                    const #start: i128 = { let first: #declared = #first; first as #number };
-                    const #length: usize = {
-                        let last: #declared = #end;
-                        let length = last as #number - #start + #more;
-                        assert!(length > 0, "the range is empty");
-                        length as usize
-                    };
-                };
-                (constants, place_of, value)
-            }
-        };
-        Ok(Self { start, length, place, constants, place_of, value })
-    }
-}
-
-/// A type that is known by its name.
-enum Simple {
-    Bool,
-    Char,
-    /// With the unsigned one that is as wide.
-    Integer(Ident),
-    Float,
-    Wide,
-}
-
-impl Simple {
-    fn of(declared: &Type) -> Option<Self> {
-        let Type::Path(path) = declared else { return None };
-        let name = path.path.get_ident()?.to_string();
-        match name.as_str() {
-            "bool" => Some(Self::Bool),
-            "char" => Some(Self::Char),
-            "f32" | "f64" => Some(Self::Float),
-            "u128" | "i128" => Some(Self::Wide),
-            _ => {
-                let width = name.strip_prefix(['u', 'i'])?;
-                let known = ["8", "16", "32", "64", "size"].contains(&width);
-                known.then(|| Self::Integer(format_ident!("u{width}")))
-            }
-        }
-    }
-}
-
 /// What `#[precomputed]` makes of a function.
 pub fn expand(options: &Options, function: &ItemFn) -> Result<TokenStream> {
     let (axes, output) = check(options, function)?;
@@ -202,71 +82,13 @@ pub fn expand(options: &Options, function: &ItemFn) -> Result<TokenStream> {
         .fold(quote!(0usize), |index, (place, length)| quote!((#index) * #length + #place as usize));
     let compute = &sig.ident;
     let computed = quote!(#compute(#(#values),*));
-    let number = !matches!(Simple::of(output), None | Some(Simple::Wide));
-    let (table, look, fill) = match (&sig.constness, &options.file) {
-        (Some(_), _) => (
-            quote! {
-                #[allow(long_running_const_eval)]
-                const __TABLE: &[#output; __LENGTH] = &{
-                    let mut __at = 0;
-                    let mut __table = [#computed; __LENGTH];
-                    while __at < __LENGTH {
-                        __table[__at] = #computed;
-                        __at += 1;
-                    }
-                    __table
-                };
-            },
-            quote!(return __TABLE[__index];),
-            quote!(),
-        ),
-        (None, Some(path)) => {
-            let version = match &options.version {
-                Some(version) => quote!(::std::option::Option::Some(#version)),
-                None => quote!(::std::option::Option::None),
-            };
-            let name = sig.ident.to_string();
-            let table = quote! {
-                static __TABLE: ::std::sync::LazyLock<::everfresh::precomputed::StoredTable<#output>> =
-                    ::std::sync::LazyLock::new(|| {
-                        let __code = ::everfresh::precomputed::Code {
-                            function: ::std::concat!(::std::module_path!(), "::", #name),
-                            domains: &[#((#starts, #lengths)),*],
-                            version: #version,
-                        };
-                        ::everfresh::precomputed::StoredTable::open(#path, __LENGTH, &__code, |__at| #computed)
-                    });
-            };
-            (
-                table,
-                quote!(if let ::std::option::Option::Some(__found) = __TABLE.get(__index) {
-                    return __found;
-                }),
-                quote!(),
-            )
+    let Table { declared: table, look, fill } = match &options.file {
+        _ if sig.constness.is_some() => Table::constant(output, &computed),
+        None => Table::lazy(output, &computed),
+        Some(file) => {
+            let domains = quote!(#((#starts, #lengths)),*);
+            Table::stored((file, options.version.as_ref()), sig, &domains, output, &computed)
         }
-        (None, None) if number => (
-            quote! {
-                static __TABLE: ::everfresh::precomputed::Cells<#output, __LENGTH> =
-                    ::everfresh::precomputed::Cells::new();
-            },
-            quote!(if let ::std::option::Option::Some(__found) = __TABLE.get(__index) {
-                return __found;
-            }),
-            quote! {
-                if let ::std::option::Option::Some(__found) = __TABLE.at(__index, |__at| #computed) {
-                    return __found;
-                }
-            },
-        ),
-        (None, None) => (
-            quote! {
-                static __TABLE: ::std::sync::LazyLock<::std::boxed::Box<[#output; __LENGTH]>> =
-                    ::std::sync::LazyLock::new(|| ::everfresh::precomputed::boxed(|__at| #computed));
-            },
-            quote!(return __TABLE[__index];),
-            quote!(),
-        ),
     };
     let places = quote!(#(let #places: u64 = #places_of;)*);
     let inside: TokenStream =
@@ -276,13 +98,14 @@ pub fn expand(options: &Options, function: &ItemFn) -> Result<TokenStream> {
     let mut rest = outer.clone();
     rest.ident = format_ident!("__rest");
     // Where the table is filled by this way, it has to tell once more where it is.
-    let rest_body = match fill.is_empty() {
-        true => quote!(#compute(#(#names),*)),
-        false => quote!(#places if #inside { let __index = #index; #fill } #compute(#(#names),*)),
+    let fill = fill.map(|fill| quote!(#places if #inside { let __index = #index; #fill }));
+    let inline = match attrs.iter().any(|attribute| attribute.path().is_ident("inline")) {
+        true => quote!(),
+        false => quote!(#[inline]),
     };
     Ok(quote! {
         #(#attrs)*
-        #[inline]
+        #inline
         #vis #outer {
             // Under its own name, so that a recursive function does not wait for the table that it fills.
             #undocumented #block
@@ -296,7 +119,7 @@ pub fn expand(options: &Options, function: &ItemFn) -> Result<TokenStream> {
             #table
             // Out of the way of what is in the table.
             #[cold]
-            #rest { #rest_body }
+            #rest { #fill #compute(#(#names),*) }
             #places
             if #inside {
                 let __index = #index;

@@ -11,8 +11,8 @@ use std::{
 
 /// The content of the running executable, hashed once a process: equal ids mean equal code, but for shared libraries.
 ///
-/// Where the executable cannot be read, the id is one that no other process has, so that nothing of another build passes
-/// for this one's.
+/// Where the executable cannot be read, the id is one that no other process has, so that nothing of another build
+/// passes for this one's.
 ///
 /// ```
 /// assert_eq!(everfresh::build_id::build_id(), everfresh::build_id::build_id());

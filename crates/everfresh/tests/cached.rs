@@ -277,9 +277,9 @@ fn each_instantiation_has_a_cache_of_its_own() {
     assert_eq!((repeat::<u16, 2>::cache_info().entries, CALLS.get()), (0, 5));
 
     #[cached]
-    fn size<'a, 'b: 'a, T: ?Sized>(of: &'a str, _within: &'b str) -> Result<usize, &'a str>
+    fn size<'a, 'b: 'a, T>(of: &'a str, _within: &'b str) -> Result<usize, &'a str>
     where
-        T: ToOwned + 'static,
+        T: ?Sized + ToOwned + 'static,
         &'b str: Into<&'a str>,
     {
         if of.is_empty() { Err(of) } else { Ok(of.len() + size_of::<T::Owned>()) }

@@ -113,7 +113,7 @@ pub struct Word(String);
 #[cached]
 impl Word {
     /// Has verbs beside it.
-    #[cached(shared, max_entries = Self::MOST, max_bytes = "1KB", weigher = |(word, _): &(Self, u32), _: &Self| word.0.len() as u32)]
+    #[cached(shared, max_entries = Self::MOST, max_bytes = "1KB", weigher = |key: &(Self, u32), _| key.0.0.len() as u32)]
     pub fn repeat(&self, times: u32) -> Self {
         count();
         Self(self.0.repeat(times as usize))

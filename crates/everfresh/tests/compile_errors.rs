@@ -1,4 +1,4 @@
-//! What the macros say of items that they cannot work on, and where. `TRYBUILD=overwrite` writes down what they say now.
+//! What the macros say of items that they cannot work on, and where. `TRYBUILD=overwrite` writes down what they say.
 #![cfg(feature = "macros")]
 
 #[test]

@@ -9,7 +9,7 @@ use std::{
 
 type Values = HashMap<TypeId, &'static (dyn Any + Send + Sync)>;
 
-/// A value for each type, made when it is first asked for, and never dropped: there are as many as types in the program.
+/// A value for each type, made when it is first asked for, and never dropped: there are no more than types.
 ///
 /// Of callers that meet on a new type one's value is kept, and all get that one.
 ///

@@ -1,8 +1,7 @@
 //! Tables of numbers in static memory, filled on first use.
 //!
-//! A cell says by itself whether it is filled, so a look is one load and one comparison, and no second one of a flag
-//! beside the table. It holds the number, exclusive or a mask, and 0 before it is filled. The one number whose cell is 0
-//! all the same takes the long way.
+//! A cell says by itself whether it is filled, so a look loads no flag beside the table. It holds the number, exclusive
+//! or a mask, and 0 before it is filled. The one number whose cell is 0 all the same takes the long way.
 
 use std::{
     fmt,

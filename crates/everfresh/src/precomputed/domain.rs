@@ -1,7 +1,7 @@
 //! Types of which a table has room for all values.
 
-/// A type with few values, each of which has a place: an argument of `#[precomputed]`, which takes the type's name where
-/// a range would stand.
+/// A type with few values, each of which has a place: an argument of `#[precomputed]`, which takes the type's name
+/// where a range would stand.
 ///
 /// It is there for `bool` and integers of up to 16 bits, and `#[derive(Domain)]` makes it for an enum without fields. A
 /// `const` function takes no others: it can use none that is written by hand.

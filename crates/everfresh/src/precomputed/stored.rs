@@ -10,8 +10,9 @@
 //!  88  zeros
 //! 128  the elements, little-endian
 //! ```
-//! A file that is anything else, or comes of other code, is computed anew and replaced: written to a temporary name beside
-//! it, and renamed, so that who has the old one mapped keeps it. A file that cannot be read or written only means computing.
+//! A file that is anything else, or comes of other code, is computed anew and replaced: written to a temporary name
+//! beside it, and renamed, so that who has the old one mapped keeps it. A file that cannot be read or written
+//! only means computing.
 
 use crate::{Fingerprint, FingerprintBuilder, build_id::build_id};
 use memmap2::Mmap;
