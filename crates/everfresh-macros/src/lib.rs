@@ -4,19 +4,23 @@
 //! | --- | --- |
 //! | `options` | what stands in the attribute's brackets |
 //! | `signature` | which arguments are the key, and what is kept of the result |
-//! | `cached`, `precomputed` | what the attributes make of a function |
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+//! | `cached` | what `#[cached]` makes of a function, and `methods` what of an `impl` block |
+//! | `precomputed`, `axis`, `table` | what `#[precomputed]` makes of a function: of its arguments, of its results |
+//! | `domain` | what `#[derive(Domain)]` makes of an enum |
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod axis;
 mod cached;
-#[cfg(test)]
-mod error_tests;
+mod domain;
+mod methods;
 mod options;
 mod precomputed;
 mod quantity;
 mod signature;
+mod table;
 
 use proc_macro::TokenStream;
-use syn::{ItemFn, parse_macro_input};
+use syn::{DeriveInput, Item, ItemFn, parse_macro_input};
 
 /// Keeps the results of a function, so that equal arguments compute once.
 ///
@@ -45,24 +49,65 @@ use syn::{ItemFn, parse_macro_input};
 /// `&str`, `Vec<T>` for `&[T]`) and of an `impl AsRef<T>` the owned form of `T` is kept, and a hit allocates nothing. Floats
 /// count by their bits. The result must be `Clone + Send + Sync + 'static`.
 ///
+/// A function with type or const parameters has a cache for each instantiation, and the verbs are `name::<T>::…`. Its
+/// types must be `'static`. Such a cache is looked up by type on every call, and never dropped.
+///
+/// # Methods
+/// The attribute stands above the `impl` block and, with options, above each method that is to be cached. One of two
+/// options says where its results are:
+///
+/// | option | what it says |
+/// | --- | --- |
+/// | `field = areas` | in this field of `self`, a `Cache<(u32,), f64>` for `fn area(&self, n: u32) -> f64`: the key is the other arguments, and who builds the cache says its bounds |
+/// | `shared` | in one cache for all; `self` is a part of the key, so it must be `Clone + Eq + Hash`, unless `ignore = [self]` leaves it out |
+///
+/// Since an `impl` block holds no types, the verbs of `area` stand beside it: `area_cache()`, which gives the cache,
+/// `area_invalidate(arguments)` and `area_refresh(arguments)`. Functions without `self` in such a block are cached as
+/// others are, with verbs of the same form.
+///
 /// # Errors
-/// It does not compile on methods with `self`, `const` functions, generic types, and arguments or results that borrow in a
-/// way that it does not know: `key` helps with the latter.
+/// It does not compile on `const` functions, on methods that take `&mut self` or have type parameters of their own, in
+/// the `impl` of a trait, and with arguments or results that borrow in a way that it does not know: `key` helps with the
+/// latter.
 #[proc_macro_attribute]
-pub fn cached(options: TokenStream, function: TokenStream) -> TokenStream {
-    let options = parse_macro_input!(options as options::Options);
-    let function = parse_macro_input!(function as ItemFn);
-    cached::expand(&options, function).unwrap_or_else(syn::Error::into_compile_error).into()
+pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
+    let expanded = match parse_macro_input!(item as Item) {
+        Item::Fn(function) => {
+            let options = parse_macro_input!(options as options::Options);
+            cached::expand(&options, &function)
+        }
+        Item::Impl(block) if options.is_empty() => methods::expand(block),
+        Item::Impl(_) => {
+            let options = proc_macro2::TokenStream::from(options);
+            Err(syn::Error::new_spanned(options, "options stand above the methods, not above the `impl`"))
+        }
+        other => Err(syn::Error::new_spanned(other, "functions are cached, and `impl` blocks with methods")),
+    };
+    expanded.unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
-/// Computes the results of a function for a whole range of integers beforehand, so that a call is a look into a table.
+/// Computes the results of a function for all arguments of a domain beforehand, so that a call is a look into a table.
 ///
-/// The brackets hold one range for each argument, with both ends known (`0..=255`, `0..MAX`). The table holds their product
-/// and is computed by the compiler where the function is `const`, else on the first call. Outside the ranges the function
-/// itself runs. Results must be `Copy`; of a function that is not `const`, also `Send + Sync + 'static`.
+/// The brackets hold one domain for each argument: a range of integers or of `char` with both ends known (`0..=255`,
+/// `'a'..='z'`, `0..MAX`), or a type of few values (`bool`, `u8`, an enum with `#[derive(Domain)]`). The table holds their
+/// product, of up to 1 GiB, and is computed by the compiler where the function is `const`, else on the first call. Outside
+/// the ranges the function itself runs. Results must be `Copy`; of a function that is not `const`, also
+/// `Send + Sync + 'static`. A look is quickest where they are numbers, `bool` or `char`.
+///
+/// | option | what it says |
+/// | --- | --- |
+/// | `file = "…"` | the table of numbers or `bool` is stored in this file, or that of an expression, and mapped by the next process; anything amiss with the file only means computing |
+/// | `version = 3` | the file's table is good as long as this number stays; without it, until the executable changes |
 #[proc_macro_attribute]
-pub fn precomputed(ranges: TokenStream, function: TokenStream) -> TokenStream {
-    let ranges = parse_macro_input!(ranges as precomputed::Ranges);
+pub fn precomputed(options: TokenStream, function: TokenStream) -> TokenStream {
+    let options = parse_macro_input!(options as precomputed::Options);
     let function = parse_macro_input!(function as ItemFn);
-    precomputed::expand(&ranges, function).unwrap_or_else(syn::Error::into_compile_error).into()
+    precomputed::expand(&options, &function).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Numbers the values of an enum without fields.
+#[proc_macro_derive(Domain)]
+pub fn domain(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    domain::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
 }

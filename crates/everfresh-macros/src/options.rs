@@ -3,7 +3,8 @@
 use crate::quantity;
 use std::time::Duration;
 use syn::{
-    Expr, ExprCast, ExprLit, Ident, Lit, LitFloat, LitStr, Result, Token, Type, bracketed,
+    Expr, ExprCast, ExprLit, Ident, Lit, LitFloat, LitStr, Receiver, Result, Token, Type, bracketed,
+    ext::IdentExt,
     parse::{Parse, ParseStream},
     parse_quote,
     punctuated::Punctuated,
@@ -24,6 +25,11 @@ pub struct Options {
     pub key: Option<OwnKey>,
     pub cache_err: Option<Kept>,
     pub cache_none: Option<Kept>,
+    /// The field of `self` that is the cache.
+    pub field: Option<Ident>,
+    pub shared: Option<Ident>,
+    /// What was said of how the cache is built.
+    bounds: Vec<Ident>,
 }
 
 /// What counts in place of the arguments.
@@ -38,7 +44,7 @@ pub struct Kept {
     pub ttl: Option<Duration>,
 }
 
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 14] = [
     "max_entries",
     "max_bytes",
     "weigher",
@@ -51,7 +57,12 @@ const NAMES: [&str; 12] = [
     "key",
     "cache_err",
     "cache_none",
+    "field",
+    "shared",
 ];
+
+/// Those of them that say how the cache is built.
+const BOUNDS: [&str; 7] = ["max_entries", "max_bytes", "weigher", "ttl", "idle", "jitter", "policy"];
 
 /// The policies by name, and what they are called in `everfresh::memory::Policy`.
 const POLICIES: [(&str, &str); 6] = [
@@ -73,6 +84,9 @@ impl Parse for Options {
                 return Err(syn::Error::new(name.span(), format!("`{name}` is said twice")));
             }
             options.option(&name, input)?;
+            if BOUNDS.iter().any(|bound| name == bound) {
+                options.bounds.push(name.clone());
+            }
             seen.push(name);
             if !input.is_empty() {
                 input.parse::<Token![,]>()?;
@@ -104,14 +118,68 @@ impl Options {
                 };
             }
             "policy" => self.policy = Some(policy(&value(input)?)?),
-            "tags" => self.tags = list(input)?,
-            "ignore" => self.ignore = list(input)?,
+            "tags" => self.tags = list(input, Parse::parse)?,
+            "ignore" => self.ignore = list(input, Ident::parse_any)?,
             "key" => self.key = Some(own_key(value(input)?)?),
             "cache_err" => self.cache_err = Some(kept(name, input)?),
             "cache_none" => self.cache_none = Some(kept(name, input)?),
+            "field" => self.field = Some(value(input)?),
+            "shared" => self.shared = Some(name.clone()),
             _ => return Err(unknown(name, "option", &NAMES)),
         }
         Ok(())
+    }
+}
+
+impl Options {
+    /// Whether they can stand on a function outside an `impl` block.
+    pub fn check_function(&self) -> Result<()> {
+        match self.field.as_ref().or(self.shared.as_ref()) {
+            Some(name) => {
+                Err(syn::Error::new(name.span(), "this is for a method, in an `impl` block with `#[cached]`"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether they can stand on a method, or a function in an `impl` block.
+    pub fn check_method(&self, name: &Ident, receiver: Option<&Receiver>) -> Result<()> {
+        let Some(receiver) = receiver else {
+            return match &self.field {
+                Some(field) => Err(syn::Error::new(field.span(), "a cache in a field needs an argument `&self`")),
+                None => Ok(()),
+            };
+        };
+        let reference = match receiver.ty.as_ref() {
+            Type::Reference(reference) => Some(reference),
+            _ => None,
+        };
+        if reference.is_some_and(|reference| reference.mutability.is_some()) {
+            return Err(syn::Error::new_spanned(receiver, "a method that may change `self` is not cached"));
+        }
+        match (&self.field, &self.shared) {
+            (Some(_), Some(shared)) => Err(syn::Error::new(shared.span(), "a cache in a field is not shared: say one")),
+            (None, None) => Err(syn::Error::new(
+                name.span(),
+                "say where its results are: `field = …` names a field, which is a `Cache`; `shared` makes one cache for \
+                 all, with `self` in the key",
+            )),
+            (Some(field), None) if reference.is_none() => {
+                Err(syn::Error::new(field.span(), "a cache in a field needs an argument `&self`"))
+            }
+            (Some(_), None) => {
+                let with_ttl = |kept: &&Kept| kept.ttl.is_some();
+                let kept = self.cache_err.iter().chain(&self.cache_none).find(with_ttl).map(|kept| &kept.name);
+                match self.bounds.first().or(kept) {
+                    Some(bound) => {
+                        let help = format!("`{bound}` is said where the cache in the field is built");
+                        Err(syn::Error::new(bound.span(), help))
+                    }
+                    None => Ok(()),
+                }
+            }
+            (None, Some(_)) => Ok(()),
+        }
     }
 }
 
@@ -120,11 +188,11 @@ fn value<T: Parse>(input: ParseStream<'_>) -> Result<T> {
     input.parse()
 }
 
-fn list<T: Parse>(input: ParseStream<'_>) -> Result<Vec<T>> {
+fn list<T: Parse>(input: ParseStream<'_>, item: fn(ParseStream<'_>) -> Result<T>) -> Result<Vec<T>> {
     input.parse::<Token![=]>()?;
     let items;
     bracketed!(items in input);
-    Ok(Punctuated::<T, Token![,]>::parse_terminated(&items)?.into_iter().collect())
+    Ok(Punctuated::<T, Token![,]>::parse_terminated_with(&items, item)?.into_iter().collect())
 }
 
 fn kept(name: &Ident, input: ParseStream<'_>) -> Result<Kept> {

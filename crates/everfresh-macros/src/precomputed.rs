@@ -1,126 +1,191 @@
-//! `#[precomputed]`: a table over a product of integer ranges.
+//! `#[precomputed]`: a table over a product of domains.
 
-use crate::signature::{named, plain_arguments};
+use crate::{
+    axis::{Axis, Domain, Simple},
+    signature::{named, plain_arguments, undocumented},
+    table::Table,
+};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::{
-    Expr, ExprRange, Ident, ItemFn, RangeLimits, Result, ReturnType, Token, Type,
+    Expr, Ident, ItemFn, LitInt, Result, ReturnType, Signature, Token, Type,
     parse::{Parse, ParseStream},
-    punctuated::Punctuated,
 };
 
-/// One range for each argument.
-pub struct Ranges(Vec<ExprRange>);
+/// What stands in the brackets of `#[precomputed]`.
+pub struct Options {
+    /// One for each argument.
+    domains: Vec<Domain>,
+    /// Where the table is stored.
+    file: Option<Expr>,
+    version: Option<LitInt>,
+}
 
-impl Parse for Ranges {
+impl Parse for Options {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let ranges = Punctuated::<Expr, Token![,]>::parse_terminated(input)?.into_iter().map(|range| match range {
-            Expr::Range(range) if range.start.is_some() && range.end.is_some() => Ok(range),
-            other => Err(syn::Error::new_spanned(other, "a range with both ends is needed, as in `0..=255`")),
-        });
-        Ok(Self(ranges.collect::<Result<_>>()?))
+        let mut options = Self { domains: Vec::new(), file: None, version: None };
+        while !input.is_empty() {
+            if input.peek(syn::Ident) && input.peek2(Token![=]) {
+                options.named(input)?;
+            } else {
+                options.domains.push(input.parse()?);
+            }
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        match (&options.file, &options.version) {
+            (None, Some(version)) => Err(syn::Error::new(version.span(), "`version` is for a table in a `file`")),
+            _ => Ok(options),
+        }
+    }
+}
+
+impl Options {
+    fn named(&mut self, input: ParseStream<'_>) -> Result<()> {
+        let name: Ident = input.parse()?;
+        input.parse::<Token![=]>()?;
+        match name.to_string().as_str() {
+            "file" if self.file.is_none() => self.file = Some(input.parse()?),
+            "version" if self.version.is_none() => self.version = Some(input.parse()?),
+            "file" | "version" => return Err(syn::Error::new(name.span(), format!("`{name}` is said twice"))),
+            _ => {
+                let help = format!("there is no option `{name}`: there are `file`, `version`");
+                return Err(syn::Error::new(name.span(), help));
+            }
+        }
+        Ok(())
     }
 }
 
 /// What `#[precomputed]` makes of a function.
-pub fn expand(Ranges(ranges): &Ranges, function: ItemFn) -> Result<TokenStream> {
-    let ItemFn { attrs, vis, sig, block } = &function;
-    if let Some(asyncness) = &sig.asyncness {
-        return Err(syn::Error::new_spanned(asyncness, "an async function cannot be computed beforehand"));
-    }
-    if !sig.generics.params.is_empty() {
-        return Err(syn::Error::new_spanned(&sig.generics, "a function with parameters of its own has no one table"));
-    }
-    let arguments = plain_arguments(&function)?;
-    if arguments.len() != ranges.len() || ranges.is_empty() {
-        let message =
-            format!("{} arguments need as many ranges, one each: there are {}", arguments.len(), ranges.len());
-        return Err(syn::Error::new_spanned(&sig.inputs, message));
-    }
-    let unsigned = arguments.iter().map(|(_, declared)| unsigned(declared)).collect::<Result<Vec<_>>>()?;
-    let output = match &sig.output {
-        ReturnType::Type(_, output) => output,
-        ReturnType::Default => return Err(syn::Error::new_spanned(sig, "there is no result to compute beforehand")),
-    };
-
-    let (names, types): (Vec<_>, Vec<_>) = arguments.iter().cloned().unzip();
-    let starts: Vec<_> = (0..ranges.len()).map(|at| format_ident!("__START_{at}")).collect();
-    let lengths: Vec<_> = (0..ranges.len()).map(|at| format_ident!("__LENGTH_{at}")).collect();
-    let places: Vec<_> = (0..ranges.len()).map(|at| format_ident!("__place_{at}")).collect();
-    let first = ranges.iter().map(|range| &range.start);
-    let last = ranges.iter().map(|range| &range.end);
-    let more = ranges.iter().map(|range| i128::from(matches!(range.limits, RangeLimits::Closed(_))));
+pub fn expand(options: &Options, function: &ItemFn) -> Result<TokenStream> {
+    let (axes, output) = check(options, function)?;
+    let ItemFn { attrs, vis, sig, block } = function;
+    let undocumented = undocumented(sig);
+    let names: Vec<_> = arguments(sig)?.into_iter().map(|(name, _)| name).collect();
+    let (starts, lengths): (Vec<_>, Vec<_>) = axes.iter().map(|axis| (&axis.start, &axis.length)).unzip();
+    let (places, constants): (Vec<_>, Vec<_>) = axes.iter().map(|axis| (&axis.place, &axis.constants)).unzip();
+    let places_of = axes.iter().map(|axis| &axis.place_of);
 
     // The table has the last argument's values next to each other.
     let mut values = Vec::new();
     let mut stride = quote!(1usize);
-    for ((start, length), declared) in starts.iter().zip(&lengths).zip(&types).rev() {
-        values.push(quote!((#start as i128 + (__at / (#stride) % #length) as i128) as #declared));
+    for Axis { length, value, .. } in axes.iter().rev() {
+        values.push(quote!({ let __place = __at / (#stride) % #length; #value }));
         stride = quote!(#stride * #length);
     }
     values.reverse();
-    let mut index = quote!(0usize);
-    for (place, length) in places.iter().zip(&lengths) {
-        index = quote!((#index) * #length + #place as usize);
-    }
+    let index = places
+        .iter()
+        .zip(&lengths)
+        .fold(quote!(0usize), |index, (place, length)| quote!((#index) * #length + #place as usize));
     let compute = &sig.ident;
-    let (table, look) = match sig.constness {
-        Some(_) => (
-            quote! {
-                #[allow(long_running_const_eval)]
-                const __TABLE: &[#output; __LENGTH] = &{
-                    let mut __at = 0;
-                    let mut __table = [#compute(#(#values),*); __LENGTH];
-                    while __at < __LENGTH {
-                        __table[__at] = #compute(#(#values),*);
-                        __at += 1;
-                    }
-                    __table
-                };
-            },
-            quote!(__TABLE[#index]),
-        ),
-        None => (
-            quote! {
-                static __TABLE: ::std::sync::LazyLock<::std::boxed::Box<[#output]>> =
-                    ::std::sync::LazyLock::new(|| (0..__LENGTH).map(|__at| #compute(#(#values),*)).collect());
-            },
-            quote!(__TABLE[#index]),
-        ),
+    let computed = quote!(#compute(#(#values),*));
+    let Table { declared: table, look, fill } = match &options.file {
+        _ if sig.constness.is_some() => Table::constant(output, &computed),
+        None => Table::lazy(output, &computed),
+        Some(file) => {
+            let domains = quote!(#((#starts, #lengths)),*);
+            Table::stored((file, options.version.as_ref()), sig, &domains, output, &computed)
+        }
     };
-    let outer = named(sig, &names);
+    let places = quote!(#(let #places: u64 = #places_of;)*);
+    let inside: TokenStream =
+        axes.iter().map(|Axis { place, length, .. }| quote!(#place < #length as u64 &&)).collect();
+    let inside = quote!(#inside true);
+    let outer = named(&undocumented, &names);
+    let mut rest = outer.clone();
+    rest.ident = format_ident!("__rest");
+    // Where the table is filled by this way, it has to tell once more where it is.
+    let fill = fill.map(|fill| quote!(#places if #inside { let __index = #index; #fill }));
+    let inline = match attrs.iter().any(|attribute| attribute.path().is_ident("inline")) {
+        true => quote!(),
+        false => quote!(#[inline]),
+    };
     Ok(quote! {
         #(#attrs)*
+        #inline
         #vis #outer {
             // Under its own name, so that a recursive function does not wait for the table that it fills.
-            #sig #block
-            #(const #starts: #types = #first;)*
-            #(const #lengths: usize = {
-                let length = (#last) as i128 - #starts as i128 + #more;
-                assert!(length > 0, "the range is empty");
-                length as usize
-            };)*
-            const __LENGTH: usize = 1 #(* #lengths)*;
+            #undocumented #block
+            #(#constants)*
+            // Judged before a table of that size is.
+            const __LENGTH: usize = {
+                let bytes = ::std::mem::size_of::<#output>() as u128 #(* #lengths as u128)*;
+                assert!(bytes <= 1 << 30, "the table would be larger than 1 GiB");
+                1 #(* #lengths)*
+            };
             #table
-            #(let #places = #names.wrapping_sub(#starts) as #unsigned as u64;)*
-            if #(#places < #lengths as u64)&&* { #look } else { #compute(#(#names),*) }
+            // Out of the way of what is in the table.
+            #[cold]
+            #rest { #fill #compute(#(#names),*) }
+            #places
+            if #inside {
+                let __index = #index;
+                #look
+            }
+            __rest(#(#names),*)
         }
     })
 }
 
-/// The unsigned integer as wide as an argument.
-fn unsigned(declared: &Type) -> Result<Ident> {
-    let name = match declared {
-        Type::Path(path) => path.path.get_ident(),
-        _ => None,
+/// The arguments by names that do not hide the function.
+fn arguments(signature: &Signature) -> Result<Vec<(Ident, Type)>> {
+    let mut arguments = plain_arguments(signature)?;
+    for (name, _) in &mut arguments {
+        if *name == signature.ident {
+            *name = format_ident!("__{name}");
+        }
+    }
+    Ok(arguments)
+}
+
+/// One axis for each argument, and the type of the results.
+fn check<'a>(options: &Options, function: &'a ItemFn) -> Result<(Vec<Axis>, &'a Type)> {
+    let sig = &function.sig;
+    if let Some(asyncness) = &sig.asyncness {
+        return Err(syn::Error::new_spanned(asyncness, "an async function cannot be computed beforehand"));
+    }
+    if let Some(unsafety) = &sig.unsafety {
+        return Err(syn::Error::new_spanned(unsafety, "an unsafe function cannot be called for all its arguments"));
+    }
+    if !sig.generics.params.is_empty() {
+        return Err(syn::Error::new_spanned(&sig.generics, "a function with parameters of its own has no one table"));
+    }
+    if let Some(receiver) = sig.receiver() {
+        return Err(syn::Error::new_spanned(receiver, "a method has no table: put the attribute on a function"));
+    }
+    let arguments = arguments(sig)?;
+    let Options { domains, file, .. } = options;
+    if arguments.is_empty() {
+        return Err(syn::Error::new_spanned(
+            sig,
+            "a function without arguments has one result: say `const` or `LazyLock`",
+        ));
+    }
+    if arguments.len() != domains.len() {
+        let message =
+            format!("there are {} arguments, which need a range each, and {} ranges", arguments.len(), domains.len());
+        return Err(syn::Error::new_spanned(&sig.inputs, message));
+    }
+    let axes = arguments
+        .iter()
+        .zip(domains)
+        .enumerate()
+        .map(|(at, ((name, declared), domain))| Axis::of(at, name, declared, domain, sig.constness.is_some()));
+    let axes = axes.collect::<Result<_>>()?;
+    let output = match &sig.output {
+        ReturnType::Type(_, output) => output.as_ref(),
+        ReturnType::Default => return Err(syn::Error::new_spanned(sig, "there is no result to compute beforehand")),
     };
-    let width = name.and_then(|name| {
-        let name = name.to_string();
-        let width = name.strip_prefix(['u', 'i'])?.to_owned();
-        ["8", "16", "32", "64", "size"].contains(&width.as_str()).then_some(width)
-    });
-    match width {
-        Some(width) => Ok(format_ident!("u{width}")),
-        None => Err(syn::Error::new_spanned(declared, "an argument has to be an integer of up to 64 bits")),
+    match file {
+        Some(file) if sig.constness.is_some() => {
+            Err(syn::Error::new_spanned(file, "the table of a `const` function is in the program, not in a file"))
+        }
+        Some(_) if matches!(Simple::of(output), None | Some(Simple::Char)) => {
+            Err(syn::Error::new_spanned(output, "a table in a file holds integers, floats or `bool`"))
+        }
+        _ => Ok((axes, output)),
     }
 }

@@ -1,11 +1,11 @@
 //! What a function's signature says: which arguments are the key, and what is kept of the result.
 
 use crate::options::Options;
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::{
-    FnArg, GenericArgument, GenericParam, Ident, ItemFn, Lifetime, Pat, PathArguments, Result, ReturnType, Signature,
-    Type, TypeParamBound, parse_quote, visit_mut::VisitMut,
+    FnArg, GenericArgument, Ident, ItemFn, Lifetime, Pat, PathArguments, Result, ReturnType, Signature, Type,
+    TypeParamBound, parse_quote, visit_mut::VisitMut,
 };
 
 /// One argument.
@@ -45,25 +45,18 @@ pub enum Wrapper {
     Option,
 }
 
-/// The arguments of a function for which an attribute can work.
+/// The arguments of a function, a receiver by the name of `self`.
 pub fn arguments(function: &ItemFn, options: &Options) -> Result<Vec<Argument>> {
-    for parameter in &function.sig.generics.params {
-        if let GenericParam::Type(parameter) = parameter {
-            let help = "a cached function has no type parameters: each type would need a cache of its own";
-            return Err(syn::Error::new_spanned(parameter, help));
-        }
-        if let GenericParam::Const(parameter) = parameter {
-            return Err(syn::Error::new_spanned(parameter, "a cached function has no const parameters"));
-        }
-    }
-    let arguments = plain_arguments(function)?;
+    let arguments = plain_arguments(&function.sig)?;
     for ignored in &options.ignore {
         if !arguments.iter().any(|(name, _)| name == ignored) {
             return Err(syn::Error::new(ignored.span(), format!("there is no argument `{ignored}` to ignore")));
         }
     }
     let arguments = arguments.into_iter().map(|(name, declared)| {
-        let ignored = options.key.is_some() || options.ignore.contains(&name);
+        // Where the cache is a field of `self`, each `self` has a cache of its own.
+        let is_place = name == "self" && options.field.is_some();
+        let ignored = options.key.is_some() || is_place || options.ignore.contains(&name);
         let key = if ignored { Part::Ignored } else { part(&name, &declared)? };
         Ok(Argument { name, declared, key })
     });
@@ -71,18 +64,19 @@ pub fn arguments(function: &ItemFn, options: &Options) -> Result<Vec<Argument>> 
 }
 
 /// The arguments by name, patterns by a name that is made for them.
-pub fn plain_arguments(function: &ItemFn) -> Result<Vec<(Ident, Type)>> {
-    if let Some(variadic) = &function.sig.variadic {
+pub fn plain_arguments(signature: &Signature) -> Result<Vec<(Ident, Type)>> {
+    if let Some(variadic) = &signature.variadic {
         return Err(syn::Error::new_spanned(variadic, "a function with any number of arguments has no key"));
     }
-    let arguments = function.sig.inputs.iter().enumerate().map(|(at, argument)| match argument {
-        FnArg::Receiver(receiver) => Err(syn::Error::new_spanned(
-            receiver,
-            "methods are not cached: put the attribute on a function, and give it what it needs of `self`",
-        )),
+    let arguments = signature.inputs.iter().enumerate().map(|(at, argument)| match argument {
+        FnArg::Receiver(receiver) => Ok((Ident::from(receiver.self_token), receiver.ty.as_ref().clone())),
         FnArg::Typed(argument) => {
+            if let Some(cfg) = argument.attrs.iter().find(|attribute| attribute.path().is_ident("cfg")) {
+                let help = "an argument that is there in some builds only: write one function for each";
+                return Err(syn::Error::new_spanned(cfg, help));
+            }
             let name = match argument.pat.as_ref() {
-                Pat::Ident(name) if name.subpat.is_none() => Ident::new(&name.ident.to_string(), name.ident.span()),
+                Pat::Ident(name) if name.subpat.is_none() => name.ident.clone(),
                 _ => format_ident!("__argument_{at}"),
             };
             Ok((name, argument.ty.as_ref().clone()))
@@ -100,6 +94,17 @@ pub fn named<'a>(signature: &Signature, names: impl IntoIterator<Item = &'a Iden
         }
     }
     named
+}
+
+/// The signature without docs on its arguments, where the compiler allows none.
+pub fn undocumented(signature: &Signature) -> Signature {
+    let mut undocumented = signature.clone();
+    for argument in &mut undocumented.inputs {
+        if let FnArg::Typed(argument) = argument {
+            argument.attrs.retain(|attribute| !attribute.path().is_ident("doc"));
+        }
+    }
+    undocumented
 }
 
 fn part(name: &Ident, declared: &Type) -> Result<Part> {
@@ -219,16 +224,7 @@ impl Part {
         }
     }
 
-    /// The type to which the borrowed key has a reference.
-    pub fn target(&self) -> Option<TokenStream> {
-        match self {
-            Self::Ignored => None,
-            Self::Value(of) | Self::Borrowed(of) | Self::AsRef(of) => Some(quote!(#of)),
-            Self::Float(bits) => Some(quote!(#bits)),
-        }
-    }
-
-    /// That reference, from the argument.
+    /// What the borrowed key has of the argument.
     pub fn reference(&self, name: &Ident) -> Option<TokenStream> {
         match self {
             Self::Ignored => None,
@@ -238,23 +234,4 @@ impl Part {
             Self::AsRef(of) => Some(quote!(::std::convert::AsRef::<#of>::as_ref(&#name))),
         }
     }
-}
-
-/// A type as it may stand where no lifetime has a name.
-pub fn without_lifetimes(declared: &Type) -> Type {
-    struct Erase;
-    impl VisitMut for Erase {
-        fn visit_type_reference_mut(&mut self, reference: &mut syn::TypeReference) {
-            reference.lifetime = None;
-            self.visit_type_mut(&mut reference.elem);
-        }
-        fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
-            if lifetime.ident != "static" {
-                *lifetime = Lifetime::new("'_", Span::call_site());
-            }
-        }
-    }
-    let mut erased = declared.clone();
-    Erase.visit_type_mut(&mut erased);
-    erased
 }

@@ -59,3 +59,14 @@ fn hash(store: Option<&Store>) -> io::Result<Fingerprint> {
     }
     Ok(content)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_is_the_hash_of_the_executable() {
+        let executable = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        assert_eq!(build_id(), Fingerprint::of_bytes(&executable));
+    }
+}

@@ -11,6 +11,7 @@
 //! | [`fs`], [`env`](mod@env) | reading files and variables so that a cached computation knows of it |
 //! | [`memo`] | results of functions with their traces, in memory and on disk |
 //! | [`memory`] | the memory tier: a bounded cache of one process, each value computed once |
+//! | [`precomputed`](mod@precomputed) | tables of results: their domains, and those that lie in files |
 //! | [`disk`] | the disk tier: index, blobs, locks, `gc`, `verify` |
 //!
 //! `#[cached]` and `#[precomputed]` (feature `macros`, on by default) are how functions use the memory tier.
@@ -29,6 +30,7 @@ pub mod fs;
 pub mod memo;
 pub mod memory;
 pub mod observation;
+pub mod precomputed;
 mod recording;
 #[cfg(feature = "arrow")]
 pub mod table;
@@ -68,6 +70,32 @@ pub use everfresh_macros::cached;
 /// }
 ///
 /// assert_eq!((product(9, -2), product(9, 1), product(10, 10)), (-18, 9, 100));
+///
+/// #[derive(Clone, Copy, everfresh::precomputed::Domain)]
+/// enum Suit {
+///     Hearts,
+///     Spades,
+/// }
+///
+/// #[precomputed(Suit, 'a'..='z', bool)]
+/// fn name(suit: Suit, letter: char, loud: bool) -> char {
+///     let letter = if matches!(suit, Suit::Spades) { letter } else { 'h' };
+///     if loud { letter.to_ascii_uppercase() } else { letter }
+/// }
+///
+/// assert_eq!((name(Suit::Hearts, 'x', true), name(Suit::Spades, 's', false)), ('H', 's'));
+/// ```
+///
+/// A range without values does not compile, nor does a table of more than 1 GiB:
+///
+/// ```compile_fail
+/// #[everfresh::precomputed(5..5)]
+/// fn empty(n: u8) -> u8 { n }
+/// ```
+///
+/// ```compile_fail
+/// #[everfresh::precomputed(0..=u32::MAX)]
+/// fn large(n: u32) -> u64 { n.into() }
 /// ```
 #[cfg(feature = "macros")]
 pub use everfresh_macros::precomputed;

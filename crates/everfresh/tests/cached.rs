@@ -1,15 +1,14 @@
-//! `#[cached]` and `#[precomputed]` as a user writes them.
+//! `#[cached]` on functions, as a user writes it.
 #![cfg(feature = "macros")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 #![deny(missing_docs, unused, unreachable_pub)]
 
-use everfresh::{cached, precomputed};
+use everfresh::cached;
 use std::{
     cell::Cell,
     future::Future,
     path::Path,
     pin::pin,
-    sync::atomic::{AtomicU32, Ordering},
     task::{Context, Poll, Waker},
 };
 
@@ -162,6 +161,43 @@ fn the_key_may_be_said() {
     assert_eq!((weekday::cache_info().hits, weekday::cache_info().entries), (1, 1));
 }
 
+#[test]
+fn the_key_is_made_once_a_call() {
+    counted!(KEYS);
+    fn length(text: &str) -> usize {
+        count(&KEYS);
+        text.len()
+    }
+    #[cached(key = length(text) as usize)]
+    fn first(text: &str) -> Option<char> {
+        text.chars().next()
+    }
+    let calls: [&dyn Fn(); 4] = [
+        &|| assert_eq!(first("abc"), Some('a')),
+        &|| assert_eq!(first("xyz"), Some('a')),
+        &|| assert_eq!(first::refresh("xyz"), Some('x')),
+        &|| assert!(first::invalidate("uvw")),
+    ];
+    for (before, call) in calls.iter().enumerate() {
+        call();
+        assert_eq!(KEYS.get(), before as u32 + 1);
+    }
+
+    counted!(LOOKS);
+    struct Counted;
+    impl AsRef<str> for Counted {
+        fn as_ref(&self) -> &str {
+            count(&LOOKS);
+            "counted"
+        }
+    }
+    #[cached]
+    fn zero(_part: impl AsRef<str>, _weight: f32) -> u32 {
+        0
+    }
+    assert_eq!((zero(Counted, 1.0), LOOKS.get(), zero(Counted, 1.0), LOOKS.get()), (0, 1, 0, 2));
+}
+
 /// A function with documentation.
 #[cached(max_entries = 2, policy = lru)]
 #[must_use]
@@ -220,46 +256,130 @@ fn a_bound_on_weights_holds() {
     assert!(repeat::cache_info().weight <= 10 && repeat::cache_info().refused == 4);
 }
 
-static COUNTED: AtomicU32 = AtomicU32::new(0);
-
-#[precomputed(0..=65_535)]
-fn ones(n: u32) -> u32 {
-    COUNTED.fetch_add(1, Ordering::Relaxed);
-    n.count_ones()
-}
-
 #[test]
-fn a_table_is_computed_once_and_the_function_runs_outside_it() {
-    assert_eq!((ones(0), ones(65_535), ones(7)), (0, 16, 3));
-    assert_eq!(COUNTED.load(Ordering::Relaxed), 65_536);
-    assert_eq!((ones(65_536), ones(u32::MAX)), (1, 32));
-    assert_eq!(COUNTED.load(Ordering::Relaxed), 65_538);
+fn each_instantiation_has_a_cache_of_its_own() {
+    counted!(CALLS);
+    #[cached(max_entries = 1)]
+    fn repeat<T: Clone + Eq + std::hash::Hash + Send + Sync + 'static, const N: usize>(value: &T) -> [T; N] {
+        count(&CALLS);
+        std::array::from_fn(|_| value.clone())
+    }
+    assert_eq!(
+        (repeat(&1u8), repeat(&2u16), repeat(&3u8), repeat(&"a".to_owned())),
+        ([1], [2; 2], [3], ["a"; 0].map(str::to_owned))
+    );
+    assert_eq!((repeat::<_, 2>(&2u16), repeat::<_, 1>(&3u8), CALLS.get()), ([2; 2], [3], 4));
+    let info = (repeat::<u8, 1>::cache_info(), repeat::<u16, 2>::cache_info(), repeat::<u8, 2>::cache_info());
+    assert_eq!((info.0.misses, info.0.evicted, info.1.hits, info.2.misses), (2, 1, 1, 0));
+    assert!(repeat::<u8, 1>::invalidate(&3) && !repeat::<u8, 1>::invalidate(&1));
+    assert_eq!(repeat::<u16, 2>::refresh(&2), [2; 2]);
+    repeat::<u16, 2>::cache_clear();
+    assert_eq!((repeat::<u16, 2>::cache_info().entries, CALLS.get()), (0, 5));
+
+    #[cached]
+    fn size<'a, 'b: 'a, T>(of: &'a str, _within: &'b str) -> Result<usize, &'a str>
+    where
+        T: ?Sized + ToOwned + 'static,
+        &'b str: Into<&'a str>,
+    {
+        if of.is_empty() { Err(of) } else { Ok(of.len() + size_of::<T::Owned>()) }
+    }
+    assert_eq!([size::<u64>("abc", "d"), size::<u64>("abc", "d"), size::<str>("", "d")], [Ok(11), Ok(11), Err("")]);
+    assert_eq!((size::<u64>::cache_info().hits, size::<str>::cache_info().failures), (1, 1));
+
+    #[cached]
+    async fn later<T: Default + Clone + Send + Sync + 'static>(_key: u32) -> Option<T> {
+        Some(T::default())
+    }
+    assert_eq!((ready(later::<String>(1)), ready(later::<u8>(1))), (Some(String::new()), Some(0)));
+    assert_eq!(later::<u8>::cache_info().loads, 1);
 }
 
-const LAST: i8 = 5;
+mod inner {
+    use super::{cached, count};
+    use std::cell::Cell;
 
-#[precomputed(-3..=LAST, 1_000_000_000_000..1_000_000_000_004)]
-const fn sum(a: i8, b: u64) -> i128 {
-    a as i128 + b as i128
-}
+    counted!(CALLS);
 
-#[test]
-fn a_constant_function_stays_constant_and_every_cell_is_its_own() {
-    const SUM: i128 = sum(-3, 1_000_000_000_003);
-    assert_eq!(SUM, 1_000_000_000_000);
-    for a in i8::MIN..=i8::MAX {
-        for b in (999_999_999_998..1_000_000_000_006).chain([0, u64::MAX]) {
-            assert_eq!(sum(a, b), i128::from(a) + i128::from(b));
-        }
+    /// Seen in this crate.
+    #[cached(tags = ["inner"])]
+    pub(crate) fn shared(of: &'static str) -> &'static str {
+        count(&CALLS);
+        &of[1..]
+    }
+
+    pub(crate) fn calls() -> u32 {
+        CALLS.get()
     }
 }
 
-#[precomputed(0..=20)]
-fn factorial(n: u64) -> u64 {
-    if n < 2 { 1 } else { n * factorial(n - 1) }
+#[test]
+fn verbs_are_seen_as_far_as_their_function() {
+    assert_eq!((inner::shared("ab"), inner::shared("ab"), inner::calls()), ("b", "b", 1));
+    assert_eq!((inner::shared::invalidate_tag("inner"), inner::shared::cache_info().entries), (1, 0));
 }
 
 #[test]
-fn a_recursive_function_fills_its_table() {
-    assert_eq!((factorial(20), factorial(0)), (2_432_902_008_176_640_000, 1));
+fn qualifiers_and_attributes_stay_with_the_function() {
+    #[cached]
+    #[allow(unsafe_code)]
+    unsafe fn first(numbers: &[u32]) -> u32 {
+        // SAFETY: the caller gives one at least.
+        unsafe { *numbers.get_unchecked(0) }
+    }
+    // SAFETY: there are two.
+    #[allow(unsafe_code)]
+    let found = unsafe { (first(&[7, 8]), first(&[7, 8]), first::refresh(&[7, 8])) };
+    assert_eq!((found, first::cache_info().hits, first::invalidate(&[7, 8])), ((7, 7, 7), 1, true));
+
+    #[cached]
+    extern "C" fn double(n: u32) -> u32 {
+        2 * n
+    }
+    let pointer: extern "C" fn(u32) -> u32 = double;
+    assert_eq!((pointer(4), double(4), double::cache_info().hits), (8, 8, 1));
+
+    #[cached]
+    #[cfg(any())]
+    fn absent(n: NoSuchType) -> u32 {}
+    #[cached]
+    #[cfg(not(any()))]
+    #[expect(clippy::needless_pass_by_value, unused_assignments)]
+    fn absent(
+        /// Documentation, which the compiler alone would not allow here.
+        mut text: String,
+        #[allow(unused)] other: u32,
+    ) -> usize {
+        let mut size = 0;
+        text.push('.');
+        size = text.len();
+        size
+    }
+    assert_eq!((absent("ab".into(), 1), absent("ab".into(), 1), absent::cache_info().hits), (3, 3, 1));
+}
+
+#[test]
+fn a_function_in_a_function_may_have_the_name_of_one_outside() {
+    #[cached]
+    fn square(n: i64) -> i64 {
+        #[cached]
+        fn square(n: i64) -> i64 {
+            n + 1
+        }
+        square(n) + square::cache_info().entries as i64
+    }
+    assert_eq!((square(4), square(4), square(5)), (6, 6, 8));
+}
+
+#[test]
+fn what_is_neither_kept_nor_looked_up_may_borrow() {
+    #[cached(ignore = [log])]
+    fn shout<'a>(text: &'a str, log: &mut Vec<&'a str>) -> Result<String, &'a str> {
+        log.push(text);
+        if text.is_empty() { Err(text) } else { Ok(text.to_uppercase()) }
+    }
+    let mut log = Vec::new();
+    assert_eq!([shout("a", &mut log), shout("a", &mut log)], [Ok("A".to_owned()), Ok("A".to_owned())]);
+    assert_eq!(shout::refresh("", &mut log), Err(""));
+    assert_eq!(log, ["a", ""]);
 }

@@ -6,7 +6,6 @@
 //! | `shard`, `entry` | the table, the slots and the limits of one shard |
 //! | `policy` | which entry goes when there is no room |
 //! | `lookup`, `compute`, `flight` | single flight: one computes, the others wait |
-//! | `key` | what a key can be looked up by |
 //! | `refresh` | entries that are computed anew while they are served |
 //! | `upsert` | read, change and write as one |
 //! | `snapshot` | entries in a file, for a warm start |
@@ -14,6 +13,8 @@
 //! | `clock` | what time it is |
 //! | `stats`, `tally` | what the cache did, hits counted |
 //! | `ghosts`, `advice` | what it would do with twice the room, whether it pays |
+//! | `key`, `key_parts` | what a key can be looked up by |
+//! | `per_type` | one cache for each type |
 //!
 //! Locks, in the order in which they are taken: the flights of a shard, one flight, the shard. Loaders, weighers, listeners
 //! and destructors run without any.
@@ -27,7 +28,9 @@ mod entry;
 mod flight;
 mod ghosts;
 mod key;
+mod key_parts;
 mod lookup;
+mod per_type;
 mod policy;
 mod refresh;
 mod shard;
@@ -45,7 +48,9 @@ pub use cache::{Cache, DEFAULT_ENTRIES, Refused};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use entry::EntryOptions;
 pub use key::KeyRef;
+pub use key_parts::KeyParts;
 pub use lookup::Lookup;
+pub use per_type::PerType;
 pub use policy::Policy;
 pub use refresh::Served;
 pub use snapshot::SnapshotError;
