@@ -18,7 +18,6 @@ struct Entry {
 }
 
 /// Streams into a hash; while a map is open, everything stays in the buffer.
-#[derive(Default)]
 pub(super) struct Canonical {
     stream: Stream,
     open_maps: usize,
@@ -29,8 +28,12 @@ pub(super) struct Canonical {
 }
 
 impl Canonical {
+    pub fn new() -> Self {
+        Self { stream: Stream::new("everfresh codec value"), open_maps: 0, entries: Vec::new(), sorted: Vec::new() }
+    }
+
     pub fn finish(self) -> Fingerprint {
-        self.stream.finish("everfresh codec value")
+        self.stream.finish()
     }
 
     fn place(&self) -> usize {

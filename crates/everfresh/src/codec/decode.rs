@@ -24,7 +24,7 @@ pub(super) struct Decoder<'de> {
 
 impl<'de> Decoder<'de> {
     pub fn new(input: &'de [u8]) -> Self {
-        let shape = Shape::default();
+        let shape = Shape::new();
         Self { input, position: 0, names: Vec::new(), depth: 0, open_variants: 0, refused: false, shape }
     }
 

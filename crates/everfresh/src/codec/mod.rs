@@ -161,7 +161,7 @@ pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<Decoded<T>, Codec
 /// # Ok::<(), codec::CodecError>(())
 /// ```
 pub fn fingerprint<T: Serialize + ?Sized>(value: &T) -> Result<Fingerprint, CodecError> {
-    Ok(encode(value, Canonical::default())?.finish())
+    Ok(encode(value, Canonical::new())?.finish())
 }
 
 /// Encodes a value to be stored, after it was seen to come back equal: it is decoded, encoded once more and compared (maps
@@ -230,7 +230,7 @@ pub fn to_storable<T: Serialize + DeserializeOwned>(value: &T) -> Result<Storabl
 pub fn from_storable<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<Decoded<T>, CodecError> {
     let (decoded, hidden) = decode::<T>(bytes)?;
     if hidden && to_vec(&decoded.value)? != bytes {
-        let mut stored = Canonical::default();
+        let mut stored = Canonical::new();
         stored.copy(&mut Decoder::new(bytes)).map_err(|problem| decode_error::<T>(0, &problem))?;
         if stored.finish() != fingerprint(&decoded.value)? {
             return Err(decode_error::<T>(bytes.len(), &Problem::Outdated));

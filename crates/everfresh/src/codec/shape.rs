@@ -2,7 +2,7 @@
 
 use super::{stream::Stream, tag::Tag};
 use crate::Fingerprint;
-use hashbrown::HashMap;
+use std::ptr;
 
 /// One question of a type to its deserializer.
 #[derive(Copy, Clone)]
@@ -39,17 +39,20 @@ type Names = &'static [&'static str];
 
 /// Hashes questions as they come: one byte each, and numbers and names where there are some. A struct or enum is hashed
 /// in full once, and after that by its number.
-#[derive(Default)]
 pub(super) struct Shape {
     stream: Stream,
-    /// The numbers of definitions by where they lie, which is quick to look up: what is static never changes.
-    by_place: HashMap<(usize, usize, usize, usize), u64>,
-    /// The same by what they are, so that a shape does not depend on where a compiler puts its constants.
-    by_content: HashMap<(&'static str, Names), u64>,
+    /// Definitions, each under its number. One may be there twice if the compiler put its constants in two places.
+    known: Vec<(&'static str, Names, u64)>,
+    /// How many numbers there are.
+    count: u64,
     hidden: bool,
 }
 
 impl Shape {
+    pub fn new() -> Self {
+        Self { stream: Stream::new("everfresh codec shape"), known: Vec::new(), count: 0, hidden: false }
+    }
+
     pub fn ask(&mut self, ask: Ask) {
         self.hidden |= matches!(ask, Ask::Any | Ask::Ignored | Ask::Identifier);
         self.stream.put(&[ask.code()]);
@@ -64,15 +67,17 @@ impl Shape {
     /// A question with a name, and the names of all fields or variants.
     pub fn ask_named(&mut self, ask: Ask, name: &'static str, list: Names) {
         self.ask(ask);
-        let place = (name.as_ptr().addr(), name.len(), list.as_ptr().addr(), list.len());
-        if let Some(number) = self.by_place.get(&place) {
+        // What is static never changes, so the same place is the same definition, and comparing places is quick.
+        if let Some((.., number)) = self.known.iter().find(|known| ptr::eq(known.0, name) && ptr::eq(known.1, list)) {
             return self.number(*number);
         }
-        let next = self.by_content.len() as u64;
-        let number = *self.by_content.entry((name, list)).or_insert(next);
-        self.by_place.insert(place, number);
+        // The same definition elsewhere: a shape does not depend on where it lies.
+        let same = self.known.iter().find(|known| (known.0, known.1) == (name, list)).map(|known| known.2);
+        let number = same.unwrap_or(self.count);
+        self.known.push((name, list, number));
         self.number(number);
-        if number == next {
+        if same.is_none() {
+            self.count += 1;
             self.text(name);
             self.number(list.len() as u64);
             list.iter().for_each(|item| self.text(item));
@@ -90,6 +95,6 @@ impl Shape {
 
     /// The hash of all questions, and whether one of them hides what its type knows.
     pub fn finish(self) -> (Fingerprint, bool) {
-        (self.stream.finish("everfresh codec shape"), self.hidden)
+        (self.stream.finish(), self.hidden)
     }
 }

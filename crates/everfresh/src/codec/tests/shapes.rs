@@ -100,6 +100,7 @@ fn a_struct_deep_inside_counts_wherever_it_stands() {
     assert_ne!(shape::<Vec<Option<Rate>>>(&bytes), shape::<Vec<Option<Gained>>>(&bytes));
 
     let pair = to_vec(&(Rate::default(), Rate::default())).unwrap();
+    assert_eq!(shape::<(Rate, Rate)>(&pair), shape::<(Rate, Same)>(&pair), "wherever their names lie");
     let shapes = [
         shape::<(Rate, Same)>(&pair),
         shape::<(Rate, Gained)>(&pair),

@@ -224,19 +224,44 @@ fn an_error_that_a_type_drops_does_not_get_lost() {
     assert!(to_vec(&Fails).unwrap_err().to_string().ends_with("cannot be encoded: fails"));
     assert!(to_vec(&Drops).unwrap_err().to_string().contains("the error of one of its parts was dropped"));
     assert!(fingerprint(&Drops).is_err());
+}
 
-    #[derive(Deserialize, Debug)]
-    #[serde(rename = "Point")]
-    #[allow(dead_code)]
-    struct Lenient {
-        #[serde(deserialize_with = "or_none")]
-        x: Option<u16>,
-        y: u8,
+#[test]
+fn what_a_type_left_unread_is_not_taken_for_what_follows() {
+    #[derive(Debug)]
+    struct Lenient;
+    impl<'de> Deserialize<'de> for Lenient {
+        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            u8::deserialize(from).ok();
+            Ok(Self)
+        }
     }
-    fn or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u16>, D::Error> {
-        Ok(u16::deserialize(from).ok())
+    // After the tag of the u64, its bytes look like four of type u8.
+    let looks = u64::from_le_bytes([3, 1, 3, 2, 3, 3, 3, 4]);
+    assert_eq!(
+        read_as::<Vec<Lenient>>(&[looks][..]),
+        "the error of one of its parts was dropped: let its Serialize or Deserialize return it"
+    );
+
+    struct Careless;
+    impl<'de> Deserialize<'de> for Careless {
+        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            struct Visitor;
+            impl<'de> serde::de::Visitor<'de> for Visitor {
+                type Value = Careless;
+
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("a variant")
+                }
+
+                fn visit_enum<A: serde::de::EnumAccess<'de>>(self, access: A) -> Result<Careless, A::Error> {
+                    access.variant::<String>().map(|_| Careless)
+                }
+            }
+            from.deserialize_enum("Kind", &["Unit", "New"], Visitor)
+        }
     }
-    from_slice::<Lenient>(&to_vec(&Point { x: 1, y: 2 }).unwrap()).unwrap_err();
+    assert_eq!(read_as::<(Careless, u8)>(&(Kind::New(7),)), "more was stored than its Deserialize reads");
 }
 
 #[test]
