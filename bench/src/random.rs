@@ -22,4 +22,9 @@ impl Random {
     pub fn below(&mut self, limit: u64) -> u64 {
         self.bits() % limit
     }
+
+    /// A number from 0 to 1.
+    pub fn part(&mut self) -> f64 {
+        (self.bits() >> 11) as f64 / (1u64 << 53) as f64
+    }
 }

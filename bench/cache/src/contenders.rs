@@ -1,6 +1,6 @@
 //! The caches, each filled with all keys, so that every lookup hits.
 
-use crate::{keys::zipf, rounds::Contender};
+use crate::{rounds::Contender, traces::zipf};
 use everfresh::memory::{Cache, Policy};
 use std::{
     hint::black_box,
@@ -14,7 +14,7 @@ const DISTINCT: usize = 10_000;
 const CAPACITY: usize = 2 * DISTINCT;
 const TTL: Duration = Duration::from_secs(3600);
 
-static KEYS: LazyLock<Vec<u64>> = LazyLock::new(|| zipf(DISTINCT, 1 << 18));
+static KEYS: LazyLock<Vec<u64>> = LazyLock::new(|| zipf(DISTINCT, 1.0, 1 << 18, 1));
 
 fn value(key: u64) -> u64 {
     key.rotate_left(7)

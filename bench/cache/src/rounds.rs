@@ -1,6 +1,6 @@
 //! Rounds in which all contenders run, and the table of what they took.
 
-use crate::keys::Random;
+use crate::random::Random;
 use std::{
     hint::black_box,
     sync::Barrier,
@@ -33,7 +33,7 @@ pub struct Part {
 /// Measures and prints. The contenders that missed their targets.
 pub fn measure(part: &Part, contenders: &[Contender], rounds: usize) -> Vec<String> {
     let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |since| since.as_secs());
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let mut samples = vec![Vec::new(); contenders.len()];
     // The first round warms up.
     for round in 0..=rounds {

@@ -76,7 +76,7 @@ pub(super) struct Mark<'a> {
     pub(super) hash: u32,
     pub(super) state: &'a State,
     pub(super) weight: u32,
-    /// How long it took to compute, in any unit; 0 if that is not known.
+    /// How long it took to compute, in nanoseconds; 0 if that is not known.
     pub(super) cost: f32,
 }
 

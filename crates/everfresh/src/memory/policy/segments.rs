@@ -21,8 +21,14 @@ const PROTECTED: usize = 2;
 
 /// The usual share of a segmented LRU.
 const PROTECTED_SHARE: f64 = 0.8;
-/// How many slots leave a window at once that became too large: a bound on the work of one insertion.
+/// How many slots leave a window at once that became too large, or get out of the way for their cost: a bound on the work
+/// of one eviction.
 const MOVES: usize = 4;
+
+/// In nanoseconds.
+const LEAST_COST: f32 = 1000.0;
+/// So that no cost outweighs that nobody wants an entry, which shows within some epochs.
+const MOST_DOUBLINGS: f32 = 6.0;
 
 #[derive(Debug)]
 pub(super) struct Segments {
@@ -80,22 +86,34 @@ impl Segments {
     pub(super) fn victim(&mut self, epoch: u8, slots: &dyn Slots) -> Option<u32> {
         self.settle(self.window + 1, slots);
         let contested = self.queues[WINDOW].len() >= self.window;
-        let out = match (self.main_tail(slots), contested) {
-            (None, _) => self.tail(WINDOW, slots)?,
-            (Some(resident), false) => resident,
-            (Some(resident), true) => {
-                let candidate = self.tail(WINDOW, slots)?;
-                // Ties keep the resident: a loop longer than the cache then leaves a stable part of itself here.
-                if is_worth_more(candidate, resident, epoch, slots) {
-                    self.shift(candidate, PROBATION, slots);
-                    resident
-                } else {
-                    candidate
-                }
-            }
+        let out = match self.main_tail(slots) {
+            None => self.tail(WINDOW, slots)?,
+            Some(resident) if contested => self.contest(resident, epoch, slots)?,
+            Some(resident) => resident,
         };
         self.remove(out, slots);
         Some(out)
+    }
+
+    /// The one that goes of the window's end and probation's.
+    fn contest(&mut self, mut resident: u32, epoch: u8, slots: &dyn Slots) -> Option<u32> {
+        let candidate = self.tail(WINDOW, slots)?;
+        for _ in 0..MOVES {
+            let by_cost = doublings(candidate, resident, slots);
+            let [mine, theirs] = [candidate, resident].map(|slot| slots.mark(slot).state.count(epoch));
+            // Ties keep the resident: a loop longer than the cache then leaves a stable part of itself here.
+            if mine << by_cost.max(0) > theirs << (-by_cost).max(0) {
+                self.shift(candidate, PROBATION, slots);
+                return Some(resident);
+            }
+            if by_cost >= 0 || mine <= theirs {
+                break;
+            }
+            // It stays for its cost alone: there may be a cheaper one behind it.
+            self.shift(resident, PROBATION, slots);
+            resident = self.main_tail(slots)?;
+        }
+        Some(candidate)
     }
 
     /// Moves slots out of the window until there are fewer than `fewer_than`, a few at a time.
@@ -149,19 +167,15 @@ impl Segments {
     }
 }
 
-/// Whether a slot is worth more than another: its uses, times what they save for a byte of room. A cost counts when it is at
-/// least twice or half the other, by powers of two up to 64, so that what is measured a little differently counts as equal.
-fn is_worth_more(one: u32, other: u32, epoch: u8, slots: &dyn Slots) -> bool {
+/// How much more one slot saves with a hit, for a byte of room, than another, as a power of two. Less than twice as much is
+/// nothing, so that what is measured a little differently counts as equal; nor is anything below a microsecond.
+fn doublings(one: u32, other: u32, slots: &dyn Slots) -> i32 {
     let (one, other) = (slots.mark(one), slots.mark(other));
-    let (mine, theirs) = (one.state.count(epoch), other.state.count(epoch));
     // What nobody measured may cost anything.
-    let costs = if one.cost > 0.0 && other.cost > 0.0 { one.cost / other.cost } else { 1.0 };
+    let known = one.cost > 0.0 && other.cost > 0.0;
+    let costs = if known { one.cost.max(LEAST_COST) / other.cost.max(LEAST_COST) } else { 1.0 };
     let ratio = costs * (other.weight.max(1) as f32 / one.weight.max(1) as f32);
-    if ratio == 1.0 {
-        return mine > theirs;
-    }
-    let doublings = ratio.log2().trunc().clamp(-6.0, 6.0) as i32;
-    mine << doublings.max(0) > theirs << (-doublings).max(0)
+    if ratio == 1.0 { 0 } else { ratio.log2().trunc().clamp(-MOST_DOUBLINGS, MOST_DOUBLINGS) as i32 }
 }
 
 #[cfg(test)]
@@ -238,20 +252,47 @@ mod tests {
 
     #[test]
     fn costs_decide_by_powers_of_two_and_for_each_byte() {
-        let worth = |one: (u32, f32, u32), other: (u32, f32, u32)| {
+        let doublings = |one: (f32, u32), other: (f32, u32)| {
             let mut slots = Plain::new(2);
-            for (slot, (count, cost, weight)) in [one, other].into_iter().enumerate() {
-                slots.states[slot].set_count(count, 0);
-                (slots.costs[slot], slots.weights[slot]) = (cost, weight);
+            for (slot, (cost, weight)) in [one, other].into_iter().enumerate() {
+                (slots.costs[slot], slots.weights[slot]) = (cost * 1e6, weight);
             }
-            is_worth_more(0, 1, 0, &slots)
+            doublings(0, 1, &slots)
         };
-        assert!(worth((2, 0.0, 1), (1, 0.0, 1)) && !worth((1, 0.0, 1), (1, 0.0, 1)), "without costs uses decide");
-        assert!(!worth((1, 1.9, 1), (1, 1.0, 1)), "less than twice is equal");
-        assert!(worth((1, 2.0, 1), (1, 1.0, 1)) && worth((1, 1e9, 1), (15, 1.0, 1)));
-        assert!(!worth((2, 1.0, 1), (1, 2.0, 1)), "twice as often, half as dear");
-        assert!(!worth((0, 1e9, 1), (1, 1.0, 1)), "what nobody wants is worth nothing");
-        assert!(worth((1, 1.0, 10), (1, 1.0, 20)) && !worth((1, 2.0, 20), (1, 1.0, 10)), "for a byte");
-        assert!(!worth((1, 5.0, 1), (1, 0.0, 1)), "an unknown cost is like any other");
+        assert_eq!(doublings((1.9, 1), (1.0, 1)), 0, "less than twice is equal");
+        assert_eq!([doublings((2.0, 1), (1.0, 1)), doublings((1.0, 1), (9.0, 1))], [1, -3]);
+        assert_eq!([doublings((1e9, 1), (1.0, 1)), doublings((1.0, 1), (1e9, 1))], [6, -6]);
+        assert_eq!([doublings((1.0, 10), (1.0, 20)), doublings((2.0, 20), (1.0, 10))], [1, 0], "for a byte");
+        assert_eq!(doublings((5.0, 1), (0.0, 1)), 0, "an unknown cost is like any other");
+        assert_eq!(doublings((9e-4, 1), (1e-6, 1)), 0, "below a microsecond all are equal");
+        assert_eq!([doublings((0.0, 0), (0.0, 0)), doublings((0.0, u32::MAX), (f32::MAX, 0))], [0, -6]);
+    }
+
+    #[test]
+    fn what_is_dear_stays_unless_nobody_wants_it() {
+        let gone = |cost: f32, count: u32| {
+            let mut slots = Plain::new(10);
+            slots.costs = vec![1e6; 10];
+            slots.costs[0] = cost * 1e6;
+            let mut segments = filled(10, 0.1, &slots);
+            slots.states[0].set_count(count, 0);
+            slots.states[9].set_count(3, 0);
+            segments.victim(0, &slots)
+        };
+        assert_eq!(gone(1.0, 1), Some(0));
+        assert_eq!(gone(8.0, 1), Some(1), "the next one, which is cheap");
+        assert_eq!(gone(8.0, 0), Some(0));
+    }
+
+    #[test]
+    fn equal_costs_change_nothing() {
+        let victims_with = |cost: f32| {
+            let mut slots = Plain::new(50);
+            slots.costs = vec![cost; 50];
+            let mut segments = filled(50, 0.4, &slots);
+            (0..50).for_each(|slot| slots.hit(slot, (slot as usize * 7) % 5));
+            victims(&mut segments, &slots)
+        };
+        assert_eq!(victims_with(0.0), victims_with(3e7));
     }
 }

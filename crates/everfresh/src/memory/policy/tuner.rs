@@ -9,10 +9,11 @@ const N: usize = 3;
 /// The least harmful guess.
 const START: usize = 1;
 
-/// A shadow has 256 entries, or a sixteenth of the cache's if that is more: a sample of 256 errs by about 6 %, and a
-/// sixteenth bounds what a hit of a large cache costs.
+/// A shadow has 256 entries, or a sixteenth of a cache of 2,048 and more: a sample of 256 errs by about 6 %, and a sixteenth
+/// bounds what a hit of a large cache costs, and how much room that takes.
 const SHADOW_LEAST: usize = 256;
 const SHADOW_PART: usize = 16;
+const LARGE: usize = 2048;
 const SHADOW_MOST: usize = 32_768;
 
 /// Scores forget by half in twice a shadow's entries, counted in sampled accesses: several times its turnover.
@@ -162,7 +163,8 @@ impl Tuner {
 
 /// How many entries a shadow of a cache has.
 pub(super) fn shadow_entries(capacity: usize) -> usize {
-    capacity.min(SHADOW_LEAST.max(capacity / SHADOW_PART)).clamp(1, SHADOW_MOST)
+    let entries = if capacity < LARGE { capacity.min(SHADOW_LEAST) } else { capacity / SHADOW_PART };
+    entries.clamp(1, SHADOW_MOST)
 }
 
 /// The keys that shadows of a cache look at.
