@@ -169,7 +169,18 @@ impl<K, V, S> CacheBuilder<K, V, S> {
 
     /// From which part of its ttl on (0 to 1) an entry is computed anew while it is still served, so that nobody waits
     /// for one that is in use: by one caller, or behind all of them
-    /// ([`or_compute_behind`](super::Lookup::or_compute_behind)).
+    /// ([`or_compute_behind`](super::Lookup::or_compute_behind)). Off unless said.
+    ///
+    /// ```
+    /// use everfresh::memory::{Cache, ManualClock};
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// let clock = Arc::new(ManualClock::default());
+    /// let cache = Cache::builder().ttl(Duration::from_secs(10)).refresh_ahead(0.8).clock(clock.clone()).build();
+    /// assert_eq!(cache.get_or_compute(&"rate", || 4), 4);
+    /// clock.advance(Duration::from_secs(8));
+    /// assert_eq!((cache.get("rate"), cache.get_or_compute(&"rate", || 5)), (Some(4), 5));
+    /// ```
     #[must_use]
     pub fn refresh_ahead(mut self, part: f64) -> Self {
         self.ahead = Some(part.clamp(0.0, 1.0));

@@ -104,6 +104,7 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
 impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
     /// Counts a lookup that found nothing, and whether it would have with twice the room. Some are measured: done once
     /// more, so that hits need no clock.
+    #[inline(never)]
     pub(super) fn count_miss<Q: Hash + ?Sized>(&self, key: &Q, hash: KeyHash) {
         let part = self.part(hash);
         let before = part.counts.misses.fetch_add(1, Relaxed);

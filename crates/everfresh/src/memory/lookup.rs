@@ -96,13 +96,26 @@ where
 
     /// The same, and whether what was served is stale, so that nothing that is made of it may be kept.
     ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// let cache = Cache::new(10);
+    /// let served = cache.lookup(&1).or_try_serve(|| "7".parse::<u32>())?;
+    /// assert_eq!((served.value, served.stale), (7, false));
+    /// # Ok::<_, std::num::ParseIntError>(())
+    /// ```
+    ///
     /// # Errors
     /// As of [`or_try_compute`](Self::or_try_compute).
+    #[inline]
     pub fn or_try_serve<E>(self, compute: impl FnOnce() -> Result<V, E>) -> Result<Served<V>, E> {
-        let start = self.cache.start(self.key, self.same.is_some());
-        self.go_on(start, compute)
+        match self.cache.start(self.key, self.same.is_some()) {
+            Start::Served(served) => Ok(served),
+            start => self.go_on(start, compute),
+        }
     }
 
+    #[inline(never)]
     fn go_on<E>(self, start: Start<'a, K, V>, compute: impl FnOnce() -> Result<V, E>) -> Result<Served<V>, E> {
         let (lead, old) = match start {
             Start::Served(served) => return Ok(served),

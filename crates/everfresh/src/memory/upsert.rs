@@ -106,6 +106,16 @@ where
     /// removes a value of the key, or clears the cache, while `update` runs, it runs again, on what is there now. A
     /// value whose ttl is over is none. The entry keeps its tags; its ttl begins anew. An update of a key in the midst of
     /// its own computation or update does not wait for that, whose result takes its place.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// let cache: Cache<&str, u32> = Cache::new(10);
+    /// let take_one = || cache.entry(&"tokens").upsert(|left| left?.checked_sub(1));
+    /// cache.insert("tokens", 1)?;
+    /// assert_eq!((take_one(), take_one(), cache.get("tokens")), (Some(0), None, None));
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     pub fn upsert(self, mut update: impl FnMut(Option<V>) -> Option<V>) -> Option<V> {
         loop {
             let waited = match self.join() {
