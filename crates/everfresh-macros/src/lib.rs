@@ -96,7 +96,7 @@ pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// | option | what it says |
 /// | --- | --- |
-/// | `file = "…"` | the table of numbers or `bool` is stored in this file, or that of an expression, and mapped by the next process; anything amiss with the file only means computing |
+/// | `file = "…"` | the table, of numbers or `bool`, is stored in this file (a text or another expression; a relative path starts at the process's current folder), and mapped by the next process; anything amiss with the file only means computing |
 /// | `version = 3` | the file's table is good as long as this number stays; without it, until the executable changes |
 #[proc_macro_attribute]
 pub fn precomputed(options: TokenStream, function: TokenStream) -> TokenStream {

@@ -369,6 +369,12 @@ fn a_function_in_a_function_may_have_the_name_of_one_outside() {
         square(n) + square::cache_info().entries as i64
     }
     assert_eq!((square(4), square(4), square(5)), (6, 6, 8));
+
+    #[cached]
+    fn double(double: u32) -> u32 {
+        2 * double
+    }
+    assert_eq!((double(4), double(4), double::refresh(4), double::invalidate(4)), (8, 8, 8, true));
 }
 
 #[test]

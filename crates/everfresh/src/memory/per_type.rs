@@ -59,3 +59,20 @@ impl PerType {
         kept
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_that_meet_on_a_new_type_get_one_value() {
+        let values = PerType::new();
+        let mut inner = None;
+        let outer = values.get::<u8, _>(|| {
+            inner = Some(values.get::<u8, _>(|| "first"));
+            "second"
+        });
+        assert_eq!((*outer, inner), ("first", Some(&"first")));
+        assert_eq!(*values.get::<u16, _>(|| "other"), "other");
+    }
+}
