@@ -18,8 +18,8 @@ use std::{
     hash::{BuildHasher, Hash},
     num::NonZero,
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
     thread::available_parallelism,
     time::Duration,
@@ -86,15 +86,13 @@ pub(super) struct Inner<K, V, S> {
     weigher: Option<Weigher<K, V>>,
     listener: Option<Listener<K, V>>,
     clock: CacheClock,
-    /// Whether any entry ever had a deadline.
-    timed: AtomicBool,
     hits: Tally,
 }
 
 /// Padded, so that a hit in one part is no concern of the others.
 #[repr(align(128))]
 pub(super) struct Part<K, V> {
-    shard: parking_lot::RwLock<Shard<K, V>>,
+    shard: RwLock<Shard<K, V>>,
     pub(super) flights: Flights<K, V>,
     pub(super) misses: AtomicU64,
     pub(super) loads: AtomicU64,
@@ -105,12 +103,12 @@ pub(super) struct Part<K, V> {
 }
 
 impl<K, V> Part<K, V> {
-    fn read(&self) -> parking_lot::RwLockReadGuard<'_, Shard<K, V>> {
-        self.shard.read()
+    fn read(&self) -> RwLockReadGuard<'_, Shard<K, V>> {
+        self.shard.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> parking_lot::RwLockWriteGuard<'_, Shard<K, V>> {
-        self.shard.write()
+    fn write(&self) -> RwLockWriteGuard<'_, Shard<K, V>> {
+        self.shard.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -226,20 +224,14 @@ impl<K: Eq, V, S> Cache<K, V, S> {
         self.inner.clock.now()
     }
 
-    /// The time for a lookup, asked before the lock is taken; 0 where no time counts, as far as is known.
+    /// Whether an entry is to be found. The clock is not asked where no time counts.
     #[inline]
-    fn time(&self) -> u64 {
-        if self.inner.timed.load(Relaxed) { self.now() } else { 0 }
-    }
-
-    /// Whether an entry is to be found at a time; 0 if that was not asked yet.
-    #[inline]
-    fn is_alive(&self, entry: &Entry<K, V>, time: u64) -> bool {
+    fn is_alive(&self, entry: &Entry<K, V>) -> bool {
         let idle = self.inner.idle;
         if entry.deadline == NEVER && idle == NEVER {
             return true;
         }
-        let now = if time == 0 { self.now() } else { time };
+        let now = self.now();
         let alive = entry.is_alive(now, idle);
         if alive && idle != NEVER {
             entry.touch(now);
@@ -280,7 +272,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
             let entries = entries / shards + usize::from(at < entries % shards);
             let limits = Limits { entries, weight: max_bytes.unwrap_or(u64::MAX) };
             Part {
-                shard: parking_lot::RwLock::new(Shard::new(policy, limits)),
+                shard: RwLock::new(Shard::new(policy, limits)),
                 flights: Flights::default(),
                 misses: AtomicU64::new(0),
                 loads: AtomicU64::new(0),
@@ -291,8 +283,8 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         };
         let parts = (0..shards).map(part).collect();
         let exact = policy.is_exact();
-        let (timed, hits) = (AtomicBool::new(idle != NEVER), Tally::new());
-        let inner = Inner { parts, hasher, exact, ttl, ttl_by, idle, jitter, weigher, listener, clock, timed, hits };
+        let hits = Tally::new();
+        let inner = Inner { parts, hasher, exact, ttl, ttl_by, idle, jitter, weigher, listener, clock, hits };
         Self { inner: Arc::new(inner) }
     }
 
@@ -338,12 +330,11 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
     where
         V: Clone,
     {
-        let time = self.time();
         let part = self.part(hash);
         if self.inner.exact {
             let mut shard = part.write();
             let (slot, entry) = shard.find_entry(hash, &is_key)?;
-            if self.is_alive(entry, time) {
+            if !shard.is_timed() || self.is_alive(entry) {
                 let (value, cost) = (entry.value.clone(), entry.cost);
                 shard.hit(slot);
                 drop(shard);
@@ -353,7 +344,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         } else {
             let shard = part.read();
             let (_, entry) = shard.find_entry(hash, &is_key)?;
-            if self.is_alive(entry, time) {
+            if !shard.is_timed() || self.is_alive(entry) {
                 shard.note(entry);
                 let (value, cost) = (entry.value.clone(), entry.cost);
                 drop(shard);
@@ -370,7 +361,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         let mut gone = Vec::new();
         let mut shard = self.part(hash).write();
         if let Some(slot) = shard.find(hash, is_key)
-            && shard.entry(slot).is_some_and(|entry| !self.is_alive(entry, 0))
+            && shard.entry(slot).is_some_and(|entry| !self.is_alive(entry))
         {
             shard.remove(slot, Cause::Expired, &mut gone);
         }
@@ -439,9 +430,6 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         let part = self.part(hash);
         let now = self.now();
         let deadline = deadline(now, options.ttl, self.inner.jitter * chance(hash, now));
-        if deadline != NEVER {
-            self.inner.timed.store(true, Relaxed);
-        }
         let has_more = self.inner.idle != NEVER || !options.tags.is_empty();
         let more = has_more.then(|| Box::new(More { used: AtomicU64::new(now), tags: options.tags }));
         let entry = Entry {
@@ -482,7 +470,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         let mut gone = Vec::new();
         let mut shard = part.write();
         let slot = shard.find(hash, |own| own.borrow() == key)?;
-        let value = shard.entry(slot).filter(|entry| self.is_alive(entry, 0)).map(|entry| entry.value.clone());
+        let value = shard.entry(slot).filter(|entry| self.is_alive(entry)).map(|entry| entry.value.clone());
         let cause = if value.is_some() { Cause::Invalidated } else { Cause::Expired };
         shard.remove(slot, cause, &mut gone);
         drop(shard);
