@@ -19,7 +19,7 @@ use std::{
     hash::{BuildHasher, Hash},
     num::NonZero,
     sync::{
-        Arc,
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     thread::available_parallelism,
@@ -91,26 +91,24 @@ pub(super) struct Inner<K, V, S> {
     weigher: Option<Weigher<K, V>>,
     listener: Option<Listener<K, V>>,
     clock: CacheClock,
-    /// Whether any entry ever had a deadline.
-    timed: AtomicBool,
     pub(super) hits: Tally,
 }
 
 /// Padded, so that a hit in one part is no concern of the others.
 #[repr(align(128))]
 pub(super) struct Part<K, V> {
-    shard: parking_lot::RwLock<Shard<K, V>>,
+    shard: RwLock<Shard<K, V>>,
     pub(super) flights: Flights<K, V>,
     pub(super) counts: Counts,
 }
 
 impl<K, V> Part<K, V> {
-    pub(super) fn read(&self) -> parking_lot::RwLockReadGuard<'_, Shard<K, V>> {
-        self.shard.read()
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, Shard<K, V>> {
+        self.shard.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn write(&self) -> parking_lot::RwLockWriteGuard<'_, Shard<K, V>> {
-        self.shard.write()
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, Shard<K, V>> {
+        self.shard.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -223,20 +221,14 @@ impl<K: Eq, V, S> Cache<K, V, S> {
         self.inner.clock.now()
     }
 
-    /// The time for a lookup, asked before the lock is taken; 0 where no time counts, as far as is known.
+    /// Whether an entry is within its ttl and its idle time. The clock is not asked where no time counts.
     #[inline]
-    fn time(&self) -> u64 {
-        if self.inner.timed.load(Relaxed) { self.now() } else { 0 }
-    }
-
-    /// Whether an entry is within its ttl and its idle time at a time; 0 if that was not asked yet.
-    #[inline]
-    fn is_alive(&self, entry: &Entry<K, V>, time: u64) -> bool {
+    fn is_alive(&self, entry: &Entry<K, V>) -> bool {
         let idle = self.inner.idle;
         if entry.deadline == NEVER && idle == NEVER {
             return true;
         }
-        let now = if time == 0 { self.now() } else { time };
+        let now = self.now();
         let alive = self.is_found(entry, now);
         if alive && idle != NEVER {
             entry.touch(now);
@@ -280,7 +272,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
             let entries = entries / shards + usize::from(at < entries % shards);
             let limits = Limits { entries, weight: max_bytes.unwrap_or(u64::MAX) };
             Part {
-                shard: parking_lot::RwLock::new(Shard::new(policy, limits, shards)),
+                shard: RwLock::new(Shard::new(policy, limits, shards)),
                 flights: Flights::default(),
                 counts: Counts::default(),
             }
@@ -301,7 +293,6 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
             weigher,
             listener,
             clock,
-            timed: AtomicBool::new(idle != NEVER),
             hits: Tally::new(),
         };
         Self { inner: Arc::new(inner) }
@@ -354,12 +345,11 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
     where
         V: Clone,
     {
-        let time = self.time();
         let part = self.part(hash);
         if self.inner.exact {
             let mut shard = part.write();
             let (slot, entry) = shard.find_entry(hash, &is_key)?;
-            if self.is_alive(entry, time) {
+            if !shard.is_timed() || self.is_alive(entry) {
                 let (value, cost) = (entry.value.clone(), entry.cost);
                 shard.hit(slot);
                 drop(shard);
@@ -369,7 +359,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         } else {
             let shard = part.read();
             let (_, entry) = shard.find_entry(hash, &is_key)?;
-            if self.is_alive(entry, time) {
+            if !shard.is_timed() || self.is_alive(entry) {
                 shard.note(entry);
                 let (value, cost) = (entry.value.clone(), entry.cost);
                 drop(shard);
@@ -456,9 +446,6 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         let now = self.now();
         let end = deadline(now, options.ttl, self.inner.jitter * chance(hash, now));
         let (deadline, due) = self.inner.ages.life(now, end);
-        if deadline != NEVER {
-            self.inner.timed.store(true, Relaxed);
-        }
         let has_more = self.inner.idle != NEVER || due.is_some() || !options.tags.is_empty();
         let more = || More { used: AtomicU64::new(now), due: due.unwrap_or_default(), tags: options.tags };
         let more = has_more.then(|| Box::new(more()));
@@ -500,7 +487,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         let closed = part.flights.outdate(|other, own| other == hash && own.borrow() == key);
         let mut shard = part.write();
         let slot = shard.find(hash, |own| own.borrow() == key)?;
-        let value = shard.entry(slot).filter(|entry| self.is_alive(entry, 0)).map(|entry| entry.value.clone());
+        let value = shard.entry(slot).filter(|entry| self.is_alive(entry)).map(|entry| entry.value.clone());
         let cause = if value.is_some() { Cause::Invalidated } else { Cause::Expired };
         shard.remove(slot, cause, &mut gone);
         drop(shard);

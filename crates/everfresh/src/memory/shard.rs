@@ -27,6 +27,8 @@ pub(super) type Gone<K, V> = Vec<(Entry<K, V>, Cause)>;
 pub(super) struct Shard<K, V> {
     table: HashTable<u32>,
     slots: Vec<Option<Entry<K, V>>>,
+    /// Whether any entry ever had a time that could be over.
+    timed: bool,
     /// What hits need of the order.
     hints: Hints,
     /// Hits of which the order does not know yet.
@@ -60,6 +62,7 @@ impl<K: Eq, V> Shard<K, V> {
         Self {
             table: HashTable::new(),
             slots: Vec::new(),
+            timed: false,
             hints: order.hints(),
             ring: Ring::default(),
             free: Vec::new(),
@@ -107,6 +110,12 @@ impl<K: Eq, V> Shard<K, V> {
         Some((slot, found?))
     }
 
+    /// Whether it may matter what time it is.
+    #[inline]
+    pub(super) fn is_timed(&self) -> bool {
+        self.timed
+    }
+
     /// Notes a hit for an order that is not exact.
     #[inline]
     pub(super) fn note(&self, entry: &Entry<K, V>) {
@@ -145,6 +154,7 @@ impl<K: Eq, V> Shard<K, V> {
         if entry.deadline != NEVER {
             self.deadlines.insert((entry.deadline, slot));
         }
+        self.timed |= entry.deadline != NEVER || entry.more.is_some();
         if self.slots.len() == self.slots.capacity() {
             // As much again, but no more than there may ever be.
             let room = self.limits.entries.saturating_sub(self.slots.len());

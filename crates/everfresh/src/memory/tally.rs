@@ -20,8 +20,8 @@ const MOST_OWN: usize = 64;
 
 /// Hits of one cache, and the nanoseconds that they saved.
 pub(super) struct Tally {
-    /// The last one is shared.
-    counters: Box<[Counter]>,
+    own: Box<[Counter]>,
+    shared: Box<Counter>,
 }
 
 #[derive(Default)]
@@ -34,19 +34,14 @@ struct Counter {
 impl Tally {
     pub(super) fn new() -> Self {
         let own = (2 * available_parallelism().map_or(1, NonZero::get)).clamp(LEAST_OWN, MOST_OWN);
-        Self { counters: (0..=own).map(|_| Counter::default()).collect() }
+        Self { own: (0..own).map(|_| Counter::default()).collect(), shared: Box::default() }
     }
 
     /// Counts a hit that saved so many nanoseconds.
     #[inline]
     pub(super) fn count(&self, saved: f32) {
-        let shared = self.counters.len() - 1;
-        let number = NUMBER.get();
-        if number >= shared {
-            return self.count_unnumbered(saved);
-        }
         // Nobody else writes here as long as this thread has its number.
-        let own = &self.counters[number];
+        let Some(own) = self.own.get(NUMBER.get()) else { return self.count_shared(saved) };
         own.hits.store(own.hits.load(Relaxed).wrapping_add(1), Relaxed);
         if saved > 0.0 {
             own.saved.store(own.saved.load(Relaxed).saturating_add(saved as u64), Relaxed);
@@ -54,23 +49,24 @@ impl Tally {
     }
 
     #[cold]
-    fn count_unnumbered(&self, saved: f32) {
+    fn count_shared(&self, saved: f32) {
         if NUMBER.get() == UNKNOWN {
             take_number();
             return self.count(saved);
         }
-        let shared = &self.counters[self.counters.len() - 1];
-        shared.hits.fetch_add(1, Relaxed);
+        self.shared.hits.fetch_add(1, Relaxed);
         if saved > 0.0 {
             // An update that always gives a value never fails.
-            let _ = shared.saved.fetch_update(Relaxed, Relaxed, |so_far| Some(so_far.saturating_add(saved as u64)));
+            let _ =
+                self.shared.saved.fetch_update(Relaxed, Relaxed, |so_far| Some(so_far.saturating_add(saved as u64)));
         }
     }
 
     /// All hits, and what they saved; longer than 584 years is for ever.
     pub(super) fn total(&self) -> (u64, Duration) {
-        let hits = self.counters.iter().map(|counter| counter.hits.load(Relaxed)).sum();
-        let saved = self.counters.iter().fold(0u64, |sum, counter| sum.saturating_add(counter.saved.load(Relaxed)));
+        let all = || self.own.iter().chain([&*self.shared]);
+        let hits = all().map(|counter| counter.hits.load(Relaxed)).sum();
+        let saved = all().fold(0u64, |sum, counter| sum.saturating_add(counter.saved.load(Relaxed)));
         (hits, if saved == u64::MAX { Duration::MAX } else { Duration::from_nanos(saved) })
     }
 }

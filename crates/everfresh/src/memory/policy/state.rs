@@ -28,7 +28,7 @@ impl State {
     #[inline]
     pub(in crate::memory) fn hit(&self, epoch: u8) -> u32 {
         let old = self.0.load(Relaxed);
-        if old & !(!0 << QUEUE) == FOUND | USED | word(MOST, epoch) {
+        if old << (32 - QUEUE) == (FOUND | USED | word(MOST, epoch)) << (32 - QUEUE) {
             return old;
         }
         let count = (count_in(old, epoch) + 1).min(MOST);
