@@ -1,6 +1,7 @@
 //! What holds for the memory tier as a whole.
 
 mod bounds;
+mod cost;
 mod expiry;
 mod flights;
 mod model;
