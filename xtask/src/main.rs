@@ -15,7 +15,7 @@ usage: cargo xtask COMMAND
   setup                     installs what `test` needs, or says what is missing
   test [--long]             every check and every test; --long runs 5,000 cases of the freshness oracle
   bench pipeline [OPTION…]  measures pipelines against their targets and peers (--help lists the options)
-  bench cache [--quick]     measures the memory tier against its targets and peers
+  bench cache [options]     measures the memory tier against its targets and peers
 ";
 
 fn main() -> ExitCode {

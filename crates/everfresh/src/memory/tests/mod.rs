@@ -2,6 +2,7 @@
 
 mod advice;
 mod bounds;
+mod cost;
 mod expiry;
 mod flights;
 mod model;
