@@ -9,14 +9,14 @@ use super::{
 use crate::{
     FingerprintBuilder, build_id,
     disk::Store,
-    memory::{Cache, Clock, DEFAULT_ENTRIES, Flights, Policy},
+    memory::{Cache, Clock, DEFAULT_ENTRIES, Flights, Policy, WallClock},
     recording::register,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     fmt,
     sync::{Arc, atomic::AtomicBool},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 /// Settings of a [`Memo`]; made by [`Memo::builder`].
@@ -34,16 +34,6 @@ pub struct MemoBuilder<V> {
 impl<V> fmt::Debug for MemoBuilder<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoBuilder").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-/// The time since the Unix epoch, which all processes agree on.
-#[derive(Debug)]
-struct WallClock;
-
-impl Clock for WallClock {
-    fn now(&self) -> Duration {
-        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
     }
 }
 

@@ -296,7 +296,7 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     /// A frame for the computation, with all that is known to be read before it begins.
     pub(super) fn frame(&self, key: &Fingerprint) -> Arc<Frame> {
         let inner = &*self.memo.inner;
-        let frame = Frame::new(inner.store().cloned());
+        let frame = Frame::traced(inner.store().cloned(), Arc::clone(&inner.clock));
         let (name, version) = (inner.name.clone(), inner.version);
         frame.add(Observation::Function { name, version, build: build_id() });
         let generations = Generations(inner.store());

@@ -109,7 +109,8 @@ impl Stats {
     pub fn advice(&self) -> Vec<Advice> {
         let (hit_ratio, at_double) = (self.hit_ratio(), self.hit_ratio_at_double());
         let (lookup, compute) = (self.lookup_cost(), mean(self.compute_time, self.loads));
-        let came = self.entries as u64 + self.evicted + self.expired + self.replaced + self.invalidated + self.refused;
+        let left = [self.evicted, self.expired, self.replaced, self.invalidated, self.outdated, self.refused];
+        let came = self.entries as u64 + left.iter().sum::<u64>();
         let refused = ratio(self.refused, came);
         let unused = ratio(self.expired_unused, self.expired);
         let (impure, verified) = (self.impure, self.verified);

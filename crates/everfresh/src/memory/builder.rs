@@ -25,6 +25,8 @@ pub enum Cause {
     Replaced,
     /// Somebody removed it, by key, tag or predicate, or cleared the cache.
     Invalidated,
+    /// Something that was read through [`fs`](crate::fs) or [`env`](crate::env) while it was computed has changed.
+    Outdated,
 }
 
 pub(super) type Weigher<K, V> = Arc<dyn Fn(&K, &V) -> u32 + Send + Sync>;

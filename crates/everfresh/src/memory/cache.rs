@@ -6,6 +6,7 @@ use super::{
     entry::{Entry, EntryOptions, KeyHash, More, NEVER, deadline},
     flight::Flights,
     key::KeyRef,
+    observed::{Found, Identity},
     policy::State,
     refresh::Ages,
     shard::{Gone, Limits, Shard},
@@ -92,6 +93,9 @@ pub(super) struct Inner<K, V, S> {
     listener: Option<Listener<K, V>>,
     clock: CacheClock,
     pub(super) hits: Tally,
+    /// Whether any value was made from more than its key.
+    pub(super) observing: AtomicBool,
+    pub(super) identity: Identity,
 }
 
 /// Padded, so that a hit in one part is no concern of the others.
@@ -214,6 +218,7 @@ impl<K: Eq, V, S> Cache<K, V, S> {
             removed += gone.len();
             self.tell(gone);
         }
+        self.inner.identity.outdate();
         removed
     }
 
@@ -294,6 +299,8 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
             listener,
             clock,
             hits: Tally::new(),
+            observing: AtomicBool::new(false),
+            identity: Identity::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -351,8 +358,12 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
             let (slot, entry) = shard.find_entry(hash, &is_key)?;
             if !shard.is_timed() || self.is_alive(entry) {
                 let (value, cost) = (entry.value.clone(), entry.cost);
+                let found = self.matters(entry).then(|| self.found(entry));
                 shard.hit(slot);
                 drop(shard);
+                if let Some(found) = found {
+                    self.admit(hash, is_key, (), &found)?;
+                }
                 self.inner.hits.count(cost);
                 return Some(value);
             }
@@ -362,7 +373,11 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
             if !shard.is_timed() || self.is_alive(entry) {
                 shard.note(entry);
                 let (value, cost) = (entry.value.clone(), entry.cost);
+                let found = self.matters(entry).then(|| self.found(entry));
                 drop(shard);
+                if let Some(found) = found {
+                    self.admit(hash, is_key, (), &found)?;
+                }
                 self.inner.hits.count(cost);
                 return Some(value);
             }
@@ -391,17 +406,20 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         Q: Eq + Hash + ?Sized,
         V: Clone,
     {
-        self.look(self.hash(key), |own| own.borrow() == key)
+        let (hash, is_key) = (self.hash(key), |own: &K| own.borrow() == key);
+        let (value, found) = self.look(hash, is_key)?;
+        self.admit(hash, is_key, value, &found)
     }
 
-    pub(super) fn look(&self, hash: KeyHash, is_key: impl Fn(&K) -> bool) -> Option<V>
+    /// What is there now, and what to look at before it is used.
+    pub(super) fn look(&self, hash: KeyHash, is_key: impl Fn(&K) -> bool) -> Option<(V, Found)>
     where
         V: Clone,
     {
         let shard = self.part(hash).read();
         let entry = shard.entry(shard.find(hash, is_key)?)?;
         let alive = (entry.deadline == NEVER && self.inner.idle == NEVER) || self.is_found(entry, self.now());
-        alive.then(|| entry.value.clone())
+        alive.then(|| (entry.value.clone(), self.found(entry)))
     }
 
     /// Puts a value in, in place of the one that its key has. What is being computed for the key now is not kept.
@@ -423,6 +441,8 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         let closed = self.part(hash).flights.outdate(|other, own| other == hash && *own == key);
         let kept = self.put(hash, key, value, options, weight, &mut gone);
         drop(closed);
+        // Also if the old value was evicted before: somebody may have used it.
+        self.inner.identity.outdate();
         self.tell(gone);
         kept
     }
@@ -430,6 +450,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
     /// What a value weighs and how long it lives: what the user's functions say, with no lock held.
     pub(super) fn judge(&self, key: &K, value: &V, options: &mut EntryOptions) -> u32 {
         options.ttl = options.ttl.or_else(|| self.inner.ttl_by.as_ref()?(key, value)).or(self.inner.ttl);
+        options.ttl = options.ttl.into_iter().chain(options.within).min();
         self.inner.weigher.as_ref().map_or(1, |weigher| weigher(key, value))
     }
 
@@ -446,8 +467,9 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         let now = self.now();
         let end = deadline(now, options.ttl, self.inner.jitter * chance(hash, now));
         let (deadline, due) = self.inner.ages.life(now, end);
-        let has_more = self.inner.idle != NEVER || due.is_some() || !options.tags.is_empty();
-        let more = || More { used: AtomicU64::new(now), due: due.unwrap_or_default(), tags: options.tags };
+        let EntryOptions { tags, made, .. } = options;
+        let has_more = self.inner.idle != NEVER || due.is_some() || !tags.is_empty() || made.is_some();
+        let more = || More { used: AtomicU64::new(now), due: due.unwrap_or_default(), tags, made };
         let more = has_more.then(|| Box::new(more()));
         let entry = Entry {
             key,
@@ -486,12 +508,15 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         let mut gone = Vec::new();
         let closed = part.flights.outdate(|other, own| other == hash && own.borrow() == key);
         let mut shard = part.write();
-        let slot = shard.find(hash, |own| own.borrow() == key)?;
-        let value = shard.entry(slot).filter(|entry| self.is_alive(entry)).map(|entry| entry.value.clone());
-        let cause = if value.is_some() { Cause::Invalidated } else { Cause::Expired };
-        shard.remove(slot, cause, &mut gone);
+        let mut value = None;
+        if let Some(slot) = shard.find(hash, |own| own.borrow() == key) {
+            value = shard.entry(slot).filter(|entry| self.is_alive(entry)).map(|entry| entry.value.clone());
+            let cause = if value.is_some() { Cause::Invalidated } else { Cause::Expired };
+            shard.remove(slot, cause, &mut gone);
+        }
         drop(shard);
         drop(closed);
+        self.inner.identity.outdate();
         self.tell(gone);
         value
     }

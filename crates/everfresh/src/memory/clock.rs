@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 /// A clock. It need not be right, only move on: where it goes backwards, entries live longer.
@@ -23,6 +23,16 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Duration {
         Duration::from_nanos(system_now())
+    }
+}
+
+/// The time since the Unix epoch, which all processes agree on, as far as somebody sets it right.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct WallClock;
+
+impl Clock for WallClock {
+    fn now(&self) -> Duration {
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
     }
 }
 

@@ -7,13 +7,15 @@ use super::{
     flight::Lead,
     key::KeyRef,
     lookup::Lookup,
+    observed::hand_up_recorded,
 };
+use crate::recording::{Recorded, is_recording};
 use std::{
     future::Future,
     hash::{BuildHasher, Hash},
     hint::black_box,
     sync::atomic::Ordering::Relaxed,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// Of so many lookups that find nothing one is measured.
@@ -84,6 +86,7 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
         let key = lead.key().clone();
         let hash = self.hash(&key);
         let weight = self.judge(&key, &value, &mut options);
+        let (made, ttl) = (options.made.clone(), options.ttl);
         let mut gone = Vec::new();
         let kept = value.clone();
         lead.land(
@@ -97,7 +100,19 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
         counts.load(took);
         counts.store_time.fetch_add(nanoseconds(started.elapsed().saturating_sub(took)), Relaxed);
         self.tell(gone);
+        if is_recording() {
+            self.hand_up(made.as_deref(), ttl, false);
+        }
         value
+    }
+
+    /// Counts a value that is not kept, and what its computation hangs on.
+    pub(super) fn pass_on(&self, hash: KeyHash, recorded: Recorded, took: Duration) {
+        let counts = &self.part(hash).counts;
+        counts.load(took);
+        counts.unsteady.fetch_add(1, Relaxed);
+        hand_up_recorded(recorded);
+        self.hand_up(None, None, false);
     }
 }
 

@@ -1,6 +1,6 @@
 //! One entry of a cache, and what a caller says about it.
 
-use super::{clock::nanoseconds, policy::State, refresh::Due};
+use super::{clock::nanoseconds, observed::Made, policy::State, refresh::Due};
 use std::{
     num::NonZeroU32,
     sync::{
@@ -29,6 +29,9 @@ pub struct EntryOptions {
     pub(super) ttl: Option<Duration>,
     pub(super) cost: Duration,
     pub(super) tags: Vec<Arc<str>>,
+    pub(super) made: Option<Arc<Made>>,
+    /// For how long at most, whatever the ttl.
+    pub(super) within: Option<Duration>,
 }
 
 impl EntryOptions {
@@ -109,6 +112,8 @@ pub(super) struct More {
     /// When it is computed anew while it is served, where that counts.
     pub(super) due: Due,
     pub(super) tags: Vec<Arc<str>>,
+    /// What it was made from, where that is more than its key.
+    pub(super) made: Option<Arc<Made>>,
 }
 
 impl<K, V> Entry<K, V> {
@@ -130,6 +135,11 @@ impl<K, V> Entry<K, V> {
 
     pub(super) fn tags(&self) -> &[Arc<str>] {
         self.more.as_ref().map_or(&[], |more| &more.tags)
+    }
+
+    #[inline]
+    pub(super) fn made(&self) -> Option<&Arc<Made>> {
+        self.more.as_ref()?.made.as_ref()
     }
 
     pub(super) fn has_tag(&self, tag: &str) -> bool {

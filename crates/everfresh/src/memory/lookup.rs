@@ -5,16 +5,18 @@ use super::{
     entry::EntryOptions,
     flight::{Lead, Waited},
     key::KeyRef,
+    observed::{Read, hand_up_recorded},
     refresh::{Old, Served, Start},
     verify::Same,
 };
+use crate::recording::Frame;
 use hashbrown::DefaultHashBuilder;
 use std::{
     convert::Infallible,
     fmt,
     future::Future,
     hash::{BuildHasher, Hash},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
 };
@@ -116,16 +118,20 @@ where
     }
 
     #[inline(never)]
-    fn go_on<E>(self, start: Start<'a, K, V>, compute: impl FnOnce() -> Result<V, E>) -> Result<Served<V>, E> {
-        let (lead, old) = match start {
-            Start::Served(served) => return Ok(served),
-            Start::Lead(lead, old) => (lead, old),
-            Start::Again => return compute().map(Served::fresh),
-            Start::Wait(wait) => match wait.wait() {
-                Waited::Value(value) => return Ok(Served::fresh(value)),
-                Waited::Lead(lead) => (lead, None),
-                Waited::Blocked => return compute().map(Served::fresh),
-            },
+    fn go_on<E>(self, mut start: Start<'a, K, V>, compute: impl FnOnce() -> Result<V, E>) -> Result<Served<V>, E> {
+        let (lead, old) = loop {
+            start = match start {
+                Start::Served(served) => return Ok(served),
+                Start::Lead(lead, old) => break (lead, old),
+                Start::Again => return compute().map(Served::fresh),
+                Start::Wait(wait) => match wait.wait() {
+                    // What it hangs on is with the entry.
+                    Waited::Value(_) if self.cache.is_watched() => self.cache.start(self.key, self.same.is_some()),
+                    Waited::Value(value) => return Ok(Served::fresh(value)),
+                    Waited::Lead(lead) => break (lead, None),
+                    Waited::Blocked => return compute().map(Served::fresh),
+                },
+            }
         };
         Attempt::new(self, lead, old).run(compute)
     }
@@ -149,15 +155,19 @@ where
     /// # Errors
     /// As of [`or_try_compute`](Self::or_try_compute).
     pub async fn or_try_serve_async<E>(self, compute: impl Future<Output = Result<V, E>>) -> Result<Served<V>, E> {
-        let (lead, old) = match self.cache.start(self.key, self.same.is_some()) {
-            Start::Served(served) => return Ok(served),
-            Start::Lead(lead, old) => (lead, old),
-            Start::Again => return compute.await.map(Served::fresh),
-            Start::Wait(wait) => match wait.await {
-                Waited::Value(value) => return Ok(Served::fresh(value)),
-                Waited::Lead(lead) => (lead, None),
-                Waited::Blocked => return compute.await.map(Served::fresh),
-            },
+        let mut start = self.cache.start(self.key, self.same.is_some());
+        let (lead, old) = loop {
+            start = match start {
+                Start::Served(served) => return Ok(served),
+                Start::Lead(lead, old) => break (lead, old),
+                Start::Again => return compute.await.map(Served::fresh),
+                Start::Wait(wait) => match wait.await {
+                    Waited::Value(_) if self.cache.is_watched() => self.cache.start(self.key, self.same.is_some()),
+                    Waited::Value(value) => return Ok(Served::fresh(value)),
+                    Waited::Lead(lead) => break (lead, None),
+                    Waited::Blocked => return compute.await.map(Served::fresh),
+                },
+            }
         };
         Attempt::new(self, lead, old).run_async(compute).await
     }
@@ -226,6 +236,7 @@ struct Attempt<'a, K, V, S, Q: ?Sized> {
     lookup: Lookup<'a, K, V, S, Q>,
     lead: Lead<'a, K, V>,
     old: Option<Old<V>>,
+    frame: Arc<Frame>,
     started: Instant,
 }
 
@@ -237,31 +248,49 @@ where
     Q: KeyRef<K> + ?Sized,
 {
     fn new(lookup: Lookup<'a, K, V, S, Q>, lead: Lead<'a, K, V>, old: Option<Old<V>>) -> Self {
-        Self { lookup, lead, old, started: Instant::now() }
+        Self { lookup, lead, old, frame: Frame::plain(), started: Instant::now() }
     }
 
     fn run<E>(self, compute: impl FnOnce() -> Result<V, E>) -> Result<Served<V>, E> {
         // A panic counts before the lead goes to somebody else.
         let failed = Failed(|| self.lookup.cache.count_failure(self.lookup.key));
-        let result = self.lead.run(compute);
+        let result = self.lead.run(|| {
+            let _entered = self.frame.enter();
+            compute()
+        });
         failed.unless(result.is_ok());
         self.end(result)
     }
 
     async fn run_async<E>(self, compute: impl Future<Output = Result<V, E>>) -> Result<Served<V>, E> {
         let failed = Failed(|| self.lookup.cache.count_failure(self.lookup.key));
-        let result = self.lead.run_async(compute).await;
+        let result = self.lead.run_async(self.frame.run_async(compute)).await;
         failed.unless(result.is_ok());
         self.end(result)
     }
 
     fn end<E>(self, result: Result<V, E>) -> Result<Served<V>, E> {
-        let Self { lookup: Lookup { cache, key, options, same }, lead, old, started } = self;
+        let Self { lookup: Lookup { cache, key, mut options, same }, lead, old, frame, started } = self;
         let value = match (result, &old) {
             (Ok(value), _) => value,
-            (Err(error), None) => return Err(error),
-            (Err(error), Some(_)) => return cache.rescue(key).ok_or(error),
+            (Err(error), old) => {
+                hand_up_recorded(frame.take());
+                return old.as_ref().and_then(|_| cache.rescue(key)).ok_or(error);
+            }
         };
+        match Read::of(&frame) {
+            // Whoever waits computes for itself.
+            Read::Unsteady(recorded) => {
+                cache.pass_on(cache.hash(key), recorded, started.elapsed());
+                return Ok(Served::fresh(value));
+            }
+            Read::Steady(made, within) => {
+                if made.is_some() {
+                    cache.inner.observing.store(true, Relaxed);
+                }
+                (options.made, options.within) = (made, within);
+            }
+        }
         if let (Some(same), Some(old)) = (same, old)
             && !old.due
             && cache.verify(key, same(&old.served.value, &value), started)

@@ -7,6 +7,7 @@
 //! | `policy` | which entry goes when there is no room |
 //! | `lookup`, `compute`, `flight` | single flight: one computes, the others wait |
 //! | `refresh` | entries that are computed anew while they are served |
+//! | `observed` | values that were made from more than their keys |
 //! | `upsert` | read, change and write as one |
 //! | `snapshot` | entries in a file, for a warm start |
 //! | `verify` | whether what is cached is pure |
@@ -30,6 +31,7 @@ mod ghosts;
 mod key;
 mod key_parts;
 mod lookup;
+mod observed;
 mod per_type;
 mod policy;
 mod refresh;
@@ -56,6 +58,6 @@ pub use refresh::Served;
 pub use snapshot::SnapshotError;
 pub use stats::Stats;
 
-pub(crate) use clock::nanoseconds;
+pub(crate) use clock::{WallClock, nanoseconds};
 pub(crate) use entry::KeyHash;
 pub(crate) use flight::{Flights, Joined, Lead, Led, Waited};

@@ -191,29 +191,35 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
                 if idle != NEVER {
                     entry.touch(now);
                 }
-                self.inner.hits.count(entry.cost);
-                Old { served, due: self.inner.ages.any() && entry.is_due(now) }
+                let found = self.matters(entry).then(|| self.found(entry));
+                let due = self.inner.ages.any() && entry.is_due(now);
+                (Old { served, due }, found, entry.cost)
             };
             entry.is_alive(now, idle).then(take)
         };
         let part = self.part(hash);
-        let found = if self.inner.exact {
+        let taken = if self.inner.exact {
             let mut shard = part.write();
             let (slot, entry) = shard.find_entry(hash, &is_key)?;
-            let found = take(entry);
-            if found.is_some() {
+            let taken = take(entry);
+            if taken.is_some() {
                 shard.hit(slot);
             }
-            found
+            taken
         } else {
             let shard = part.read();
             let (_, entry) = shard.find_entry(hash, &is_key)?;
             take(entry).inspect(|_| shard.note(entry))
         };
-        if found.is_none() {
+        let Some((old, found, cost)) = taken else {
             self.remove_dead(hash, is_key);
+            return None;
+        };
+        if let Some(found) = found {
+            self.admit(hash, is_key, (), &found)?;
         }
-        found
+        self.inner.hits.count(cost);
+        Some(old)
     }
 
     /// What a look at an entry that is not over says, without counting as a use.
@@ -304,11 +310,16 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
             return Start::Served(self.serve(hash, old.served));
         }
         self.count_miss(key, hash);
-        match flights.join(hash, is_key, || key.to_key(), || self.look(hash, is_key)) {
-            Err(value) => Start::Served(Served::fresh(value)),
-            Ok(Joined::Lead(lead)) => Start::Lead(lead, None),
-            Ok(Joined::Wait(wait)) => Start::Wait(wait),
-            Ok(Joined::Again) => Start::Again,
+        loop {
+            return match flights.join(hash, is_key, || key.to_key(), || self.look(hash, is_key)) {
+                Err((value, found)) => match self.admit(hash, is_key, value, &found) {
+                    Some(value) => Start::Served(Served::fresh(value)),
+                    None => continue,
+                },
+                Ok(Joined::Lead(lead)) => Start::Lead(lead, None),
+                Ok(Joined::Wait(wait)) => Start::Wait(wait),
+                Ok(Joined::Again) => Start::Again,
+            };
         }
     }
 }

@@ -198,15 +198,16 @@ where
         Ok(loaded)
     }
 
-    /// What is to be saved; the ttl is what is left of it.
+    /// What is to be saved; the ttl is what is left of it. What was made from more than its key is not.
     fn to_save(&self) -> Vec<(K, V, EntryOptions)> {
         let now = self.now();
         let part = |part: &super::cache::Part<K, V>| {
             let shard = part.read();
-            let found = shard.entries().filter(|entry| self.is_found(entry, now));
+            let found = shard.entries().filter(|entry| self.is_found(entry, now) && entry.made().is_none());
             let saved = found.map(|entry| {
                 let ttl = self.inner.ages.left(entry, now).map(Duration::from_nanos);
-                let options = EntryOptions { ttl, cost: entry.cost(), tags: entry.tags().to_vec() };
+                let options =
+                    EntryOptions { ttl, cost: entry.cost(), tags: entry.tags().to_vec(), ..EntryOptions::new() };
                 (entry.key.clone(), entry.value.clone(), options)
             });
             saved.collect::<Vec<_>>()
@@ -262,6 +263,6 @@ impl<'a> Reader<'a> {
         }
         let ttl = (ttl != NEVER).then(|| Duration::from_nanos(ttl.saturating_sub(elapsed)));
         let length = usize::try_from(self.u64()?).ok()?;
-        Some((EntryOptions { ttl, cost: Duration::from_nanos(cost), tags }, self.take(length)?))
+        Some((EntryOptions { ttl, cost: Duration::from_nanos(cost), tags, ..EntryOptions::new() }, self.take(length)?))
     }
 }

@@ -59,6 +59,10 @@ pub struct Stats {
     pub replaced: u64,
     /// Entries that somebody removed.
     pub invalidated: u64,
+    /// Entries that were found to be made from something that has changed.
+    pub outdated: u64,
+    /// Values that were not kept: what they were made from changed meanwhile, or nobody can look at it again.
+    pub unsteady: u64,
     /// Values that were not kept because they alone are too heavy.
     pub refused: u64,
     /// Entries at this moment; those whose time is over count until they are removed.
@@ -83,6 +87,7 @@ pub(super) struct Counts {
     pub(super) measured: AtomicU64,
     pub(super) store_time: AtomicU64,
     pub(super) refused: AtomicU64,
+    pub(super) unsteady: AtomicU64,
 }
 
 impl Counts {
@@ -109,6 +114,7 @@ impl Counts {
             measured: count(&self.measured),
             store_time: time(&self.store_time),
             refused: count(&self.refused),
+            unsteady: count(&self.unsteady),
             ..Stats::default()
         });
     }
@@ -162,6 +168,7 @@ impl Stats {
             Cause::Expired => self.expired += 1,
             Cause::Replaced => self.replaced += 1,
             Cause::Invalidated => self.invalidated += 1,
+            Cause::Outdated => self.outdated += 1,
         }
     }
 
@@ -183,6 +190,8 @@ impl Stats {
             (&mut self.expired_unused, other.expired_unused),
             (&mut self.replaced, other.replaced),
             (&mut self.invalidated, other.invalidated),
+            (&mut self.outdated, other.outdated),
+            (&mut self.unsteady, other.unsteady),
             (&mut self.refused, other.refused),
             (&mut self.weight, other.weight),
         ] {
@@ -221,8 +230,14 @@ impl fmt::Display for Stats {
         }
         writeln!(
             f,
-            "left       {} evicted, {} expired ({} unused), {} replaced, {} invalidated, {} refused",
-            self.evicted, self.expired, self.expired_unused, self.replaced, self.invalidated, self.refused
+            "left       {} evicted, {} expired ({} unused), {} replaced, {} invalidated, {} outdated, {} refused",
+            self.evicted,
+            self.expired,
+            self.expired_unused,
+            self.replaced,
+            self.invalidated,
+            self.outdated,
+            self.refused
         )?;
         write!(f, "holds      {} entries that weigh {}", self.entries, self.weight)
     }

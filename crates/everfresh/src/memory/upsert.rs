@@ -44,15 +44,18 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
         Q: KeyRef<K> + ?Sized,
     {
         let (hash, now) = (self.hash(key), self.now());
+        let is_key = |own: &K| key.is(own);
         let shard = self.part(hash).read();
-        let entry = shard.find(hash, |own| key.is(own)).and_then(|slot| shard.entry(slot));
+        let entry = shard.find(hash, is_key).and_then(|slot| shard.entry(slot));
         let Some(entry) = entry.filter(|entry| self.is_found(entry, now)) else { return (None, options) };
         for tag in entry.tags() {
             if !options.tags.contains(tag) {
                 options.tags.push(tag.clone());
             }
         }
-        (Some(entry.value.clone()), options)
+        let (value, found) = (entry.value.clone(), self.found(entry));
+        drop(shard);
+        (self.admit(hash, is_key, value, &found), options)
     }
 
     /// Keeps what an update made. Whether it did: not if it is out of date by now.
@@ -74,6 +77,7 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
             }
             None => lead.land_if_current(None, || self.take(hash, &key, &mut gone)),
         };
+        self.inner.identity.outdate();
         self.tell(gone);
         settled
     }
@@ -190,6 +194,7 @@ where
             }
             None => cache.take(hash, &key, &mut gone),
         }
+        cache.inner.identity.outdate();
         cache.tell(gone);
         value
     }

@@ -1,25 +1,37 @@
 //! The observations of one computation. Each thread has a stack of frames; what is read enters the innermost.
 
-use crate::{disk::Store, file::Seen, observation::Observation};
+use crate::{
+    disk::Store,
+    file::Seen,
+    memory::{Clock, WallClock},
+    observation::Observation,
+};
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, HashMap},
     future::Future,
     path::{Path, PathBuf},
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 thread_local! {
     static FRAMES: RefCell<Vec<Arc<Frame>>> = const { RefCell::new(Vec::new()) };
-    /// How many there are: to look costs nothing where nobody records.
-    static DEPTH: Cell<usize> = const { Cell::new(0) };
+    /// How many there are, and how many of them keep traces: to look costs nothing where nobody records.
+    static DEPTH: Cell<(u32, u32)> = const { Cell::new((0, 0)) };
 }
 
 /// Whether somebody writes down what this thread reads.
 #[inline]
 pub(crate) fn is_recording() -> bool {
-    DEPTH.get() > 0
+    DEPTH.get().0 > 0
+}
+
+/// Whether somebody among them keeps traces.
+#[inline]
+pub(crate) fn is_tracing() -> bool {
+    DEPTH.get().1 > 0
 }
 
 /// The innermost computation on this thread.
@@ -30,13 +42,27 @@ pub(crate) fn current() -> Option<Arc<Frame>> {
     FRAMES.with_borrow(|frames| frames.last().cloned())
 }
 
+/// The innermost computation on this thread whose traces are kept.
+pub(crate) fn current_traced() -> Option<Arc<Frame>> {
+    if !is_tracing() {
+        return None;
+    }
+    FRAMES.with_borrow(|frames| frames.iter().rev().find(|frame| frame.traced).cloned())
+}
+
 /// One computation, while it runs. Its threads share it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Frame {
     /// Where the contents of files are known from.
     pub(crate) store: Option<Store>,
+    /// The time since the Unix epoch.
+    clock: Arc<dyn Clock>,
+    /// Whether its result is kept with a trace.
+    traced: bool,
     recorded: Mutex<Recorded>,
 }
+
+static WALL_CLOCK: LazyLock<Arc<dyn Clock>> = LazyLock::new(|| Arc::new(WallClock));
 
 /// What a computation read.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +80,11 @@ impl Recorded {
     /// The observations, the cheapest kinds first.
     pub(crate) fn observations(&self) -> impl Iterator<Item = &Observation> {
         self.by_subject.values()
+    }
+
+    /// Whether nothing was read that can change.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_subject.is_empty() && self.expires_ns.is_none() && self.unstorable.is_none()
     }
 
     pub(crate) fn into_observations(self) -> Vec<Observation> {
@@ -101,8 +132,31 @@ impl Recorded {
 }
 
 impl Frame {
-    pub(crate) fn new(store: Option<Store>) -> Arc<Self> {
-        Arc::new(Self { store, recorded: Mutex::default() })
+    /// For a computation whose trace is kept.
+    pub(crate) fn traced(store: Option<Store>, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self { store, clock, traced: true, recorded: Mutex::default() })
+    }
+
+    /// For one whose value is kept in memory alone.
+    pub(crate) fn plain() -> Arc<Self> {
+        let caller = current();
+        let store = caller.as_ref().and_then(|caller| caller.store.clone());
+        let clock = caller.map_or_else(|| Arc::clone(&WALL_CLOCK), |caller| Arc::clone(&caller.clock));
+        Arc::new(Self { store, clock, traced: false, recorded: Mutex::default() })
+    }
+
+    fn now_ns(&self) -> i64 {
+        i64::try_from(self.clock.now().as_nanos()).unwrap_or(i64::MAX)
+    }
+
+    /// The moment when something expires that has so much time left, in nanoseconds since the Unix epoch.
+    pub(crate) fn after(&self, left: Duration) -> i64 {
+        self.now_ns().saturating_add(i64::try_from(left.as_nanos()).unwrap_or(i64::MAX))
+    }
+
+    /// How much time is left until then.
+    pub(crate) fn until(&self, expires_ns: i64) -> Duration {
+        Duration::from_nanos(expires_ns.saturating_sub(self.now_ns()).try_into().unwrap_or_default())
     }
 
     pub(crate) fn recorded(&self) -> MutexGuard<'_, Recorded> {
@@ -150,8 +204,9 @@ impl Frame {
     /// From now on this thread's reads enter this frame, until what is returned is dropped.
     pub(crate) fn enter(self: &Arc<Self>) -> Entered {
         FRAMES.with_borrow_mut(|frames| frames.push(Arc::clone(self)));
-        DEPTH.set(DEPTH.get() + 1);
-        Entered(())
+        let ((all, traced), own) = (DEPTH.get(), u32::from(self.traced));
+        DEPTH.set((all + 1, traced + own));
+        Entered(own)
     }
 
     /// Polls a future with this frame entered.
@@ -167,11 +222,12 @@ impl Frame {
 
 /// A frame is the innermost one of this thread as long as this lives.
 #[derive(Debug)]
-pub(crate) struct Entered(());
+pub(crate) struct Entered(u32);
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        DEPTH.set(DEPTH.get() - 1);
+        let (all, traced) = DEPTH.get();
+        DEPTH.set((all - 1, traced - self.0));
         let frame = FRAMES.with_borrow_mut(Vec::pop);
         // Not while the stack is borrowed.
         drop(frame);

@@ -20,7 +20,7 @@ mod look;
 
 pub(crate) use content::{content, is_absence, read as read_observed};
 pub use context::Context;
-pub(crate) use frame::{Frame, Recorded, current};
+pub(crate) use frame::{Frame, Recorded, current, current_traced, is_recording, is_tracing};
 pub(crate) use function::register;
 pub(crate) use generation::Generations;
 pub(crate) use look::{World, env_fingerprint, listing, metadata_fingerprint};

@@ -174,7 +174,7 @@ computed   25 in 2.0s, 0 failed
 saved      6.0s for 3.0ms of lookups and storing: pays
 stale      2, and 1 in place of an error
 verified   4, of which 1 came out different
-left       10 evicted, 3 expired (2 unused), 0 replaced, 0 invalidated, 0 refused
+left       10 evicted, 3 expired (2 unused), 0 replaced, 0 invalidated, 0 outdated, 0 refused
 holds      12 entries that weigh 12";
     assert_eq!(stats.to_string(), expected);
 }

@@ -6,6 +6,7 @@ mod cost;
 mod expiry;
 mod flights;
 mod model;
+mod observed;
 mod panics;
 mod refresh;
 mod removal;
