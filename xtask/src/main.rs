@@ -1,6 +1,8 @@
 //! The project's own commands: `cargo xtask setup`, `cargo xtask test`, `cargo xtask bench`.
 
 mod bench;
+mod instructions;
+mod json;
 mod place;
 mod process;
 mod setup;
@@ -16,6 +18,9 @@ usage: cargo xtask COMMAND
   test [--long]             every check and every test; --long runs 5,000 cases of the freshness oracle
   bench pipeline [OPTION…]  measures pipelines against their targets and peers (--help lists the options)
   bench cache [options]     measures the memory tier against its targets and peers
+  bench instructions [--keep]
+                            counts its instructions under Valgrind, against the counts in bench/instructions; fails if
+                            one rose by more than 5 %; --keep writes the new ones there
 ";
 
 fn main() -> ExitCode {
@@ -27,7 +32,8 @@ fn main() -> ExitCode {
         ["test", "--long"] => test::run(true),
         ["bench", "pipeline", options @ ..] => bench::pipeline(options),
         ["bench", "cache", options @ ..] => bench::cache(options),
-        ["--help" | "-h" | "help"] => {
+        ["bench", "instructions", options @ ..] => instructions::bench(options),
+        ["--help" | "-h" | "help"] | ["bench", "--help" | "-h" | "help"] => {
             print!("{USAGE}");
             Ok(())
         }

@@ -5,10 +5,15 @@ use crate::{place, process};
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 /// The version that is installed where there is no cargo-deny.
 const CARGO_DENY: &str = "0.20.2";
+/// What runs the benchmarks in `bench/instructions`, in the version of the library there.
+const GUNGRAUN_RUNNER: &str = "0.20.0";
+/// English words, one a line.
+const WORD_LIST: &str = "/usr/share/dict/american-english";
 /// What checks Python files, pinned.
 const PYTHON_CHECKS: &str = include_str!("../python-checks.txt");
 
@@ -18,6 +23,12 @@ pub fn everything() -> Result<(), String> {
     println!("rustfmt, clippy: there");
     println!("cargo-deny: `{}`", cargo_deny()?.display());
     println!("ruff, mypy: `{}`", python_checks()?.display());
+    println!("word list: `{}`", word_list()?.display());
+    // Elsewhere instructions are not counted.
+    if cfg!(target_os = "linux") {
+        println!("valgrind: `{}`", valgrind()?.display());
+        println!("gungraun-runner: `{}`", gungraun_runner()?.display());
+    }
     Ok(())
 }
 
@@ -44,15 +55,28 @@ pub fn cargo_deny() -> Result<PathBuf, String> {
     if let Some(program) = place::on_path("cargo-deny") {
         return Ok(program);
     }
+    cargo_tool("cargo-deny", CARGO_DENY)
+}
+
+/// The program `gungraun-runner`, which works only with the same version of its library.
+pub fn gungraun_runner() -> Result<PathBuf, String> {
+    cargo_tool("gungraun-runner", GUNGRAUN_RUNNER)
+}
+
+/// A program of crates.io, of this version, compiled where it is not there.
+fn cargo_tool(name: &str, version: &str) -> Result<PathBuf, String> {
     let tools = place::cache()?.join("tools");
-    let program = tools.join("bin/cargo-deny");
-    if program.is_file() {
+    let program = tools.join("bin").join(name);
+    // Where cargo writes what it installed.
+    let installed = fs::read_to_string(tools.join(".crates.toml")).unwrap_or_default();
+    if installed.contains(&format!("\"{name} {version} (")) && program.is_file() {
         return Ok(program);
     }
-    println!("installing cargo-deny {CARGO_DENY} into `{}`", tools.display());
+    println!("installing {name} {version} into `{}`", tools.display());
     let build = tools.join("build");
-    // Unoptimised: it compiles in half the time, and looks at a few hundred crates.
-    let mut install = process::cargo(&["install", "cargo-deny", "--version", CARGO_DENY, "--locked", "--debug"])?;
+    // Unoptimised and without debug information: it compiles in less than half the time, and has little to do.
+    let mut install = process::cargo(&["install", name, "--version", version, "--locked", "--debug"])?;
+    install.env("CARGO_PROFILE_DEV_DEBUG", "0");
     process::run(install.arg("--root").arg(&tools).arg("--target-dir").arg(&build))?;
     remove_folder(&build)?;
     Ok(program)
@@ -65,27 +89,46 @@ pub fn python_checks() -> Result<PathBuf, String> {
     Ok(folder.join("bin"))
 }
 
-/// The interpreter that virtual environments are made with, installed where it can be.
+/// The interpreter that virtual environments are made with.
 pub fn python() -> Result<PathBuf, String> {
-    let works = || {
+    from_debian("python3-venv", || {
         let python = place::on_path("python3")?;
         let mut probe = process::command(&python).ok()?;
         process::succeeds(probe.args(["-c", "import venv, ensurepip"])).then_some(python)
-    };
-    if let Some(python) = works() {
-        return Ok(python);
+    })
+}
+
+/// The program `valgrind`.
+pub fn valgrind() -> Result<PathBuf, String> {
+    from_debian("valgrind", || place::on_path("valgrind"))
+}
+
+/// The list of words that an example looks words up in.
+pub fn word_list() -> Result<PathBuf, String> {
+    from_debian("wamerican", || Some(PathBuf::from(WORD_LIST)).filter(|file| file.is_file()))
+}
+
+/// What a Debian package brings. Where it is not found, the package is installed, by root and with `apt-get`.
+fn from_debian(package: &str, find: impl Fn() -> Option<PathBuf>) -> Result<PathBuf, String> {
+    if let Some(found) = find() {
+        return Ok(found);
     }
-    const MISSING: &str = "python3 with its venv module is missing: run `apt-get install python3-venv` as root";
+    let missing = format!("{package} is missing: run `apt-get install {package}` as root");
     if place::on_path("apt-get").is_none() || !is_root() {
-        return Err(MISSING.into());
+        return Err(missing);
     }
-    println!("installing python3-venv");
-    let mut update = process::command("apt-get")?;
-    process::run(update.args(["update", "-qq"])).map_err(|error| format!("{MISSING} ({error})"))?;
-    let mut install = process::command("apt-get")?;
-    install.args(["install", "-y", "-qq", "--no-install-recommends", "python3-venv"]);
-    process::run(install.env("DEBIAN_FRONTEND", "noninteractive")).map_err(|error| format!("{MISSING} ({error})"))?;
-    works().ok_or_else(|| MISSING.into())
+    println!("installing {package}");
+    static UPDATED: OnceLock<Result<(), String>> = OnceLock::new();
+    let installed = UPDATED
+        .get_or_init(|| apt_get(&["update", "-qq"]))
+        .clone()
+        .and_then(|()| apt_get(&["install", "-y", "-qq", "--no-install-recommends", package]));
+    installed.map_err(|error| format!("{missing} ({error})"))?;
+    find().ok_or(missing)
+}
+
+fn apt_get(args: &[&str]) -> Result<(), String> {
+    process::run(process::command("apt-get")?.args(args).env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
 /// Makes a virtual environment with exactly these requirements, unless it is there already.
@@ -120,4 +163,20 @@ fn remove_folder(folder: &Path) -> Result<(), String> {
 
 fn is_root() -> bool {
     process::command("id").and_then(|mut id| process::output(id.arg("-u"))).is_ok_and(|user| user.trim() == "0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_runner_is_of_the_version_of_its_library() {
+        let lock = fs::read_to_string(place::root().unwrap().join("bench/instructions/Cargo.lock")).unwrap();
+        assert!(lock.contains(&format!("name = \"gungraun\"\nversion = \"{GUNGRAUN_RUNNER}\"\n")));
+    }
+
+    #[test]
+    fn what_is_there_is_not_installed() {
+        assert_eq!(from_debian("no-such-package", || Some(PathBuf::from("/there"))), Ok(PathBuf::from("/there")));
+    }
 }

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: every check, then every test.
 
-use crate::{process, setup, steps::Steps};
+use crate::{instructions, process, setup, steps::Steps};
 use std::{path::Path, process::Command, time::Duration};
 
 /// How many cases of the freshness oracle `--long` runs.
@@ -17,17 +17,25 @@ pub fn run(long: bool) -> Result<(), String> {
     steps.step("format", || {
         setup::rust_components()?;
         process::run(&mut process::cargo(&["fmt", "--all", "--check"])?)?;
-        process::run(&mut process::cargo(&["fmt", "--manifest-path", "bench/Cargo.toml", "--check"])?)?;
-        process::run(&mut process::cargo(&["fmt", "--manifest-path", "bench/cache/Cargo.toml", "--check"])?)
+        ["bench", "bench/cache", "bench/instructions"].into_iter().try_for_each(|workspace| {
+            let manifest = format!("{workspace}/Cargo.toml");
+            process::run(&mut process::cargo(&["fmt", "--manifest-path", &manifest, "--check"])?)
+        })
     });
     steps.step("python", python);
     steps.step("clippy", || clippy(&["--workspace"]));
     // The workspace turns every feature of the library on; its users may not.
-    steps.step("clippy, the library alone", || clippy(&["--package", "everfresh"]));
+    steps.step("features of the library", || {
+        ["--features=", "--features=macros", "--features=arrow", "--all-features"]
+            .into_iter()
+            .try_for_each(|features| clippy(&["--package", "everfresh", "--no-default-features", features]))
+    });
     steps.step("docs", || {
         let mut docs = process::cargo(&["doc", "--workspace", "--no-deps", "--locked"])?;
         process::run(docs.env("RUSTDOCFLAGS", "-D warnings"))
     });
+    steps.step("instruction counts", instruction_counts);
+    steps.step("words of the examples", || setup::word_list().map(|_| ()));
     steps.step("licences, bans and origins of dependencies", || {
         let mut deny = deny("check")?;
         process::run(deny.args(["licenses", "bans", "sources"]))
@@ -63,6 +71,14 @@ pub fn run(long: bool) -> Result<(), String> {
 fn clippy(packages: &[&str]) -> Result<(), String> {
     let mut clippy = process::cargo(&["clippy", "--all-targets", "--locked"])?;
     process::run(clippy.args(packages).args(["--", "-D", "warnings"]))
+}
+
+fn instruction_counts() -> Result<(), String> {
+    if !cfg!(target_os = "linux") {
+        println!("SKIPPED: Valgrind counts instructions on Linux only");
+        return Ok(());
+    }
+    instructions::bench(&[])
 }
 
 fn deny(subcommand: &str) -> Result<Command, String> {
