@@ -356,34 +356,43 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         if self.inner.exact {
             let mut shard = part.write();
             let (slot, entry) = shard.find_entry(hash, &is_key)?;
+            if self.matters(entry) {
+                drop(shard);
+                return self.find_watched(hash, is_key);
+            }
             if !shard.is_timed() || self.is_alive(entry) {
                 let (value, cost) = (entry.value.clone(), entry.cost);
-                let found = self.matters(entry).then(|| self.found(entry));
                 shard.hit(slot);
                 drop(shard);
-                if let Some(found) = found {
-                    self.admit(hash, is_key, (), &found)?;
-                }
                 self.inner.hits.count(cost);
                 return Some(value);
             }
         } else {
             let shard = part.read();
             let (_, entry) = shard.find_entry(hash, &is_key)?;
+            if self.matters(entry) {
+                drop(shard);
+                return self.find_watched(hash, is_key);
+            }
             if !shard.is_timed() || self.is_alive(entry) {
                 shard.note(entry);
                 let (value, cost) = (entry.value.clone(), entry.cost);
-                let found = self.matters(entry).then(|| self.found(entry));
                 drop(shard);
-                if let Some(found) = found {
-                    self.admit(hash, is_key, (), &found)?;
-                }
                 self.inner.hits.count(cost);
                 return Some(value);
             }
         }
         self.remove_dead(hash, is_key);
         None
+    }
+
+    /// The same where more than the value matters.
+    #[cold]
+    fn find_watched(&self, hash: KeyHash, is_key: impl Fn(&K) -> bool) -> Option<V>
+    where
+        V: Clone,
+    {
+        self.find_aged(hash, is_key).filter(|old| !old.served.stale).map(|old| old.served.value)
     }
 
     #[cold]

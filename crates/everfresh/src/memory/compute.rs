@@ -23,24 +23,27 @@ const MEASURED: u64 = 16;
 
 impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
     /// The value of a key, or what `compute` makes of it, which is kept. See [`lookup`](Self::lookup).
+    #[inline]
     pub fn get_or_compute<Q>(&self, key: &Q, compute: impl FnOnce() -> V) -> V
     where
         K: Clone,
         Q: KeyRef<K> + ?Sized,
     {
-        self.lookup(key).or_compute(compute)
+        // Looked up without what only a computation needs.
+        self.hit(key).unwrap_or_else(|| self.lookup(key).or_compute(compute))
     }
 
     /// The same for a computation that can fail; an error is not kept.
     ///
     /// # Errors
     /// Those of `compute`.
+    #[inline]
     pub fn try_get_or_compute<Q, E>(&self, key: &Q, compute: impl FnOnce() -> Result<V, E>) -> Result<V, E>
     where
         K: Clone,
         Q: KeyRef<K> + ?Sized,
     {
-        self.lookup(key).or_try_compute(compute)
+        self.hit(key).map_or_else(|| self.lookup(key).or_try_compute(compute), Ok)
     }
 
     /// The same for a future, which is polled only if there is no value.
@@ -49,7 +52,10 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
         K: Clone,
         Q: KeyRef<K> + ?Sized,
     {
-        self.lookup(key).or_compute_async(compute).await
+        match self.hit(key) {
+            Some(value) => value,
+            None => self.lookup(key).or_compute_async(compute).await,
+        }
     }
 
     /// The same for a future that can fail; an error is not kept.
@@ -65,7 +71,10 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
         K: Clone,
         Q: KeyRef<K> + ?Sized,
     {
-        self.lookup(key).or_try_compute_async(compute).await
+        match self.hit(key) {
+            Some(value) => Ok(value),
+            None => self.lookup(key).or_try_compute_async(compute).await,
+        }
     }
 
     /// A lookup of a key, to which a ttl or tags can be added for what it may compute.

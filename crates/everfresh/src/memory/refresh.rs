@@ -180,7 +180,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
     }
 
     /// The value of a key that is not over, of whatever age.
-    fn find_aged(&self, hash: KeyHash, is_key: impl Fn(&K) -> bool) -> Option<Old<V>>
+    pub(super) fn find_aged(&self, hash: KeyHash, is_key: impl Fn(&K) -> bool) -> Option<Old<V>>
     where
         V: Clone,
     {
