@@ -20,6 +20,46 @@ fn stats_count_hits_and_misses() {
 }
 
 #[test]
+fn advice_names_what_does_not_pay() {
+    let shop = Sandbox::shop();
+    let pipeline = fs::read_to_string(shop.file("everfresh.yaml")).unwrap();
+    for least in 0..5 {
+        shop.write("everfresh.yaml", &pipeline.replace("least: 10", &format!("least: {least}")));
+        shop.run(&[], 0);
+    }
+    let stats = shop.everfresh(&["stats", "--advise"]);
+    assert!(stats.stdout.contains("paid: never hit in 5 runs"), "{stats:?}");
+    let stats = shop.everfresh(&["stats", "--advise", "--json"]).json();
+    let advice =
+        |name| stats["steps"].as_array().unwrap().iter().find(|step| step["name"] == name).unwrap()["advice"].clone();
+    assert!(advice("paid")[0].as_str().unwrap().contains("everfresh explain paid"), "{stats}");
+    assert_eq!(advice("customers"), serde_json::json!([]));
+}
+
+#[test]
+fn functions_of_programs_have_statistics() {
+    let shop = Sandbox::empty();
+    let dir = shop.path().join("functions");
+    let stats = |more: &[&str]| shop.everfresh(&[&["stats", "--functions", "--cache-dir", "functions"], more].concat());
+    let none = stats(&[]);
+    assert_eq!((none.code, none.stdout.as_str()), (Some(0), "no function keeps results in functions\n"));
+    assert!(!dir.exists());
+    let store = everfresh::disk::Store::open(&dir, everfresh::disk::StoreOptions::default()).unwrap();
+    let memo: everfresh::Memo<u32> = everfresh::Memo::builder("loader::rates").store(store).build();
+    (0..200).for_each(|n| _ = memo.get_or_compute(&n, || n));
+    drop(memo);
+    let told = stats(&["--advise"]);
+    assert!(told.stdout.contains("loader::rates") && told.stdout.contains("loader::rates: never hit: "), "{told:?}");
+    let told = stats(&["--json"]).json();
+    let function = &told["functions"][0];
+    assert_eq!(
+        (&function["name"], &function["hits"], &function["pays"]),
+        (&"loader::rates".into(), &0.into(), &false.into())
+    );
+    assert!(function["misses"].as_u64().unwrap() > 100, "{told}");
+}
+
+#[test]
 fn clear_forgets_a_step_and_the_next_run_computes_it() {
     let shop =
         Sandbox::with(&SHOP.replace("  totals:\n    sql: |", "  totals:\n    cache: { tags: [daily] }\n    sql: |"));

@@ -1,6 +1,6 @@
 //! What a [`Memo`](super::Memo) did.
 
-use crate::memory::nanoseconds;
+use crate::memory::{Advice, ENOUGH, nanoseconds};
 use serde::{Deserialize, Serialize};
 use std::{
     fmt,
@@ -48,6 +48,29 @@ impl MemoStats {
     /// Whether hits saved more time than all lookups took.
     pub fn pays(&self) -> bool {
         self.saved_time > self.lookup_time
+    }
+
+    /// What to change about the function; nothing before it was called a hundred times.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// let memo: Memo<u32> = Memo::builder("advised").build();
+    /// (0..200).for_each(|n| _ = memo.get_or_compute(&n, || n));
+    /// assert!(memo.stats().advice()[0].to_string().starts_with("never hit: "));
+    /// ```
+    pub fn advice(&self) -> Vec<Advice> {
+        let mean = |time: Duration, count: u64| time / u32::try_from(count).unwrap_or(u32::MAX).max(1);
+        let lookup = mean(self.lookup_time, self.calls());
+        let compute = mean(self.compute_time, self.loads);
+        let (hit_ratio, not_kept) = (self.hit_ratio(), self.unstored as f64 / self.loads.max(1) as f64);
+        let used = self.calls() >= ENOUGH;
+        let all = [
+            (used && hit_ratio < 0.01, Advice::NeverHit { hit_ratio }),
+            (used && self.loads > 0 && lookup > compute, Advice::SlowToHash { lookup, compute }),
+            (self.loads >= ENOUGH && not_kept > 0.05, Advice::NotKept { not_kept }),
+        ];
+        all.into_iter().filter_map(|(holds, advice)| holds.then_some(advice)).collect()
     }
 }
 

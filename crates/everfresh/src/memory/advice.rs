@@ -4,7 +4,7 @@ use super::stats::{Stats, mean, ratio};
 use std::{fmt, time::Duration};
 
 /// Below so many lookups nothing is said.
-const ENOUGH: u64 = 100;
+pub(crate) const ENOUGH: u64 = 100;
 
 /// Something to change, with the figure that says so. `Display` is a sentence for people.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,6 +33,12 @@ pub enum Advice {
     TooLarge {
         /// Their part of what was computed or inserted.
         refused: f64,
+    },
+    /// More than a twentieth of all values were not kept: what they were made from changed meanwhile, nobody can look at it
+    /// again, or the values have no encoding.
+    NotKept {
+        /// Their part of what was computed.
+        not_kept: f64,
     },
     /// What was computed once more came out different.
     Impure {
@@ -75,6 +81,14 @@ impl fmt::Display for Advice {
             Self::TooLarge { refused } => {
                 write!(f, "values too large: {} of them have no room: raise max_bytes or cache parts", percent(refused))
             }
+            Self::NotKept { not_kept } => {
+                write!(
+                    f,
+                    "not kept: {} of the values hang on something that changed meanwhile or cannot be looked at, or have \
+                     no encoding (the first is in the log): read it through everfresh::fs, or keep parts of it",
+                    percent(not_kept)
+                )
+            }
             Self::Impure { impure, verified } => {
                 write!(
                     f,
@@ -113,6 +127,7 @@ impl Stats {
         let came = self.entries as u64 + left.iter().sum::<u64>();
         let refused = ratio(self.refused, came);
         let unused = ratio(self.expired_unused, self.expired);
+        let not_kept = ratio(self.unsteady, self.loads);
         let (impure, verified) = (self.impure, self.verified);
         let used = self.lookups() >= ENOUGH;
         let all = [
@@ -120,6 +135,7 @@ impl Stats {
             (used && at_double < 0.01, Advice::NeverHit { hit_ratio }),
             (used && self.loads > 0 && lookup > compute, Advice::SlowToHash { lookup, compute }),
             (came >= ENOUGH && refused > 0.05, Advice::TooLarge { refused }),
+            (self.loads >= ENOUGH && not_kept > 0.05, Advice::NotKept { not_kept }),
             (impure > 0, Advice::Impure { impure, verified }),
             (self.expired >= ENOUGH && unused > 0.5, Advice::ExpiresUnused { unused }),
         ];

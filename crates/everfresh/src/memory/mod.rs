@@ -58,6 +58,7 @@ pub use refresh::Served;
 pub use snapshot::SnapshotError;
 pub use stats::Stats;
 
+pub(crate) use advice::ENOUGH;
 pub(crate) use clock::{WallClock, nanoseconds};
 pub(crate) use entry::KeyHash;
 pub(crate) use flight::{Flights, Joined, Lead, Led, Waited};
