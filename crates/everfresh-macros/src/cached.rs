@@ -1,13 +1,13 @@
 //! `#[cached]` on a function: the one that looks first, and the companion with the verbs and the function as written.
 
 use crate::{
-    options::Options,
-    signature::{Argument, Output, Wrapper, arguments, named, undocumented},
+    built::{cache, memo},
+    options::{Dependency, Options},
+    signature::{Argument, Output, Part, Wrapper, arguments, named, returns_borrowed, undocumented},
 };
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use std::time::Duration;
-use syn::{Attribute, GenericParam, Generics, Ident, ItemFn, Result, Signature, parse_quote};
+use syn::{Attribute, GenericParam, Generics, Ident, ItemFn, Result, Signature, Type, parse_quote};
 
 /// What `#[cached]` makes of a function.
 pub fn expand(options: &Options, function: &ItemFn) -> Result<TokenStream> {
@@ -17,9 +17,13 @@ pub fn expand(options: &Options, function: &ItemFn) -> Result<TokenStream> {
     }
     options.check_function()?;
     let (name, generics) = (&function.sig.ident, Companion::of(&function.sig.generics));
-    let turbofish = &generics.turbofish;
-    let (cache, compute) = (quote!(#name #turbofish::__cache()), quote!(#name #turbofish::__compute));
-    let cached = Cached::of(options, function, cache, compute)?;
+    let Companion { turbofish, given, .. } = &generics;
+    let reached = Reached {
+        cache: quote!(#name #turbofish::__cache()),
+        compute: quote!(#name #turbofish::__compute),
+        name: quote!(::std::any::type_name::<#name #given>()),
+    };
+    let cached = Cached::of(options, function, reached)?;
     let (outer, companion) = (cached.outer(), companion(&cached, &generics));
     Ok(quote!(#outer #companion))
 }
@@ -34,14 +38,21 @@ pub struct Cached<'a> {
     key: TokenStream,
     /// What is looked up, from the arguments.
     borrowed: TokenStream,
-    /// The cache, as the function reaches it.
-    cache: TokenStream,
-    /// The function as it was written, as the function reaches it.
-    compute: TokenStream,
+    reached: Reached,
+}
+
+/// How a function reaches its parts.
+pub struct Reached {
+    /// The cache.
+    pub cache: TokenStream,
+    /// The function as it was written.
+    pub compute: TokenStream,
+    /// What the cache is called.
+    pub name: TokenStream,
 }
 
 impl<'a> Cached<'a> {
-    pub fn of(options: &'a Options, function: &'a ItemFn, cache: TokenStream, compute: TokenStream) -> Result<Self> {
+    pub fn of(options: &'a Options, function: &'a ItemFn, reached: Reached) -> Result<Self> {
         if let Some(constant) = &function.sig.constness {
             return Err(syn::Error::new_spanned(constant, "a `const` function has no cache: see `#[precomputed]`"));
         }
@@ -55,16 +66,20 @@ impl<'a> Cached<'a> {
                 let (declared, value) = (&key.declared, &key.value);
                 (quote!(#declared), quote!({ let __key: #declared = #value; __key }))
             }
+            None if options.traced() => (quote!(_), quote!((#(#references,)*))),
             None if owned.is_empty() => (quote!(()), quote!(())),
             None => (quote!((#(#owned,)*)), quote!(::everfresh::memory::KeyParts((#(#references,)*)))),
         };
-        Ok(Self { options, function, arguments, output, key, borrowed, cache, compute })
+        Ok(Self { options, function, arguments, output, key, borrowed, reached })
     }
 
     /// The cache's type.
     pub fn cache_type(&self) -> TokenStream {
         let (key, kept) = (&self.key, self.output.kept());
-        quote!(::everfresh::memory::Cache<#key, #kept>)
+        match self.options.traced() {
+            true => quote!(::everfresh::Memo<#kept>),
+            false => quote!(::everfresh::memory::Cache<#key, #kept>),
+        }
     }
 
     fn names(&self) -> impl Iterator<Item = &Ident> {
@@ -93,11 +108,14 @@ impl<'a> Cached<'a> {
             Output::Good(_, Wrapper::Result) => quote!(::std::result::Result::Ok(__found)),
             Output::Good(_, Wrapper::Option) => quote!(::std::option::Option::Some(__found)),
         };
-        // First by reference, so that a hit makes no key.
-        let look = quote! {
-            if let ::std::option::Option::Some(__found) = __cache.hit(&__look_up) {
-                return #found;
-            }
+        // First by reference, so that a hit makes no key. Where hits are verified, one may have to be computed.
+        let look = match self.options.verify {
+            Some(_) => TokenStream::new(),
+            None => quote! {
+                if let ::std::option::Option::Some(__found) = __cache.hit(&__look_up) {
+                    return #found;
+                }
+            },
         };
         let body = self.body(&look, &TokenStream::new());
         quote!(#(#attrs)* #vis #sig #body)
@@ -105,18 +123,30 @@ impl<'a> Cached<'a> {
 
     /// The body of `refresh`.
     pub fn refresh(&self) -> TokenStream {
-        self.body(&TokenStream::new(), &quote!(__cache.remove(&__key);))
+        let forget = if self.options.traced() { quote!(invalidate) } else { quote!(remove) };
+        self.body(&TokenStream::new(), &quote!(__cache.#forget(&__key);))
     }
 
     /// The body of `invalidate`: whether there was a result.
     pub fn invalidate(&self) -> TokenStream {
-        let (cache, key) = (&self.cache, self.key(&TokenStream::new()));
-        quote!({ let __key = #key; let __cache = #cache; __cache.remove(&__key).is_some() })
+        let (cache, key) = (&self.reached.cache, self.key(&TokenStream::new()));
+        let forget = if self.options.traced() { quote!(invalidate(&__key)) } else { quote!(remove(&__key).is_some()) };
+        quote!({ let __key = #key; let __cache = #cache; __cache.#forget })
+    }
+
+    /// The body of `explain`, where there are traces.
+    pub fn explain(&self) -> Option<TokenStream> {
+        let (cache, key, lookup) = (&self.reached.cache, self.key(&TokenStream::new()), self.lookup());
+        let body = quote!({ let __cache = #cache; let __key = #key; let __call = #lookup; __call.explain() });
+        self.options.traced().then_some(body)
     }
 
     /// The key, from the arguments: made once, and no longer borrowed from them.
     fn key(&self, look: &TokenStream) -> TokenStream {
         let Self { key, borrowed, .. } = self;
+        if self.options.traced() {
+            return quote!(::everfresh::memo::Arguments::of(&#borrowed));
+        }
         quote! {
             {
                 let __look_up = #borrowed;
@@ -126,29 +156,91 @@ impl<'a> Cached<'a> {
         }
     }
 
+    /// What is asked for the value of a key.
+    fn lookup(&self) -> TokenStream {
+        let Options { tags, verify, depends, .. } = self.options;
+        if self.options.traced() {
+            let depends = depends.iter().map(|Dependency { kind, on }| match kind.to_string().as_str() {
+                "value" => {
+                    let name = quote!(#on).to_string();
+                    quote!(.value(#name, &(#on)))
+                }
+                "env" => quote!(.env(::std::string::ToString::to_string(&(#on)))),
+                _ => quote!(.#kind(&(#on))),
+            });
+            return quote!(__cache.call(&__key)#(#depends)*);
+        }
+        let verify = verify.map(|share| quote!(.verify(#share)));
+        quote!(__cache.lookup(&__key)#(.tag(#tags))*#verify)
+    }
+
     /// A body that looks a key up and computes what is not there; `look` has the borrowed key, `then` the owned one.
     fn body(&self, look: &TokenStream, then: &TokenStream) -> TokenStream {
-        let (Self { cache, compute, .. }, key) = (self, self.key(look));
-        let (tags, names) = (&self.options.tags, self.names());
-        let lookup = quote!(__cache.lookup(&__key)#(.tag(#tags))*);
+        let (Reached { cache, compute, .. }, key, lookup) = (&self.reached, self.key(look), self.lookup());
+        let names = self.names();
         let call = match self.function.sig.unsafety {
             // SAFETY: what the caller promised is what the function as written asks for.
             Some(_) => quote!(unsafe { #compute(#(#names),*) }),
             None => quote!(#compute(#(#names),*)),
         };
+        if let Some((owned, own)) = self.owned() {
+            let computed = match &self.output {
+                Output::Whole(_) => quote!(or_compute_behind(move || { #owned #compute(#(#own),*) })),
+                Output::Good(_, Wrapper::Result) => quote! {
+                    or_try_serve_behind(move || { #owned #compute(#(#own),*) }).map(|__served| __served.value)
+                },
+                Output::Good(_, Wrapper::Option) => quote! {
+                    or_try_serve_behind(move || { #owned #compute(#(#own),*).ok_or(()) })
+                        .map(|__served| __served.value)
+                        .ok()
+                },
+            };
+            return quote! {
+                {
+                    let __cache = #cache;
+                    let __key = #key;
+                    #then
+                    let __owned = ::std::clone::Clone::clone(&__key);
+                    #lookup.#computed
+                }
+            };
+        }
         let computed = match (&self.output, self.function.sig.asyncness.is_some()) {
-            (Output::Whole(_), false) => quote!(#lookup.or_compute(move || #call)),
-            (Output::Whole(_), true) => quote!(#lookup.or_compute_async(#call).await),
-            (Output::Good(_, Wrapper::Result), false) => quote!(#lookup.or_try_compute(move || #call)),
-            (Output::Good(_, Wrapper::Result), true) => quote!(#lookup.or_try_compute_async(#call).await),
-            (Output::Good(_, Wrapper::Option), false) => {
-                quote!(#lookup.or_try_compute(move || #call.ok_or(())).ok())
-            }
+            (Output::Whole(_), false) => quote!(or_compute(move || #call)),
+            (Output::Whole(_), true) => quote!(or_compute_async(#call).await),
+            (Output::Good(_, Wrapper::Result), false) => quote!(or_try_compute(move || #call)),
+            (Output::Good(_, Wrapper::Result), true) => quote!(or_try_compute_async(#call).await),
+            (Output::Good(_, Wrapper::Option), false) => quote!(or_try_compute(move || #call.ok_or(())).ok()),
             (Output::Good(_, Wrapper::Option), true) => {
-                quote!(#lookup.or_try_compute_async(async move { #call.await.ok_or(()) }).await.ok())
+                quote!(or_try_compute_async(async move { #call.await.ok_or(()) }).await.ok())
             }
         };
-        quote!({ let __cache = #cache; let __key = #key; #then #computed })
+        match self.options.traced() {
+            // Apart, so that what the dependencies borrow from the arguments is let go.
+            true => quote!({ let __cache = #cache; let __key = #key; #then let __call = #lookup; __call.#computed }),
+            false => quote!({ let __cache = #cache; let __key = #key; #then #lookup.#computed }),
+        }
+    }
+
+    /// How the function gets its arguments from a key of its own, `__owned`, to be computed behind its callers: names for
+    /// the key's parts, and the arguments made of them. `None` where it cannot, or need not.
+    fn owned(&self) -> Option<(TokenStream, Vec<TokenStream>)> {
+        let (Options { stale, refresh_ahead, key, .. }, sig) = (self.options, &self.function.sig);
+        let ages = stale.is_some() || refresh_ahead.is_some();
+        let plain = sig.asyncness.is_none() && sig.unsafety.is_none() && sig.receiver().is_none() && key.is_none();
+        if !ages || !plain || sig.generics.lifetimes().next().is_some() || returns_borrowed(sig) {
+            return None;
+        }
+        let names: Vec<_> = self.names().collect();
+        let own = self.arguments.iter().map(|Argument { name, declared, key }| match key {
+            Part::Value(_) => Some(quote!(#name)),
+            Part::Float(_) => Some(quote!(<#declared>::from_bits(#name))),
+            Part::Borrowed(of) if !is_static(declared) => Some(quote!(::std::borrow::Borrow::<#of>::borrow(&#name))),
+            // Not any type can stand in for an `impl`.
+            Part::Borrowed(_) | Part::AsRef(_) | Part::Ignored => None,
+        });
+        let own = own.collect::<Option<_>>()?;
+        Some((quote!(let (#(#names,)*) = __owned;), own))
     }
 
     /// The function as it was written, under another name and with these generic parameters.
@@ -179,39 +271,16 @@ impl<'a> Cached<'a> {
 
     /// The cache, built.
     fn built(&self) -> TokenStream {
-        let Self { options, key, output, .. } = self;
-        let kept = output.kept();
-        let mut built = quote!(::everfresh::memory::Cache::<#key, #kept>::builder());
-        let nanoseconds = |duration: Duration| {
-            let (seconds, rest) = (duration.as_secs(), duration.subsec_nanos());
-            quote!(::std::time::Duration::new(#seconds, #rest))
-        };
-        if let Some(entries) = &options.max_entries {
-            built.extend(quote!(.max_entries(#entries)));
+        let (key, name) = (&self.key, &self.reached.name);
+        match self.options.traced() {
+            true => memo(self.options, self.output.kept(), name),
+            false => cache(self.options, key, self.output.kept(), name),
         }
-        if let (Some((_, bytes)), Some(weigher)) = (&options.max_bytes, &options.weigher) {
-            built.extend(quote!(.max_bytes(#bytes, #weigher)));
-        }
-        if let Some(ttl) = options.ttl.map(nanoseconds) {
-            built.extend(quote!(.ttl(#ttl)));
-        }
-        if let Some(idle) = options.idle.map(nanoseconds) {
-            built.extend(quote!(.idle(#idle)));
-        }
-        if let Some(jitter) = options.jitter {
-            built.extend(quote!(.jitter(#jitter)));
-        }
-        if let Some(policy) = &options.policy {
-            built.extend(quote!(.policy(::everfresh::memory::Policy::#policy)));
-        }
-        let bad = options.cache_err.as_ref().map(|kept| (kept, quote!(is_err)));
-        if let Some((kept_bad, is_bad)) = bad.or(options.cache_none.as_ref().map(|kept| (kept, quote!(is_none))))
-            && let Some(ttl) = kept_bad.ttl.map(nanoseconds)
-        {
-            built.extend(quote!(.ttl_by(|_, kept: &#kept| kept.#is_bad().then_some(#ttl))));
-        }
-        quote!(#built.build())
     }
+}
+
+fn is_static(declared: &Type) -> bool {
+    matches!(declared, Type::Reference(reference) if reference.lifetime.is_some())
 }
 
 fn parameters(arguments: &[Argument], has: impl Fn(&Argument) -> bool) -> TokenStream {
@@ -301,6 +370,33 @@ fn companion(cached: &Cached<'_>, generics: &Companion) -> TokenStream {
     let compute = cached.compute(format_ident!("__compute"), Generics::default());
     let (cache_type, all, counting) = (cached.cache_type(), cached.parameters(), cached.counting());
     let (invalidate, refresh) = (cached.invalidate(), cached.refresh());
+    let own_verbs = match cached.explain() {
+        Some(explain) => quote! {
+            /// What was done so far, in this process.
+            pub fn cache_info() -> ::everfresh::memo::MemoStats {
+                Self::__cache().stats()
+            }
+
+            /// Makes all results that have this tag out of date, and whatever was made with them.
+            pub fn invalidate_tag(tag: &str) {
+                Self::__cache().invalidate_tag(tag);
+            }
+
+            /// What a call with these arguments would do now, and why. Computes nothing.
+            pub fn explain(#all) -> ::everfresh::memo::Explanation #explain
+        },
+        None => quote! {
+            /// What the cache did and holds. Looks at every result.
+            pub fn cache_info() -> ::everfresh::memory::Stats {
+                Self::__cache().stats()
+            }
+
+            /// Forgets all results that have this tag. How many there were.
+            pub fn invalidate_tag(tag: &str) -> usize {
+                Self::__cache().invalidate_tag(tag)
+            }
+        },
+    };
     let doc = format!("The cache of the function [`{name}`](fn@{name}).");
     quote! {
         #(#conditions)*
@@ -322,10 +418,7 @@ fn companion(cached: &Cached<'_>, generics: &Companion) -> TokenStream {
                 #cache
             }
 
-            /// What the cache did and holds. Looks at every result.
-            pub fn cache_info() -> ::everfresh::memory::Stats {
-                Self::__cache().stats()
-            }
+            #own_verbs
 
             /// Forgets all results. What is being computed now is not kept either.
             pub fn cache_clear() {
@@ -334,11 +427,6 @@ fn companion(cached: &Cached<'_>, generics: &Companion) -> TokenStream {
 
             /// Forgets the result of these arguments. Whether there was one. What is being computed for them now is not kept.
             pub fn invalidate(#counting) -> bool #invalidate
-
-            /// Forgets all results that have this tag. How many there were.
-            pub fn invalidate_tag(tag: &str) -> usize {
-                Self::__cache().invalidate_tag(tag)
-            }
 
             /// Computes the result of these arguments anew.
             pub #asyncness #unsafety fn refresh(#all) #output #refresh

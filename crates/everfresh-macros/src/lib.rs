@@ -10,6 +10,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod axis;
+mod built;
 mod cached;
 mod domain;
 mod methods;

@@ -1,13 +1,14 @@
 //! `#[cached]` on an `impl` block: its methods that have `#[cached]` look first.
 
 use crate::{
-    cached::{Cached, is_condition},
+    cached::{Cached, Reached, is_condition},
     options::Options,
 };
 use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 use syn::{
-    Attribute, GenericParam, Ident, ImplItem, ImplItemFn, ItemFn, ItemImpl, Meta, Result, Signature, spanned::Spanned,
+    Attribute, GenericParam, Ident, ImplItem, ImplItemFn, ItemFn, ItemImpl, Lifetime, Meta, Result, Signature, Type,
+    spanned::Spanned, visit_mut::VisitMut,
 };
 
 /// What `#[cached]` makes of an `impl` block.
@@ -74,7 +75,13 @@ fn expand_method(block: &ItemImpl, attribute: &Attribute, method: ImplItemFn) ->
         Some(field) => quote!(&self.#field),
         None => quote!(Self::#cache_verb()),
     };
-    let cached = Cached::of(&options, &function, cache.clone(), quote!(Self::#compute_name))?;
+    let (this, method) = (elided(&block.self_ty), name.to_string());
+    let reached = Reached {
+        cache: cache.clone(),
+        compute: quote!(Self::#compute_name),
+        name: quote!(::std::format!("{}::{}", ::std::any::type_name::<#this>(), #method)),
+    };
+    let cached = Cached::of(&options, &function, reached)?;
 
     let conditions: Vec<&Attribute> = function.attrs.iter().filter(|attribute| is_condition(attribute)).collect();
     let (vis, clause, cache_type) = (&function.vis, &generics.where_clause, cached.cache_type());
@@ -95,10 +102,11 @@ fn expand_method(block: &ItemImpl, attribute: &Attribute, method: ImplItemFn) ->
             quote!(#cache_verb() -> &'static #cache_type { #cache })
         }
     };
-    let [cache_doc, invalidate_doc, refresh_doc] = [
+    let [cache_doc, invalidate_doc, refresh_doc, explain_doc] = [
         "The cache of",
         "Forgets what there is for these arguments of",
         "Computes anew for these arguments, and keeps, what comes of",
+        "What a call with these arguments would do now, and why, of",
     ]
     .map(|what| format!("{what} [`{name}`](Self::{name})."));
     let allowed = quote! {
@@ -106,9 +114,20 @@ fn expand_method(block: &ItemImpl, attribute: &Attribute, method: ImplItemFn) ->
         #[allow(clippy::needless_pass_by_value, clippy::trivially_copy_pass_by_ref)]
         #[allow( clippy::missing_errors_doc, clippy::missing_safety_doc)]
     };
+    let explain_verb = verb("explain");
+    let explain = cached.explain().map(|explain| {
+        quote! {
+            #(#conditions)*
+            #[doc = #explain_doc]
+            /// Computes nothing.
+            #allowed
+            #vis fn #explain_verb #generics(#all) -> ::everfresh::memo::Explanation #clause #explain
+        }
+    });
     Ok(quote! {
         #outer
         #compute
+        #explain
 
         #(#conditions)*
         #[doc = #cache_doc]
@@ -126,6 +145,19 @@ fn expand_method(block: &ItemImpl, attribute: &Attribute, method: ImplItemFn) ->
         #allowed
         #vis #asyncness #unsafety fn #refresh_verb #generics(#all) #output #clause #refresh
     })
+}
+
+/// A type without the names of its lifetimes, which a static does not have.
+fn elided(named: &Type) -> Type {
+    struct Elide;
+    impl VisitMut for Elide {
+        fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+            *lifetime = Lifetime::new("'_", lifetime.span());
+        }
+    }
+    let mut elided = named.clone();
+    Elide.visit_type_mut(&mut elided);
+    elided
 }
 
 /// The expression with another name for `Self`, which a static must not name.

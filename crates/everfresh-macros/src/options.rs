@@ -5,9 +5,11 @@ use std::time::Duration;
 use syn::{
     Expr, ExprCast, ExprLit, Ident, Lit, LitFloat, LitStr, Receiver, Result, Token, Type, bracketed,
     ext::IdentExt,
+    parenthesized,
     parse::{Parse, ParseStream},
     parse_quote,
     punctuated::Punctuated,
+    token::Bracket,
 };
 
 /// What stands in the brackets of `#[cached]`.
@@ -19,6 +21,10 @@ pub struct Options {
     pub ttl: Option<Duration>,
     pub idle: Option<Duration>,
     pub jitter: Option<f64>,
+    pub stale: Option<Duration>,
+    pub refresh_ahead: Option<f64>,
+    pub verify: Option<f64>,
+    pub clock: Option<Expr>,
     pub policy: Option<Ident>,
     pub tags: Vec<LitStr>,
     pub ignore: Vec<Ident>,
@@ -28,8 +34,28 @@ pub struct Options {
     /// The field of `self` that is the cache.
     pub field: Option<Ident>,
     pub shared: Option<Ident>,
-    /// What was said of how the cache is built.
-    bounds: Vec<Ident>,
+    pub store: Option<Place>,
+    pub depends: Vec<Dependency>,
+    pub version: Option<Expr>,
+    /// The names of all that was said.
+    said: Vec<Ident>,
+}
+
+/// Which store results are kept in.
+pub enum Place {
+    /// The user's own.
+    Own,
+    /// The one in this folder.
+    Folder(LitStr),
+    /// One that is open.
+    Open(Expr),
+}
+
+/// What a result depends on: `file(path)`.
+pub struct Dependency {
+    /// As the methods of `everfresh::memo::Call` are called.
+    pub kind: Ident,
+    pub on: Expr,
 }
 
 /// What counts in place of the arguments.
@@ -44,13 +70,17 @@ pub struct Kept {
     pub ttl: Option<Duration>,
 }
 
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 21] = [
     "max_entries",
     "max_bytes",
     "weigher",
     "ttl",
     "idle",
     "jitter",
+    "stale",
+    "refresh_ahead",
+    "verify",
+    "clock",
     "policy",
     "tags",
     "ignore",
@@ -59,10 +89,23 @@ const NAMES: [&str; 14] = [
     "cache_none",
     "field",
     "shared",
+    "store",
+    "depends",
+    "version",
 ];
 
-/// Those of them that say how the cache is built.
-const BOUNDS: [&str; 7] = ["max_entries", "max_bytes", "weigher", "ttl", "idle", "jitter", "policy"];
+/// Those of them that say how a cache in memory is built.
+const BOUNDS: [&str; 10] =
+    ["max_entries", "max_bytes", "weigher", "ttl", "idle", "jitter", "stale", "refresh_ahead", "clock", "policy"];
+
+/// Those that make results be kept with traces.
+const TRACED: [&str; 3] = ["store", "depends", "version"];
+
+/// Those that results with traces do not have.
+const MEMORY_ALONE: [&str; 7] = ["max_bytes", "weigher", "idle", "jitter", "stale", "refresh_ahead", "verify"];
+
+/// What a result can depend on.
+const KINDS: [&str; 4] = ["file", "dir", "env", "value"];
 
 /// The policies by name, and what they are called in `everfresh::memory::Policy`.
 const POLICIES: [(&str, &str); 6] = [
@@ -77,28 +120,19 @@ const POLICIES: [(&str, &str); 6] = [
 impl Parse for Options {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let mut options = Self::default();
-        let mut seen: Vec<Ident> = Vec::new();
         while !input.is_empty() {
             let name: Ident = input.parse()?;
-            if seen.contains(&name) {
+            if options.said.contains(&name) {
                 return Err(syn::Error::new(name.span(), format!("`{name}` is said twice")));
             }
             options.option(&name, input)?;
-            if BOUNDS.iter().any(|bound| name == bound) {
-                options.bounds.push(name.clone());
-            }
-            seen.push(name);
+            options.said.push(name);
             if !input.is_empty() {
                 input.parse::<Token![,]>()?;
             }
         }
-        match (&options.max_bytes, &options.weigher) {
-            (Some((name, _)), None) => Err(syn::Error::new(
-                name.span(),
-                "`max_bytes` needs `weigher = …`, a function or closure of `(&Key, &Value)` that gives a `u32`",
-            )),
-            _ => Ok(options),
-        }
+        options.check_together()?;
+        Ok(options)
     }
 }
 
@@ -110,13 +144,11 @@ impl Options {
             "weigher" => self.weigher = Some(value(input)?),
             "ttl" => self.ttl = Some(quantity::duration(&value(input)?)?),
             "idle" => self.idle = Some(quantity::duration(&value(input)?)?),
-            "jitter" => {
-                let part: LitFloat = value(input)?;
-                self.jitter = match part.base10_parse()? {
-                    part if (0.0..=1.0).contains(&part) => Some(part),
-                    _ => return Err(syn::Error::new(part.span(), "a part is from 0.0 to 1.0")),
-                };
-            }
+            "jitter" => self.jitter = Some(part(input)?),
+            "stale" => self.stale = Some(quantity::duration(&value(input)?)?),
+            "refresh_ahead" => self.refresh_ahead = Some(part(input)?),
+            "verify" => self.verify = Some(part(input)?),
+            "clock" => self.clock = Some(value(input)?),
             "policy" => self.policy = Some(policy(&value(input)?)?),
             "tags" => self.tags = list(input, Parse::parse)?,
             "ignore" => self.ignore = list(input, Ident::parse_any)?,
@@ -125,6 +157,9 @@ impl Options {
             "cache_none" => self.cache_none = Some(kept(name, input)?),
             "field" => self.field = Some(value(input)?),
             "shared" => self.shared = Some(name.clone()),
+            "store" => self.store = Some(place(input)?),
+            "depends" => self.depends = depends(input)?,
+            "version" => self.version = Some(value(input)?),
             _ => return Err(unknown(name, "option", &NAMES)),
         }
         Ok(())
@@ -132,6 +167,44 @@ impl Options {
 }
 
 impl Options {
+    /// The first of these that was said.
+    fn said(&self, names: &[&str]) -> Option<&Ident> {
+        self.said.iter().find(|said| names.iter().any(|name| *said == name))
+    }
+
+    /// Whether results are kept with traces.
+    pub fn traced(&self) -> bool {
+        self.said(&TRACED).is_some()
+    }
+
+    /// Errors or `None` that have a ttl of their own.
+    fn kept_for(&self) -> Option<&Ident> {
+        self.cache_err.iter().chain(&self.cache_none).find(|kept| kept.ttl.is_some()).map(|kept| &kept.name)
+    }
+
+    /// Whether they go with each other.
+    fn check_together(&self) -> Result<()> {
+        if let Some(traced) = self.said(&TRACED) {
+            let help = match (self.said(&MEMORY_ALONE), self.kept_for()) {
+                (Some(alone), _) => (alone, format!("`{alone}` is for results in memory alone, without `{traced}`")),
+                (None, Some(kept)) => {
+                    let help = format!("a time for `{kept}` is for results in memory alone, without `{traced}`");
+                    (kept, help)
+                }
+                (None, None) => return Ok(()),
+            };
+            return Err(syn::Error::new(help.0.span(), help.1));
+        }
+        if let (Some((name, _)), None) = (&self.max_bytes, &self.weigher) {
+            let help = "`max_bytes` needs `weigher = …`, a function or closure of `(&Key, &Value)` that gives a `u32`";
+            return Err(syn::Error::new(name.span(), help));
+        }
+        match (self.said(&["stale", "refresh_ahead"]), self.ttl) {
+            (Some(aging), None) => Err(syn::Error::new(aging.span(), format!("`{aging}` needs `ttl = …`"))),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether they can stand on a function outside an `impl` block.
     pub fn check_function(&self) -> Result<()> {
         match self.field.as_ref().or(self.shared.as_ref()) {
@@ -167,17 +240,16 @@ impl Options {
             (Some(field), None) if reference.is_none() => {
                 Err(syn::Error::new(field.span(), "a cache in a field needs an argument `&self`"))
             }
-            (Some(_), None) => {
-                let with_ttl = |kept: &&Kept| kept.ttl.is_some();
-                let kept = self.cache_err.iter().chain(&self.cache_none).find(with_ttl).map(|kept| &kept.name);
-                match self.bounds.first().or(kept) {
-                    Some(bound) => {
-                        let help = format!("`{bound}` is said where the cache in the field is built");
-                        Err(syn::Error::new(bound.span(), help))
-                    }
-                    None => Ok(()),
-                }
+            (Some(field), None) if self.traced() => {
+                Err(syn::Error::new(field.span(), "results with traces are in no field: say `shared`"))
             }
+            (Some(_), None) => match self.said(&BOUNDS).or(self.kept_for()) {
+                Some(bound) => {
+                    let help = format!("`{bound}` is said where the cache in the field is built");
+                    Err(syn::Error::new(bound.span(), help))
+                }
+                None => Ok(()),
+            },
             (None, Some(_)) => Ok(()),
         }
     }
@@ -188,11 +260,51 @@ fn value<T: Parse>(input: ParseStream<'_>) -> Result<T> {
     input.parse()
 }
 
-fn list<T: Parse>(input: ParseStream<'_>, item: fn(ParseStream<'_>) -> Result<T>) -> Result<Vec<T>> {
+fn list<T>(input: ParseStream<'_>, item: fn(ParseStream<'_>) -> Result<T>) -> Result<Vec<T>> {
     input.parse::<Token![=]>()?;
     let items;
     bracketed!(items in input);
     Ok(Punctuated::<T, Token![,]>::parse_terminated_with(&items, item)?.into_iter().collect())
+}
+
+fn part(input: ParseStream<'_>) -> Result<f64> {
+    let part: LitFloat = value(input)?;
+    match part.base10_parse()? {
+        number if (0.0..=1.0).contains(&number) => Ok(number),
+        _ => Err(syn::Error::new(part.span(), "a part is from 0.0 to 1.0")),
+    }
+}
+
+fn place(input: ParseStream<'_>) -> Result<Place> {
+    if !input.peek(Token![=]) {
+        return Ok(Place::Own);
+    }
+    Ok(match value(input)? {
+        Expr::Lit(ExprLit { lit: Lit::Str(folder), .. }) => Place::Folder(folder),
+        open => Place::Open(open),
+    })
+}
+
+/// One dependency, or several in brackets.
+fn depends(input: ParseStream<'_>) -> Result<Vec<Dependency>> {
+    fn one(input: ParseStream<'_>) -> Result<Dependency> {
+        let kind: Ident = input.parse()?;
+        if !KINDS.iter().any(|known| kind == known) {
+            return Err(unknown(&kind, "kind of dependency", &KINDS));
+        }
+        let on;
+        parenthesized!(on in input);
+        let dependency = Dependency { kind, on: on.parse()? };
+        match on.is_empty() {
+            true => Ok(dependency),
+            false => Err(on.error("a dependency has one argument: several ones are `[file(a), file(b)]`")),
+        }
+    }
+    if input.peek2(Bracket) {
+        return list(input, one);
+    }
+    input.parse::<Token![=]>()?;
+    Ok(vec![one(input)?])
 }
 
 fn kept(name: &Ident, input: ParseStream<'_>) -> Result<Kept> {

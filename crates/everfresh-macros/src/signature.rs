@@ -57,7 +57,11 @@ pub fn arguments(function: &ItemFn, options: &Options) -> Result<Vec<Argument>> 
         // Where the cache is a field of `self`, each `self` has a cache of its own.
         let is_place = name == "self" && options.field.is_some();
         let ignored = options.key.is_some() || is_place || options.ignore.contains(&name);
-        let key = if ignored { Part::Ignored } else { part(&name, &declared)? };
+        let key = match (ignored, options.traced()) {
+            (true, _) => Part::Ignored,
+            (false, true) => traced_part(&name, &declared)?,
+            (false, false) => part(&name, &declared)?,
+        };
         Ok(Argument { name, declared, key })
     });
     arguments.collect()
@@ -127,6 +131,20 @@ fn part(name: &Ident, declared: &Type) -> Result<Part> {
     }
 }
 
+/// Where only a fingerprint is kept of the key, an argument may borrow.
+fn traced_part(name: &Ident, declared: &Type) -> Result<Part> {
+    match declared {
+        Type::Reference(reference) if reference.mutability.is_some() => {
+            Err(needs_key(name, declared, "a type that may change"))
+        }
+        Type::ImplTrait(bounds) => match bounds.bounds.iter().find_map(as_ref_target) {
+            Some(target) => Ok(Part::AsRef(target)),
+            None => Err(needs_key(name, declared, "an `impl` other than `impl AsRef<…>`")),
+        },
+        other => Ok(Part::Value(other.clone())),
+    }
+}
+
 fn needs_key(name: &Ident, declared: &Type, what: &str) -> syn::Error {
     let help = format!("`{name}` has {what}, which is no key: say `key = …`, or leave it out with `ignore = [{name}]`");
     syn::Error::new_spanned(declared, help)
@@ -144,6 +162,11 @@ fn first_type(arguments: &PathArguments) -> Option<Type> {
         GenericArgument::Type(first) => Some(first.clone()),
         _ => None,
     })
+}
+
+/// Whether any part of a result borrows.
+pub fn returns_borrowed(signature: &Signature) -> bool {
+    matches!(&signature.output, ReturnType::Type(_, whole) if borrows(whole))
 }
 
 /// Whether a type holds a reference or a lifetime, other than `'static`.

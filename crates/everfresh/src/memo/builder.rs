@@ -3,18 +3,19 @@
 use super::{
     cache::{Inner, Memo},
     counts::Counts,
-    disk::Disk,
+    disk::{Disk, default_store},
     ledger::Ledger,
 };
 use crate::{
     FingerprintBuilder, build_id,
-    disk::Store,
+    disk::{Store, StoreError, StoreOptions},
     memory::{Cache, Clock, DEFAULT_ENTRIES, Flights, Policy, WallClock},
     recording::register,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     fmt,
+    path::Path,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
@@ -59,6 +60,55 @@ impl<V> MemoBuilder<V> {
     {
         self.disk = Some(Disk::new(store));
         self
+    }
+
+    /// Keeps results in the user's own store ([`default_store`]) too. If it cannot be opened, a warning is logged, and they
+    /// are kept in memory alone.
+    ///
+    /// ```no_run
+    /// let lengths: everfresh::Memo<usize> = everfresh::Memo::builder("lengths").default_store().build();
+    /// ```
+    #[must_use]
+    pub fn default_store(self) -> Self
+    where
+        V: Serialize + DeserializeOwned,
+    {
+        self.store_if_open(default_store())
+    }
+
+    /// Keeps results in the store in this folder too, which is made if it is not there. If it cannot be opened, a warning
+    /// is logged, and they are kept in memory alone.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let folder = folder.path().join("results");
+    /// let lengths = || Memo::builder("lengths").store_in(&folder).build();
+    /// assert_eq!(lengths().get_or_compute(&"four", || 4), 4);
+    /// // As another process would.
+    /// assert_eq!(lengths().get_or_compute(&"four", || unreachable!("it is there")), 4);
+    /// # Ok::<_, std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn store_in(self, folder: impl AsRef<Path>) -> Self
+    where
+        V: Serialize + DeserializeOwned,
+    {
+        self.store_if_open(Store::open(folder.as_ref(), StoreOptions::default()))
+    }
+
+    fn store_if_open(self, opened: Result<Store, StoreError>) -> Self
+    where
+        V: Serialize + DeserializeOwned,
+    {
+        match opened {
+            Ok(store) => self.store(store),
+            Err(error) => {
+                tracing::warn!(function = self.name, %error, "results are kept in memory alone");
+                self
+            }
+        }
     }
 
     /// The version of the function's code. Without one, every build of the executable is another version. With one, raise it

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `cache`, `builder` | [`Memo`]: its verbs and its settings |
 //! | `call` | one call: declared dependencies, then the value |
+//! | `arguments` | arguments by their fingerprint |
 //! | `flight` | who computes, and who waits |
 //! | `held` | a value with its trace, in memory |
 //! | `disk` | the same in the store |
@@ -15,6 +16,7 @@
 //! writes down what is read. Then all that was read is looked at again: if it changed meanwhile, the result is returned and
 //! not kept. The value is stored first and its trace last, so that no trace names what is not there.
 
+mod arguments;
 mod builder;
 mod cache;
 mod call;
@@ -27,6 +29,7 @@ mod reason;
 #[cfg(test)]
 mod tests;
 
+pub use arguments::Arguments;
 pub use builder::MemoBuilder;
 pub use cache::Memo;
 pub use call::Call;

@@ -1,0 +1,65 @@
+//! What holds a function's results, built as its options say.
+
+use crate::options::{Options, Place};
+use proc_macro2::TokenStream;
+use quote::quote;
+use std::time::Duration;
+use syn::Type;
+
+/// A cache in memory alone.
+pub fn cache(options: &Options, key: &TokenStream, kept: &Type, name: &TokenStream) -> TokenStream {
+    let Options { max_entries, idle, jitter, stale, refresh_ahead, .. } = options;
+    let mut built = quote!(::everfresh::memory::Cache::<#key, #kept>::builder().name(#name));
+    add(&mut built, "max_entries", max_entries.as_ref().map(|entries| quote!(#entries)));
+    if let (Some((_, bytes)), Some(weigher)) = (&options.max_bytes, &options.weigher) {
+        built.extend(quote!(.max_bytes(#bytes, #weigher)));
+    }
+    add(&mut built, "idle", idle.map(written));
+    add(&mut built, "jitter", jitter.map(|part| quote!(#part)));
+    add(&mut built, "stale", stale.map(written));
+    add(&mut built, "refresh_ahead", refresh_ahead.map(|part| quote!(#part)));
+    add_common(&mut built, options);
+    let bad = options.cache_err.as_ref().map(|kept| (kept, quote!(is_err)));
+    if let Some((kept_bad, is_bad)) = bad.or(options.cache_none.as_ref().map(|kept| (kept, quote!(is_none))))
+        && let Some(ttl) = kept_bad.ttl.map(written)
+    {
+        built.extend(quote!(.ttl_by(|_, kept: &#kept| kept.#is_bad().then_some(#ttl))));
+    }
+    quote!(#built.build())
+}
+
+/// A memo, which has traces.
+pub fn memo(options: &Options, kept: &Type, name: &TokenStream) -> TokenStream {
+    let mut built = quote!(::everfresh::Memo::<#kept>::builder(#name));
+    built.extend(match &options.store {
+        Some(Place::Own) => quote!(.default_store()),
+        Some(Place::Folder(folder)) => quote!(.store_in(#folder)),
+        Some(Place::Open(store)) => quote!(.store(#store)),
+        None => TokenStream::new(),
+    });
+    add(&mut built, "version", options.version.as_ref().map(|version| quote!(#version)));
+    add(&mut built, "max_entries", options.max_entries.as_ref().map(|entries| quote!(#entries)));
+    add_common(&mut built, options);
+    let tags = &options.tags;
+    quote!(#built #(.tag(#tags))*.build())
+}
+
+/// What both have.
+fn add_common(built: &mut TokenStream, options: &Options) {
+    add(built, "ttl", options.ttl.map(written));
+    add(built, "policy", options.policy.as_ref().map(|policy| quote!(::everfresh::memory::Policy::#policy)));
+    // By a name, so that it becomes an `Arc<dyn Clock>` after its own type is known.
+    add(built, "clock", options.clock.as_ref().map(|clock| quote!({ let __clock = #clock; __clock })));
+}
+
+fn add(built: &mut TokenStream, method: &str, argument: Option<TokenStream>) {
+    if let Some(argument) = argument {
+        let method = syn::Ident::new(method, proc_macro2::Span::call_site());
+        built.extend(quote!(.#method(#argument)));
+    }
+}
+
+fn written(duration: Duration) -> TokenStream {
+    let (seconds, rest) = (duration.as_secs(), duration.subsec_nanos());
+    quote!(::std::time::Duration::new(#seconds, #rest))
+}
