@@ -16,7 +16,8 @@ use std::{
 /// A clock that is moved by hand, so that nobody waits for minutes.
 static CLOCK: LazyLock<Arc<ManualClock>> = LazyLock::new(Arc::default);
 
-/// How much a currency is worth. Up to an hour after its minute is over an answer still stands in for an error.
+/// How much a currency is worth. Up to an hour after its minute is over, an answer is still given while a thread asks for
+/// the next one, and in place of an error.
 #[cached(ttl = "1m", stale = "1h", clock = CLOCK.clone())]
 fn rate(server: SocketAddr, currency: &str) -> Result<f64, String> {
     let answer = ureq::get(format!("http://{server}/rates/{currency}")).call();
@@ -59,25 +60,41 @@ impl Server {
 /// What the program prints.
 pub fn run(out: &mut dyn Write) -> io::Result<()> {
     let server = Server::start()?;
+    let requests = || server.requests.load(Ordering::SeqCst);
     let mut show = |when: &str, rate: Result<f64, String>| {
         let rate = rate.map_or_else(|error| format!("error: {error}"), |rate| format!("{rate:.2}"));
-        writeln!(out, "{when:28} {rate:35} {} requests", server.requests.load(Ordering::SeqCst))
+        writeln!(out, "{when:32} {rate:29} {} requests", requests())
     };
     let euro = || rate(server.address, "EUR");
     show("at first", euro())?;
     show("at once again", euro())?;
     CLOCK.advance(Duration::from_secs(61));
-    show("after a minute", euro())?;
+    // Nobody waits: everybody has the old answer while a thread asks for the next one.
+    let old = euro();
+    answered(2);
+    show("after a minute, the old one", old)?;
+    show("behind it came", euro())?;
     show("by force", rate::refresh(server.address, "EUR"))?;
     show("at once again", euro())?;
     server.down.store(true, Ordering::SeqCst);
     CLOCK.advance(Duration::from_secs(61));
-    show("a minute later, server down", euro())?;
+    let old = euro();
+    answered(4);
+    show("a minute later, server down", old)?;
     CLOCK.advance(Duration::from_secs(3600));
     show("an hour later, still down", euro())?;
     server.down.store(false, Ordering::SeqCst);
-    CLOCK.advance(Duration::from_secs(61));
-    show("up again", euro())
+    show("up again", euro())?;
+    let info = rate::cache_info();
+    writeln!(out, "the cache: {} hits, {} loads, {} failures", info.hits, info.loads, info.failures)
+}
+
+/// Waits until so many requests were answered, well or not.
+fn answered(requests: u64) {
+    let info = rate::cache_info;
+    while info().loads + info().failures < requests {
+        thread::yield_now();
+    }
 }
 
 #[allow(dead_code)]

@@ -11,11 +11,12 @@ use std::{
 /// Where Debian's package `wamerican` puts its words.
 const DICTIONARY: &str = "/usr/share/dict/american-english";
 
-/// The three nearest words; the first ones of those that are as near.
+/// The three nearest words by Levenshtein's distance, in which two letters that are swapped count as one mistake; the first
+/// ones of those that are as near.
 #[cached(store, depends = file(dictionary), version = 1)]
 fn nearest(word: &str, dictionary: &Path) -> io::Result<Vec<String>> {
     let text = fs::read_to_string(dictionary)?;
-    let mut words: Vec<(usize, &str)> = text.lines().map(|own| (strsim::levenshtein(word, own), own)).collect();
+    let mut words: Vec<(usize, &str)> = text.lines().map(|own| (strsim::osa_distance(word, own), own)).collect();
     words.sort();
     Ok(words.into_iter().take(3).map(|(_, own)| own.to_owned()).collect())
 }

@@ -6,8 +6,8 @@ use crate::{
     signature::{Argument, Output, Part, Wrapper, arguments, named, returns_borrowed, undocumented},
 };
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
-use syn::{Attribute, GenericParam, Generics, Ident, ItemFn, Result, Signature, Type, parse_quote};
+use quote::{format_ident, quote, quote_spanned};
+use syn::{Attribute, GenericParam, Generics, Ident, ItemFn, Result, Signature, Type, parse_quote, spanned::Spanned};
 
 /// What `#[cached]` makes of a function.
 pub fn expand(options: &Options, function: &ItemFn) -> Result<TokenStream> {
@@ -160,13 +160,17 @@ impl<'a> Cached<'a> {
     fn lookup(&self) -> TokenStream {
         let Options { tags, verify, depends, .. } = self.options;
         if self.options.traced() {
-            let depends = depends.iter().map(|Dependency { kind, on }| match kind.to_string().as_str() {
-                "value" => {
-                    let name = quote!(#on).to_string();
-                    quote!(.value(#name, &(#on)))
+            let depends = depends.iter().map(|Dependency { kind, on }| {
+                // What does not fit is told at its place.
+                let borrowed = quote_spanned!(on.span()=> &(#on));
+                match kind.to_string().as_str() {
+                    "value" => {
+                        let name = quote!(#on).to_string();
+                        quote!(.value(#name, #borrowed))
+                    }
+                    "env" => quote!(.env(::std::string::ToString::to_string(#borrowed))),
+                    _ => quote!(.#kind(#borrowed)),
                 }
-                "env" => quote!(.env(::std::string::ToString::to_string(&(#on)))),
-                _ => quote!(.#kind(&(#on))),
             });
             return quote!(__cache.call(&__key)#(#depends)*);
         }

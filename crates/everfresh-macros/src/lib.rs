@@ -5,6 +5,7 @@
 //! | `options` | what stands in the attribute's brackets |
 //! | `signature` | which arguments are the key, and what is kept of the result |
 //! | `cached` | what `#[cached]` makes of a function, and `methods` what of an `impl` block |
+//! | `built` | the cache or the memo that holds the results |
 //! | `precomputed`, `axis`, `table` | what `#[precomputed]` makes of a function: of its arguments, of its results |
 //! | `domain` | what `#[derive(Domain)]` makes of an enum |
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -39,6 +40,10 @@ use syn::{DeriveInput, Item, ItemFn, parse_macro_input};
 /// | `ttl = "5m"` | how long a result is kept (`ms`, `s`, `m`, `h`, `d`) | until there is no room |
 /// | `idle = "1m"` | how long a result may go unused | |
 /// | `jitter = 0.1` | a random part of its life by which each result lives shorter | 0 |
+/// | `stale = "1h"` | for how long after its ttl a result is still served while it is computed anew, or in place of an error | |
+/// | `refresh_ahead = 0.8` | from which part of its ttl on a result is computed anew while it is served | |
+/// | `clock = …` | an `Arc<dyn Clock>`, or an `Arc` of a clock | the system's |
+/// | `verify = 0.01` | which share of hits is computed once more and compared: the result must be `PartialEq`, and each call makes a key | none |
 /// | `policy = lru` | which one goes when there is no room: `adaptive`, `tinylfu`, `s3fifo`, `lru`, `lfu`, `fifo` | `adaptive` |
 /// | `tags = ["rates"]` | names under which `invalidate_tag` finds the results | |
 /// | `ignore = [client]` | arguments that do not count | |
@@ -50,6 +55,34 @@ use syn::{DeriveInput, Item, ItemFn, parse_macro_input};
 /// `&str`, `Vec<T>` for `&[T]`) and of an `impl AsRef<T>` the owned form of `T` is kept, and a hit allocates nothing. Floats
 /// count by their bits. The result must be `Clone + Send + Sync + 'static`.
 ///
+/// With `stale` or `refresh_ahead`, a result that is to be computed anew makes nobody wait: a thread of its own computes it
+/// from the key. Where that cannot be, the caller who finds the old result computes, and all others have the old one: in
+/// `async` and `unsafe` functions, with `key`, `ignore`, `self`, `impl AsRef` or a named lifetime among the arguments, and
+/// where the result or its error borrows.
+///
+/// # Results with traces
+/// With any of these options the results are in a `Memo`, which serves one only while all that it was made from is
+/// unchanged:
+///
+/// | option | what it says |
+/// | --- | --- |
+/// | `store` | results are kept on disk too, for other processes and later ones, in the user's own store |
+/// | `store = "folder"`, `store = …` | in the store in this folder; in this `everfresh::disk::Store`, asked for once |
+/// | `depends = file(path)`, `depends = [dir(folder), env("REGION"), value(limit)]` | what the function reads: expressions over its arguments, evaluated on each call |
+/// | `version = 2` | the version of the code, a `u64`; without it, every build of the executable is another version |
+///
+/// What the function reads through `everfresh::fs` and `everfresh::env` counts without being declared. The arguments must be
+/// `Serialize` and may borrow; with a store the result must be `Serialize + DeserializeOwned`. Beside `ignore`, `key`,
+/// `tags`, `max_entries` (those in memory), `policy`, `ttl`, `clock`, and `cache_err` and `cache_none` without a time, there
+/// are no other options. A store that cannot be opened is logged as a warning, and results are kept in memory alone.
+///
+/// Beside the verbs of all caches there is `name::explain(arguments)`: what a call would do now, and why.
+/// `name::cache_info()` gives `MemoStats`, and `name::invalidate_tag(tag)` gives nothing.
+///
+/// The results are stored under the function's path, as `std::any::type_name` gives it: whoever moves it computes anew, and
+/// two functions of one name in blocks of one function would share results: give them different names.
+///
+/// # Type parameters
 /// A function with type or const parameters has a cache for each instantiation, and the verbs are `name::<T>::…`. Its
 /// types must be `'static`. Such a cache is looked up by type on every call, and never dropped.
 ///
@@ -63,7 +96,8 @@ use syn::{DeriveInput, Item, ItemFn, parse_macro_input};
 /// | `shared` | in one cache for all; `self` is a part of the key, so it must be `Clone + Eq + Hash`, unless `ignore = [self]` leaves it out |
 ///
 /// Since an `impl` block holds no types, the verbs of `area` stand beside it: `area_cache()`, which gives the cache,
-/// `area_invalidate(arguments)` and `area_refresh(arguments)`. Functions without `self` in such a block are cached as
+/// `area_invalidate(arguments)` and `area_refresh(arguments)`, with traces also `area_explain(arguments)`. Results with
+/// traces are `shared`. Functions without `self` in such a block are cached as
 /// others are, with verbs of the same form.
 ///
 /// # Errors

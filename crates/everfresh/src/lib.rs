@@ -52,6 +52,60 @@ pub use recording::Context;
 /// assert_eq!(fib(50), 12_586_269_025);
 /// assert_eq!(fib::cache_info().loads, 51);
 /// ```
+///
+/// Old results are served while a thread computes the next one:
+///
+/// ```
+/// use everfresh::{cached, memory::ManualClock};
+/// use std::{sync::{Arc, LazyLock}, time::Duration};
+///
+/// static CLOCK: LazyLock<Arc<ManualClock>> = LazyLock::new(Arc::default);
+///
+/// #[cached(ttl = "5m", stale = "1h", clock = CLOCK.clone())]
+/// fn rate(currency: &str) -> (usize, Duration) {
+///     (currency.len(), everfresh::memory::Clock::now(&**CLOCK))
+/// }
+///
+/// assert_eq!(rate("EUR"), (3, Duration::ZERO));
+/// CLOCK.advance(Duration::from_secs(300));
+/// assert_eq!(rate("EUR"), (3, Duration::ZERO));
+/// while rate("EUR") != (3, Duration::from_secs(300)) {
+///     std::thread::yield_now();
+/// }
+/// ```
+///
+/// With traces, a result is served only while all that it was made from is unchanged:
+///
+/// ```
+/// use everfresh::cached;
+/// use std::{fs, io, path::Path};
+///
+/// #[cached(depends = file(list), version = 1)]
+/// fn longest(list: &Path) -> io::Result<usize> {
+///     Ok(fs::read_to_string(list)?.lines().map(str::len).max().unwrap_or(0))
+/// }
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let list = folder.path().join("words");
+/// fs::write(&list, "a\nab")?;
+/// assert_eq!((longest(&list)?, longest(&list)?, longest::cache_info().loads), (2, 2, 1));
+/// fs::write(&list, "a\nabc")?;
+/// assert_eq!(longest::explain(&list).to_string(), format!("miss: the file `{}` changed", list.display()));
+/// assert_eq!(longest(&list)?, 3);
+/// # Ok::<_, io::Error>(())
+/// ```
+///
+/// `store` keeps them for other processes too:
+///
+/// ```no_run
+/// # use everfresh::cached;
+/// #[cached(store, version = 2)]
+/// fn factors(number: u64) -> Vec<u64> {
+///     (2..=number).filter(|divisor| number.is_multiple_of(*divisor)).collect()
+/// }
+///
+/// println!("{:?}", factors(1_000_003));
+/// ```
 #[cfg(feature = "macros")]
 pub use everfresh_macros::cached;
 /// ```

@@ -3,13 +3,19 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 #![deny(missing_docs, unused, unreachable_pub)]
 
-use everfresh::cached;
+use everfresh::{cached, memory::ManualClock};
 use std::{
     cell::Cell,
     future::Future,
     path::Path,
     pin::pin,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
     task::{Context, Poll, Waker},
+    thread::{self, ThreadId},
+    time::Duration,
 };
 
 /// Calls that reached the function itself, on this thread.
@@ -388,4 +394,101 @@ fn what_is_neither_kept_nor_looked_up_may_borrow() {
     assert_eq!([shout("a", &mut log), shout("a", &mut log)], [Ok("A".to_owned()), Ok("A".to_owned())]);
     assert_eq!(shout::refresh("", &mut log), Err(""));
     assert_eq!(log, ["a", ""]);
+}
+
+/// Moved by hand, for one test.
+type Hands = LazyLock<Arc<ManualClock>>;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[test]
+fn an_old_result_is_served_at_once_while_a_thread_computes_anew() {
+    static CLOCK: Hands = LazyLock::new(Arc::default);
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    #[cached(ttl = "1m", stale = "1h", clock = CLOCK.clone())]
+    fn rate(_currency: &str, _weight: f64, _days: Vec<u32>) -> (u32, ThreadId) {
+        (CALLS.fetch_add(1, Relaxed), thread::current().id())
+    }
+    let call = || rate("EUR", 0.5, vec![1]);
+    assert_eq!([call(), call()], [(0, thread::current().id()); 2]);
+    CLOCK.advance(MINUTE);
+    assert_eq!(call().0, 0);
+    while call().0 == 0 {
+        thread::yield_now();
+    }
+    assert_eq!(call().0, 1);
+    assert_ne!(call().1, thread::current().id());
+
+    #[cached(ttl = "1m", refresh_ahead = 0.5, clock = CLOCK.clone())]
+    fn half(key: u32) -> Result<ThreadId, u32> {
+        if key == 0 { Err(key) } else { Ok(thread::current().id()) }
+    }
+    #[cached(ttl = "1m", refresh_ahead = 0.5, clock = CLOCK.clone())]
+    fn maybe(key: u32) -> Option<ThreadId> {
+        (key > 0).then(|| thread::current().id())
+    }
+    let here = thread::current().id();
+    assert_eq!((half(1), half(0), maybe(1), maybe(0)), (Ok(here), Err(0), Some(here), None));
+    CLOCK.advance(MINUTE / 2);
+    assert_eq!((half(1), maybe(1)), (Ok(here), Some(here)));
+    while half(1) == Ok(here) || maybe(1) == Some(here) {
+        thread::yield_now();
+    }
+    assert_eq!((half::cache_info().loads, maybe::cache_info().loads), (2, 2));
+}
+
+#[test]
+fn where_no_thread_can_compute_the_caller_does_and_an_old_result_stands_in_for_its_error() {
+    static CLOCK: Hands = LazyLock::new(Arc::default);
+    counted!(CALLS);
+    #[cached(ttl = "1m", stale = "1h", clock = CLOCK.clone(), ignore = [down])]
+    fn rate(_currency: &str, down: bool) -> Result<u32, String> {
+        count(&CALLS);
+        if down { Err("down".to_owned()) } else { Ok(CALLS.get()) }
+    }
+    assert_eq!((rate("EUR", false), rate("EUR", false)), (Ok(1), Ok(1)));
+    CLOCK.advance(MINUTE);
+    assert_eq!((rate("EUR", true), CALLS.get()), (Ok(1), 2));
+    CLOCK.advance(MINUTE);
+    assert_eq!((rate("EUR", false), rate("EUR", true)), (Ok(3), Ok(3)));
+    CLOCK.advance(61 * MINUTE);
+    assert_eq!(rate("EUR", true), Err("down".to_owned()));
+
+    counted!(ASKED);
+    #[cached(ttl = "1m", stale = "1h", clock = CLOCK.clone())]
+    async fn ask(_key: u32) -> u32 {
+        count(&ASKED);
+        ASKED.get()
+    }
+    #[cached(ttl = "1m", stale = "1h", clock = CLOCK.clone())]
+    fn borrowed<'a>(text: &'a str, _of: &'static str) -> Result<u32, &'a str> {
+        if text.is_empty() { Err(text) } else { Ok(1) }
+    }
+    assert_eq!((ready(ask(1)), borrowed("a", "b")), (1, Ok(1)));
+    CLOCK.advance(MINUTE);
+    assert_eq!((ready(ask(1)), borrowed("a", "b"), borrowed::cache_info().loads), (2, Ok(1), 2));
+}
+
+#[test]
+fn hits_that_are_verified_show_that_a_function_is_not_pure() {
+    counted!(CALLS);
+    #[cached(verify = 1.0)]
+    fn dice(_sides: u32) -> u32 {
+        count(&CALLS);
+        CALLS.get()
+    }
+    assert_eq!([dice(6), dice(6)], [1, 2]);
+    #[cached(verify = 1.0)]
+    fn double(n: &u32) -> Option<u32> {
+        n.checked_mul(2)
+    }
+    assert_eq!([double(&6), double(&6)], [Some(12); 2]);
+    let (dice, double) = (dice::cache_info(), double::cache_info());
+    assert_eq!((dice.verified, dice.impure, double.verified, double.impure), (1, 1, 1, 0));
+    #[cached(verify = 0.0)]
+    fn never(_n: u32) -> u32 {
+        count(&CALLS);
+        CALLS.get()
+    }
+    assert_eq!([never(6), never(6)], [3, 3]);
 }

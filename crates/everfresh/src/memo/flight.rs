@@ -190,7 +190,7 @@ impl<V> Memo<V> {
             let waker = waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
             waker.into_iter().for_each(Waker::wake);
         });
-        std::future::poll_fn(|context| {
+        std::future::poll_fn(move |context| {
             *waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.waker().clone());
             match receiver.try_recv() {
                 Ok(lock) => Poll::Ready(lock),

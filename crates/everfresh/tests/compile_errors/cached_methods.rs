@@ -35,6 +35,12 @@ impl Foo {
     #[cached(field = results, tll = "5m")]
     fn unknown(&self, a: u32) -> u32 { a }
 
+    #[cached(field = results, store)]
+    fn traced(&self, a: u32) -> u32 { a }
+
+    #[cached(field = results, stale = "1h", ttl = "1m")]
+    fn aging(&self, a: u32) -> u32 { a }
+
     #[cached = "results"]
     fn value(&self, a: u32) -> u32 { a }
 }

@@ -53,4 +53,46 @@ fn field(a: u32) -> u32 { a }
 #[cached(shared)]
 fn shared(a: u32) -> u32 { a }
 
+#[cached(stale = "1h")]
+fn no_ttl(a: u32) -> u32 { a }
+
+#[cached(ttl = "1m", refresh_ahead = 1.5)]
+fn ahead(a: u32) -> u32 { a }
+
+#[cached(verify = 1)]
+fn verified(a: u32) -> u32 { a }
+
+#[cached(depends = fil(a))]
+fn kind(a: &str) -> u32 { 1 }
+
+#[cached(depends = http(a))]
+fn other_kind(a: &str) -> u32 { 1 }
+
+#[cached(depends = [file(a), dir(a, a)])]
+fn two(a: &str) -> u32 { 1 }
+
+#[cached(depends = a)]
+fn bare(a: &str) -> u32 { 1 }
+
+#[cached(depends = file(a))]
+fn no_path(a: bool) -> u32 { 1 }
+
+#[cached(store, idle = "5m")]
+fn idle(a: u32) -> u32 { a }
+
+#[cached(verify = 0.5, depends = file(a))]
+fn verified_traces(a: &str) -> u32 { 1 }
+
+#[cached(version = 1, cache_err = "5s")]
+fn error_for_a_time(a: u32) -> Result<u32, u32> { Ok(a) }
+
+#[cached(version = "1")]
+fn version(a: u32) -> u32 { a }
+
+#[cached(store = 5)]
+fn no_store(a: u32) -> u32 { a }
+
+#[cached(version = 1)]
+fn mutable(a: &mut u32) -> u32 { *a }
+
 fn main() {}
