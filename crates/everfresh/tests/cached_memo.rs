@@ -94,7 +94,7 @@ fn a_store_keeps_results_for_the_next_process() {
 }
 
 #[test]
-fn a_folder_is_a_store_and_one_that_cannot_be_opened_leaves_memory() {
+fn a_folder_that_can_be_no_store_leaves_the_memory() {
     #[cached(store = "/proc/version/no-folder")]
     fn double(n: u32) -> u32 {
         count(2 * n)

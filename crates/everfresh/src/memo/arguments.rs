@@ -19,7 +19,7 @@ use serde::{Serialize, Serializer, ser::Error as _};
 ///     numbers
 /// };
 /// assert_eq!(sorted.call(&arguments).or_compute(sort), [1, 2, 3]);
-/// assert_eq!(sorted.get(&Arguments::of(&[3, 1, 2].to_vec())), Some(vec![1, 2, 3]));
+/// assert_eq!(sorted.get(&Arguments::of(&vec![3u32, 1, 2])), Some(vec![1, 2, 3]));
 /// ```
 ///
 /// They are other arguments than the values themselves would be.
