@@ -2,9 +2,9 @@
 
 use crate::options::{Options, Place};
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{ToTokens, quote};
 use std::time::Duration;
-use syn::Type;
+use syn::{ItemFn, Type};
 
 /// A cache in memory alone.
 pub fn cache(options: &Options, key: &TokenStream, kept: &Type, name: &TokenStream) -> TokenStream {
@@ -29,8 +29,9 @@ pub fn cache(options: &Options, key: &TokenStream, kept: &Type, name: &TokenStre
 }
 
 /// A memo, which has traces.
-pub fn memo(options: &Options, kept: &Type, name: &TokenStream) -> TokenStream {
-    let mut built = quote!(::everfresh::Memo::<#kept>::builder(#name));
+pub fn memo(options: &Options, kept: &Type, name: &TokenStream, function: &ItemFn) -> TokenStream {
+    let source = text_hash(&function.to_token_stream().to_string());
+    let mut built = quote!(::everfresh::Memo::<#kept>::builder(#name).source(#source));
     built.extend(match &options.store {
         Some(Place::Own) => quote!(.default_store()),
         Some(Place::Folder(folder)) => quote!(.store_in(#folder)),
@@ -57,6 +58,11 @@ fn add(built: &mut TokenStream, method: &str, argument: Option<TokenStream>) {
         let method = syn::Ident::new(method, proc_macro2::Span::call_site());
         built.extend(quote!(.#method(#argument)));
     }
+}
+
+/// FNV-1a, which is the same in every build.
+fn text_hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn written(duration: Duration) -> TokenStream {

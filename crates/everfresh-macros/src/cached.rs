@@ -277,7 +277,7 @@ impl<'a> Cached<'a> {
     fn built(&self) -> TokenStream {
         let (key, name) = (&self.key, &self.reached.name);
         match self.options.traced() {
-            true => memo(self.options, self.output.kept(), name),
+            true => memo(self.options, self.output.kept(), name, self.function),
             false => cache(self.options, key, self.output.kept(), name),
         }
     }

@@ -69,7 +69,7 @@ use syn::{DeriveInput, Item, ItemFn, parse_macro_input};
 /// | `store` | results are kept on disk too, for other processes and later ones, in the user's own store |
 /// | `store = "folder"`, `store = …` | in the store in this folder; in this `everfresh::disk::Store`, asked for once |
 /// | `depends = file(path)`, `depends = [dir(folder), env("REGION"), value(limit)]` | what the function reads: expressions over its arguments, evaluated on each call |
-/// | `version = 2` | the version of the code, a `u64`; without it, every build of the executable is another version |
+/// | `version = 2` | the version of what the function calls, a `u64`, beside its own text; without it, every build of the executable is another version |
 ///
 /// What the function reads through `everfresh::fs` and `everfresh::env` counts without being declared. The arguments must be
 /// `Serialize` and may borrow; with a store the result must be `Serialize + DeserializeOwned`. Beside `ignore`, `key`,

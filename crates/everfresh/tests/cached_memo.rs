@@ -249,6 +249,26 @@ fn the_key_may_be_said() {
 }
 
 #[test]
+fn functions_of_one_name_in_blocks_of_one_function_share_nothing() {
+    let _folder = place();
+    let one = {
+        #[cached(store = store(), version = 1)]
+        fn number(n: u32) -> u32 {
+            n + 1
+        }
+        number(1)
+    };
+    let other = {
+        #[cached(store = store(), version = 1)]
+        fn number(n: u32) -> u32 {
+            n + 2
+        }
+        number(1)
+    };
+    assert_eq!((one, other), (2, 3));
+}
+
+#[test]
 fn functions_of_one_name_in_different_functions_share_nothing() {
     fn one() -> u32 {
         #[cached(store = store(), version = 1)]
