@@ -3,7 +3,7 @@
 use crate::{
     Fingerprint, FingerprintBuilder, codec,
     disk::{Space, Store},
-    file::{FileStat, hash_file, observe},
+    file::{FileStat, hash_file_here, observe},
 };
 use std::{
     hash::{BuildHasher, RandomState},
@@ -51,7 +51,7 @@ fn hash(store: Option<&Store>) -> io::Result<Fingerprint> {
     {
         return Ok(known.value.1);
     }
-    let content = hash_file(&path)?;
+    let content = hash_file_here(&path)?;
     if let (Some(store), false, Ok(record)) = (store, seen.racy, codec::to_vec(&(seen.stat, content)))
         && let Err(error) = store.put(Space::Files, &key, &record, &[])
     {

@@ -129,6 +129,39 @@ pub fn observe(path: &Path) -> io::Result<Seen> {
 /// [`io::ErrorKind::InvalidInput`] for what is no regular file or lies on a file system that the kernel makes up
 /// (`/proc`, `/sys`); [`io::ErrorKind::UnexpectedEof`] if the file was truncated meanwhile; and those of reading.
 pub fn hash_file(path: &Path) -> io::Result<Fingerprint> {
+    let file = open_regular(path)?;
+    let length = file.metadata()?.len();
+    hash_range(&file, 0, length).map_err(|error| truncated(path, error))
+}
+
+/// The same on this thread alone, for callers who hold something that others wait for: a thread that waits for rayon does
+/// other work of its pool meanwhile, and that may be what waits.
+///
+/// # Errors
+/// As [`hash_file`].
+pub(crate) fn hash_file_here(path: &Path) -> io::Result<Fingerprint> {
+    let file = open_regular(path)?;
+    let length = file.metadata()?.len();
+    let mut hasher = Hasher::new();
+    let mut offset = 0;
+    while offset < length {
+        let leaf = (length - offset).min(LEAF as u64);
+        BUFFER
+            .with_borrow_mut(|buffer| {
+                let bytes = page_aligned(buffer, leaf as usize);
+                file.read_exact_at(bytes, offset)?;
+                HASHED_BYTES.fetch_add(leaf, Ordering::Relaxed);
+                hasher.update(bytes);
+                Ok(())
+            })
+            .map_err(|error| truncated(path, error))?;
+        offset += leaf;
+    }
+    Ok(hasher.finalize().into())
+}
+
+/// Opens a file for reading, unless reading it has effects or gives something else each time.
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     // Before the open, which can have effects on a device.
     refuse_irregular(path, &std::fs::metadata(path)?)?;
     let file = OpenOptions::new()
@@ -138,12 +171,16 @@ pub fn hash_file(path: &Path) -> io::Result<Fingerprint> {
     let metadata = file.metadata()?;
     refuse_irregular(path, &metadata)?;
     refuse_made_up(path, &file, &metadata)?;
-    hash_range(&file, 0, metadata.len()).map_err(|error| match error.kind() {
+    Ok(file)
+}
+
+fn truncated(path: &Path, error: io::Error) -> io::Error {
+    match error.kind() {
         io::ErrorKind::UnexpectedEof => {
             io::Error::new(error.kind(), format!("`{}` was truncated while it was read", path.display()))
         }
         _ => error,
-    })
+    }
 }
 
 /// Hashes the `len` bytes at `start` of an open file on all cores, in constant memory: the same fingerprint as

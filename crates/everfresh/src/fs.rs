@@ -21,7 +21,7 @@
 
 use crate::{
     observation::Observation,
-    recording::{Frame, content, current, listing, metadata_fingerprint, read_observed},
+    recording::{Frame, content, current, is_absence, listing, metadata_fingerprint, read_observed},
 };
 use std::{
     fs::{File, Metadata, ReadDir},
@@ -43,7 +43,7 @@ pub fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
             frame.add_file(&absolute, observation, Some(seen));
             Ok(bytes)
         }
-        Err(error) => Err(failed(&frame, name, error)),
+        Err(error) => failed(&frame, name, error).map_or_else(Err, |()| std::fs::read(path)),
     }
 }
 
@@ -68,7 +68,7 @@ pub fn open(path: impl AsRef<Path>) -> io::Result<File> {
             let (content, seen) = found.unzip();
             frame.add_file(&absolute, Observation::File { path: name, content }, seen);
         }
-        Err(error) => return Err(failed(&frame, name, error)),
+        Err(error) => failed(&frame, name, error)?,
     }
     File::open(path)
 }
@@ -82,7 +82,7 @@ pub fn read_dir(path: impl AsRef<Path>) -> io::Result<ReadDir> {
     if let Some((frame, absolute, name)) = recorded(path) {
         match listing(&absolute) {
             Ok(listing) => frame.add(Observation::Dir { path: name, listing }),
-            Err(error) => return Err(failed(&frame, name, error)),
+            Err(error) => failed(&frame, name, error)?,
         }
     }
     std::fs::read_dir(path)
@@ -97,7 +97,7 @@ pub fn metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
     if let Some((frame, absolute, name)) = recorded(path) {
         match metadata_fingerprint(&absolute) {
             Ok(metadata) => frame.add(Observation::Metadata { path: name, metadata }),
-            Err(error) => return Err(failed(&frame, name, error)),
+            Err(error) => failed(&frame, name, error)?,
         }
     }
     std::fs::metadata(path)
@@ -127,12 +127,13 @@ fn recorded(path: &Path) -> Option<(Arc<Frame>, PathBuf, String)> {
     Some((frame, absolute, name))
 }
 
-/// An absence is observed; another error is nothing that could be looked at again.
-fn failed(frame: &Frame, name: String, error: io::Error) -> io::Error {
-    if crate::recording::is_absence(&error) {
+/// An absence is observed. Another error is nothing that could be looked at again, and what is no regular file can be read
+/// and not kept: then the caller goes on.
+fn failed(frame: &Frame, name: String, error: io::Error) -> io::Result<()> {
+    if is_absence(&error) {
         frame.add(Observation::File { path: name, content: None });
-    } else {
-        frame.recorded().refuse(|| format!("`{name}` could not be read: {error}"));
+        return Err(error);
     }
-    error
+    frame.recorded().refuse(|| format!("`{name}` cannot be observed: {error}"));
+    if error.kind() == io::ErrorKind::InvalidInput { Ok(()) } else { Err(error) }
 }

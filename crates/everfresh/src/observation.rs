@@ -77,7 +77,9 @@ pub enum Observation {
         name: String,
         /// What can be invalidated.
         of: Fingerprint,
-        /// A number that each invalidation replaces by a random one; 0 at first.
+        /// The folder of the store that knows; `None` if the process does.
+        home: Option<String>,
+        /// A number that each invalidation replaces by a random one.
         generation: u64,
     },
 }

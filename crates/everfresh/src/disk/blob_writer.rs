@@ -38,6 +38,8 @@ pub struct BlobWriter {
     buffer: Vec<u8>,
     temporary: Option<Temporary>,
     length: u64,
+    /// Hash on this thread alone.
+    here: bool,
 }
 
 impl Write for BlobWriter {
@@ -63,7 +65,14 @@ impl Write for BlobWriter {
 
 impl BlobWriter {
     pub(super) fn new(inner: Arc<Inner>) -> Self {
-        Self { inner, hasher: blake3::Hasher::new(), buffer: Vec::new(), temporary: None, length: 0 }
+        Self { inner, hasher: blake3::Hasher::new(), buffer: Vec::new(), temporary: None, length: 0, here: false }
+    }
+
+    /// Hashes on this thread alone, for callers who hold something that others wait for: a thread that waits for rayon does
+    /// other work of its pool meanwhile, and that may be what waits.
+    pub(crate) fn here(mut self) -> Self {
+        self.here = true;
+        self
     }
 
     /// Moves the buffer into the temporary file.
@@ -76,7 +85,11 @@ impl BlobWriter {
     }
 
     fn store(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.hasher.update_rayon(bytes);
+        if self.here {
+            self.hasher.update(bytes);
+        } else {
+            self.hasher.update_rayon(bytes);
+        }
         let temporary = match &mut self.temporary {
             Some(temporary) => temporary,
             None => self.temporary.insert(Temporary::create(&self.inner)?),

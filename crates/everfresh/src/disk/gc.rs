@@ -21,6 +21,7 @@ use super::{
     index::{BLOBS, Found, TOTALS, WriteError, Writer, now_ms},
     open::{Inner, blob_files, list, remove_file},
     record::{IndexKey, index_key},
+    store::Space,
     totals::Totals,
 };
 use crate::Fingerprint;
@@ -126,6 +127,10 @@ impl Collection<'_> {
                     }
                     _ => {
                         snapshot.referred.extend(record.blobs());
+                        // What was invalidated must not be forgotten before what it makes out of date.
+                        if space == Space::Generations as u8 {
+                            return;
+                        }
                         snapshot.records.push((record.stored_ms, key, (key.len() + length) as u64));
                     }
                 }

@@ -187,6 +187,14 @@ impl Presence {
 }
 
 impl Presence {
+    /// A forked child holds none of the locks that its memory says are held.
+    pub fn refuse_forked(&self, folder: &Path) -> Result<(), StoreError> {
+        if self.pid == std::process::id() {
+            return Ok(());
+        }
+        Err(StoreError::Forked { path: folder.to_owned() })
+    }
+
     /// Says that the cache was closed properly, if no other process has it open. A write after that takes it back, since the
     /// mark then does not vouch for the index any more.
     pub fn close(&self) {

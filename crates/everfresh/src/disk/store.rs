@@ -49,11 +49,21 @@ pub enum Space {
     Steps = 6,
     /// What functions saved.
     Functions = 7,
+    /// What was invalidated. `gc` leaves these alone.
+    Generations = 8,
 }
 
 impl Space {
-    const ALL: [Self; 7] =
-        [Self::Traces, Self::Tables, Self::Files, Self::Memos, Self::Runs, Self::Steps, Self::Functions];
+    const ALL: [Self; 8] = [
+        Self::Traces,
+        Self::Tables,
+        Self::Files,
+        Self::Memos,
+        Self::Runs,
+        Self::Steps,
+        Self::Functions,
+        Self::Generations,
+    ];
 
     /// The space of an index key, if it is one of records.
     pub(super) fn of(byte: u8) -> Option<Self> {
@@ -117,6 +127,20 @@ impl Store {
         found.unwrap_or_else(|error| {
             tracing::warn!("{error}");
             None
+        })
+    }
+
+    /// The same for who has to tell an absent record from one that cannot be read.
+    pub(crate) fn look(&self, space: Space, key: &Fingerprint) -> Result<Option<Vec<u8>>, ()> {
+        let found = self.inner.index.read(|view| {
+            Ok(match view.get(&space.key(key))? {
+                Some(found) => value_of(&found, space, key).ok_or(()).map(Some),
+                None => Ok(None),
+            })
+        });
+        found.unwrap_or_else(|error| {
+            tracing::warn!("{error}");
+            Err(())
         })
     }
 
@@ -302,6 +326,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Cancelled`] when `cancelled` says so.
     pub fn lock(&self, key: &Fingerprint, cancelled: &dyn Fn() -> bool) -> Result<LockGuard, StoreError> {
+        self.inner.presence.refuse_forked(self.dir())?;
         let held = self.inner.presence.lock.key(key, cancelled)?;
         Ok(LockGuard { inner: Arc::clone(&self.inner), held })
     }
@@ -489,6 +514,6 @@ mod tests {
             assert_eq!((space as u8, Space::of(number)), (number, Some(space)));
         }
         assert_eq!(Space::of(0), None);
-        assert_eq!(Space::of(8), None);
+        assert_eq!(Space::of(9), None);
     }
 }

@@ -185,7 +185,7 @@ impl<V> MemoBuilder<V> {
         if let Some(disk) = &disk {
             build_id::known_in(&disk.store);
         }
-        let memory = Cache::builder().max_entries(max_entries).policy(policy).build();
+        let memory = Cache::builder().max_entries(max_entries).policy(policy).private().build();
         let (flights, counts, ledger) = (Flights::default(), Counts::default(), Ledger::default());
         let warned = AtomicBool::new(false);
         let function = FingerprintBuilder::new("everfresh.memo").str(&name).option(source, FingerprintBuilder::u64);

@@ -14,7 +14,7 @@ use crate::{
     codec,
     memory::nanoseconds,
     observation::Observation,
-    recording::{Frame, Generations, Recorded, World, content, current, env_fingerprint, listing},
+    recording::{Frame, Generations, Recorded, World, absolute, content, current, env_fingerprint, listing},
     trace::Trace,
 };
 use serde::Serialize;
@@ -276,7 +276,7 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
 
     /// What has to be in a trace, since this call declares it.
     fn subjects(&self) -> impl Iterator<Item = (u8, String)> {
-        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_default().display().to_string();
+        let absolute = |path: &Path| absolute(path).unwrap_or_default().display().to_string();
         let subject = move |observation: Observation| {
             let (kind, name) = observation.subject();
             (kind, name.to_owned())
@@ -296,7 +296,7 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     /// A frame for the computation, with all that is known to be read before it begins.
     pub(super) fn frame(&self, key: &Fingerprint) -> Arc<Frame> {
         let inner = &*self.memo.inner;
-        let frame = Frame::traced(inner.store().cloned(), Arc::clone(&inner.clock));
+        let frame = Frame::traced(key, inner.store().cloned(), Arc::clone(&inner.clock));
         let (name, version) = (inner.name.clone(), inner.version);
         frame.add(Observation::Function { name, version, build: build_id() });
         let generations = Generations(inner.store());

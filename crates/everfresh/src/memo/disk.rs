@@ -83,7 +83,7 @@ impl<V> Disk<V> {
         let Storable { bytes, shape } = (self.encode)(&held.value)?;
         let output = FingerprintBuilder::new("everfresh.value").fingerprint(&shape).bytes(&bytes).finish();
         (held.trace.output, held.trace.bytes) = (output, bytes.len() as u64);
-        let mut writer = self.store.blob_writer()?;
+        let mut writer = self.store.blob_writer()?.here();
         writer.write_all(&bytes)?;
         writer.finish(output, Duration::from_nanos(held.trace.cost_ns))?;
         let mut traces = vec![Stored { trace: held.trace.clone(), shape }];

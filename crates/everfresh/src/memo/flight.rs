@@ -10,7 +10,7 @@ use crate::{
     Fingerprint,
     disk::LockGuard,
     memory::{Joined, KeyHash, Lead, Waited},
-    recording::{Frame, current},
+    recording::{Reading, is_computing},
 };
 use serde::Serialize;
 use std::{
@@ -60,7 +60,7 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
                     }
                     let started = Computation::start(&self, &key);
                     let value = lead.run(|| {
-                        let _entered = started.frame.enter();
+                        let _entered = started.reading.0.enter();
                         compute()
                     });
                     return started.end(lead, lock, value);
@@ -88,13 +88,13 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
                 Some(Next::Found(held)) => return Ok(self.use_held(held)),
                 Some(Next::Alone) => return compute.await,
                 Some(Next::Lead(lead)) => {
-                    let lock = self.memo.lock_async(&key).await;
+                    let lock = lead.run_async(self.memo.lock_async(&key)).await;
                     if let Ok(held) = self.find(&key) {
                         lead.land(|| Arc::clone(&held), || {});
                         return Ok(self.use_held(held));
                     }
                     let started = Computation::start(&self, &key);
-                    let value = lead.run_async(started.frame.run_async(compute)).await;
+                    let value = lead.run_async(started.reading.0.run_async(compute)).await;
                     return started.end(lead, lock, value);
                 }
             }
@@ -102,6 +102,10 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     }
 
     fn join(&self, key: &Fingerprint) -> Joined<'_, Fingerprint, Arc<Held<V>>> {
+        // Also by way of another memo of the same function.
+        if is_computing(key) {
+            return Joined::Again;
+        }
         let hash = key.as_bytes().first_chunk().copied().map_or(0, u64::from_le_bytes);
         let joined = self.memo.inner.flights.join(KeyHash::new(hash), |own| own == key, || *key, || None::<()>);
         joined.unwrap_or(Joined::Again)
@@ -111,7 +115,10 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     /// begun before this call. `None`: once more from the beginning.
     fn next<'a>(&self, waited: Waited<'a, Fingerprint, Arc<Held<V>>>) -> Option<Next<'a, V>> {
         match waited {
-            Waited::Value(held) => self.check(&held.trace).is_ok().then_some(Next::Found(held)),
+            // What is not kept may hang on more than its trace says.
+            Waited::Value(held) => {
+                (held.unstorable.is_none() && self.check(&held.trace).is_ok()).then_some(Next::Found(held))
+            }
             Waited::Lead(lead) => Some(Next::Lead(lead)),
             Waited::Blocked => Some(Next::Alone),
         }
@@ -122,30 +129,21 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
 struct Computation<'c, 'a, V, A: ?Sized> {
     call: &'c Call<'a, V, A>,
     key: &'c Fingerprint,
-    frame: Arc<Frame>,
+    reading: Reading,
     started: Instant,
     done: bool,
 }
 
 impl<'c, 'a, V: Clone, A: Serialize + ?Sized> Computation<'c, 'a, V, A> {
     fn start(call: &'c Call<'a, V, A>, key: &'c Fingerprint) -> Self {
-        Self { call, key, frame: call.frame(key), started: Instant::now(), done: false }
+        Self { call, key, reading: Reading(call.frame(key)), started: Instant::now(), done: false }
     }
 
     fn end<E>(mut self, lead: Leads<'_, V>, lock: Option<LockGuard>, value: Result<V, E>) -> Result<V, E> {
         let took = self.started.elapsed();
-        let recorded = self.frame.take();
-        let value = match value {
-            Ok(value) => value,
-            Err(error) => {
-                // Whoever called has seen the error, and with it what was read.
-                if let Some(caller) = current() {
-                    let (expires_ns, observations) = (recorded.expires_ns, recorded.into_observations());
-                    caller.recorded().take_over(observations, expires_ns);
-                }
-                return Err(error);
-            }
-        };
+        // Whoever called sees an error too, and with it what was read.
+        let value = value?;
+        let recorded = self.reading.0.take();
         self.done = true;
         let inner = &*self.call.memo.inner;
         inner.counts.computed(took);
@@ -181,7 +179,7 @@ impl<V> Memo<V> {
         let (sender, receiver) = mpsc::sync_channel(1);
         let waker: Arc<Mutex<Option<Waker>>> = Arc::default();
         let waiting = Arc::clone(&waker);
-        thread::spawn(move || {
+        let waits = thread::Builder::new().name("everfresh-lock".to_owned()).spawn(move || {
             // Who waits may be gone: then nobody holds the other end.
             let gone = || Arc::strong_count(&waiting) == 1;
             let lock = store.lock(&key, &gone).map_err(|error| tracing::warn!("{error}")).ok();
@@ -190,6 +188,10 @@ impl<V> Memo<V> {
             let waker = waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
             waker.into_iter().for_each(Waker::wake);
         });
+        if let Err(error) = waits {
+            // Then it is computed without the lock.
+            tracing::warn!("no thread can wait for another process: {error}");
+        }
         std::future::poll_fn(move |context| {
             *waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.waker().clone());
             match receiver.try_recv() {

@@ -48,6 +48,7 @@ pub struct CacheBuilder<K, V, S = DefaultHashBuilder> {
     pub(super) name: Option<Arc<str>>,
     pub(super) policy: Policy,
     pub(super) clock: CacheClock,
+    pub(super) private: bool,
     pub(super) hasher: S,
 }
 
@@ -80,6 +81,7 @@ impl<K, V> Default for CacheBuilder<K, V> {
             name: None,
             policy: Policy::default(),
             clock: CacheClock::System,
+            private: false,
             hasher: DefaultHashBuilder::default(),
         }
     }
@@ -211,6 +213,12 @@ impl<K, V, S> CacheBuilder<K, V, S> {
         self
     }
 
+    /// For a part of something that looks after what its values hang on.
+    pub(crate) fn private(mut self) -> Self {
+        self.private = true;
+        self
+    }
+
     /// Another clock than the system's.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -235,6 +243,7 @@ impl<K, V, S> CacheBuilder<K, V, S> {
             name: self.name,
             policy: self.policy,
             clock: self.clock,
+            private: self.private,
             hasher,
         }
     }

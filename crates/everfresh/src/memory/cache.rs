@@ -96,6 +96,8 @@ pub(super) struct Inner<K, V, S> {
     /// Whether any value was made from more than its key.
     pub(super) observing: AtomicBool,
     pub(super) identity: Identity,
+    /// Part of something that looks after what its values hang on.
+    pub(super) private: bool,
 }
 
 /// Padded, so that a hit in one part is no concern of the others.
@@ -267,6 +269,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
             name,
             policy,
             clock,
+            private,
             hasher,
         } = builder;
         let entries = max_entries.unwrap_or(if max_bytes.is_some() { u32::MAX as usize - 1 } else { DEFAULT_ENTRIES });
@@ -274,7 +277,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         // An exact order and a bound on weights are over all entries.
         let shards = if policy.is_exact() || max_bytes.is_some() { 1 } else { shards_for(entries) };
         let part = |at: usize| {
-            let entries = entries / shards + usize::from(at < entries % shards);
+            let entries = (entries / shards + usize::from(at < entries % shards)).min(u32::MAX as usize - 1);
             let limits = Limits { entries, weight: max_bytes.unwrap_or(u64::MAX) };
             Part {
                 shard: RwLock::new(Shard::new(policy, limits, shards)),
@@ -301,6 +304,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
             hits: Tally::new(),
             observing: AtomicBool::new(false),
             identity: Identity::default(),
+            private,
         };
         Self { inner: Arc::new(inner) }
     }

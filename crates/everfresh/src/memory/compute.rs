@@ -7,9 +7,8 @@ use super::{
     flight::Lead,
     key::KeyRef,
     lookup::Lookup,
-    observed::hand_up_recorded,
 };
-use crate::recording::{Recorded, is_recording};
+use crate::recording::{Recorded, hand_up, is_recording};
 use std::{
     future::Future,
     hash::{BuildHasher, Hash},
@@ -110,7 +109,7 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
         counts.store_time.fetch_add(nanoseconds(started.elapsed().saturating_sub(took)), Relaxed);
         self.tell(gone);
         if is_recording() {
-            self.hand_up(made.as_deref(), ttl, false);
+            self.hand_up(made.as_deref(), ttl);
         }
         value
     }
@@ -120,8 +119,8 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
         let counts = &self.part(hash).counts;
         counts.load(took);
         counts.unsteady.fetch_add(1, Relaxed);
-        hand_up_recorded(recorded);
-        self.hand_up(None, None, false);
+        hand_up(recorded);
+        self.hand_up(None, None);
     }
 }
 

@@ -5,11 +5,11 @@ use super::{
     entry::EntryOptions,
     flight::{Lead, Waited},
     key::KeyRef,
-    observed::{Read, hand_up_recorded},
+    observed::Read,
     refresh::{Old, Served, Start},
     verify::Same,
 };
-use crate::recording::Frame;
+use crate::recording::{Frame, Reading};
 use hashbrown::DefaultHashBuilder;
 use std::{
     convert::Infallible,
@@ -236,7 +236,7 @@ struct Attempt<'a, K, V, S, Q: ?Sized> {
     lookup: Lookup<'a, K, V, S, Q>,
     lead: Lead<'a, K, V>,
     old: Option<Old<V>>,
-    frame: Arc<Frame>,
+    reading: Reading,
     started: Instant,
 }
 
@@ -248,14 +248,14 @@ where
     Q: KeyRef<K> + ?Sized,
 {
     fn new(lookup: Lookup<'a, K, V, S, Q>, lead: Lead<'a, K, V>, old: Option<Old<V>>) -> Self {
-        Self { lookup, lead, old, frame: Frame::plain(), started: Instant::now() }
+        Self { lookup, lead, old, reading: Reading(Frame::plain()), started: Instant::now() }
     }
 
     fn run<E>(self, compute: impl FnOnce() -> Result<V, E>) -> Result<Served<V>, E> {
         // A panic counts before the lead goes to somebody else.
         let failed = Failed(|| self.lookup.cache.count_failure(self.lookup.key));
         let result = self.lead.run(|| {
-            let _entered = self.frame.enter();
+            let _entered = self.reading.0.enter();
             compute()
         });
         failed.unless(result.is_ok());
@@ -264,21 +264,21 @@ where
 
     async fn run_async<E>(self, compute: impl Future<Output = Result<V, E>>) -> Result<Served<V>, E> {
         let failed = Failed(|| self.lookup.cache.count_failure(self.lookup.key));
-        let result = self.lead.run_async(self.frame.run_async(compute)).await;
+        let result = self.lead.run_async(self.reading.0.run_async(compute)).await;
         failed.unless(result.is_ok());
         self.end(result)
     }
 
     fn end<E>(self, result: Result<V, E>) -> Result<Served<V>, E> {
-        let Self { lookup: Lookup { cache, key, mut options, same }, lead, old, frame, started } = self;
+        let Self { lookup: Lookup { cache, key, mut options, same }, lead, old, reading, started } = self;
         let value = match (result, &old) {
             (Ok(value), _) => value,
             (Err(error), old) => {
-                hand_up_recorded(frame.take());
+                drop(reading);
                 return old.as_ref().and_then(|_| cache.rescue(key)).ok_or(error);
             }
         };
-        match Read::of(&frame) {
+        match Read::of(&reading.0) {
             // Whoever waits computes for itself.
             Read::Unsteady(recorded) => {
                 cache.pass_on(cache.hash(key), recorded, started.elapsed());

@@ -97,20 +97,19 @@ impl<K, V, S> Cache<K, V, S> {
     /// Whether what runs on this thread hangs on more than the value of an entry.
     #[inline]
     pub(super) fn matters(&self, entry: &Entry<K, V>) -> bool {
-        entry.made().is_some() || (is_recording() && (entry.deadline != NEVER || is_tracing()))
+        entry.made().is_some() || (is_recording() && (entry.deadline != NEVER || is_tracing()) && !self.inner.private)
     }
 
     /// The computation that runs on this thread hangs on what a value was made from and on its time; and if its trace is
     /// kept, on nobody removing or replacing values of this cache.
-    pub(super) fn hand_up(&self, made: Option<&Made>, left: Option<Duration>, stale: bool) {
+    pub(super) fn hand_up(&self, made: Option<&Made>, left: Option<Duration>) {
+        if self.inner.private {
+            return;
+        }
         if let Some(caller) = current() {
             let observations = made.map(|made| made.0.clone()).unwrap_or_default();
             let expires_ns = left.map(|left| caller.after(left));
-            let mut recorded = caller.recorded();
-            recorded.take_over(observations, expires_ns);
-            if stale {
-                recorded.refuse(|| "a value that it used was served stale".to_owned());
-            }
+            caller.recorded().take_over(observations, expires_ns);
         }
         if let Some(traced) = current_traced() {
             let of = self.inner.identity.get();
@@ -130,8 +129,9 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
             self.remove_made(hash, is_key, made);
             return None;
         }
-        let left = found.left.map(Duration::from_nanos);
-        self.hand_up(found.made.as_deref(), left, found.left == Some(0));
+        // One whose ttl is over is handed up when it is served.
+        let left = found.left.filter(|left| *left > 0).map(Duration::from_nanos);
+        self.hand_up(found.made.as_deref(), left);
         Some(value)
     }
 
@@ -157,18 +157,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
 
 /// What an entry hangs on.
 pub(super) struct Found {
-    made: Option<Arc<Made>>,
+    pub(super) made: Option<Arc<Made>>,
     /// What is left of its ttl, in nanoseconds.
-    left: Option<u64>,
-}
-
-/// What a computation read that gave an error, or whose value is not kept, counts for its caller.
-pub(super) fn hand_up_recorded(recorded: Recorded) {
-    let Some(caller) = current() else { return };
-    let (expires_ns, unstorable) = (recorded.expires_ns, recorded.unstorable.clone());
-    let mut own = caller.recorded();
-    own.take_over(recorded.into_observations(), expires_ns);
-    if let Some(why) = unstorable {
-        own.refuse(|| why);
-    }
+    pub(super) left: Option<u64>,
 }

@@ -9,6 +9,8 @@
 //! An entry stores its deadline and how long before that it is due; the end of its ttl is `stale` before the deadline.
 //! That somebody computes it anew is known by its flight; that this failed, by its being due later.
 
+use crate::recording::current;
+
 use super::{
     Cache,
     entry::{Entry, KeyHash, More, NEVER},
@@ -174,6 +176,9 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
     /// Counts what is served stale.
     pub(super) fn serve(&self, hash: KeyHash, served: Served<V>) -> Served<V> {
         if served.stale {
+            if let Some(caller) = current() {
+                caller.recorded().refuse(|| "a value that it used was served stale".to_owned());
+            }
             self.part(hash).counts.stale.fetch_add(1, Relaxed);
         }
         served

@@ -13,6 +13,7 @@ use std::{
     convert::Infallible,
     future::Future,
     hash::{BuildHasher, Hash},
+    time::Duration,
 };
 
 impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
@@ -55,6 +56,11 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
         }
         let (value, found) = (entry.value.clone(), self.found(entry));
         drop(shard);
+        // What is made of the value hangs on what the value hangs on.
+        if found.made.is_some() {
+            options.within = found.left.map(Duration::from_nanos);
+            options.made.clone_from(&found.made);
+        }
         (self.admit(hash, is_key, value, &found), options)
     }
 

@@ -3,11 +3,11 @@
 use crate::{
     Fingerprint, FingerprintBuilder, codec,
     disk::{Space, Store},
-    file::{FileStat, Seen, hash_file, observe},
+    file::{FileStat, Seen, hash_file_here, observe, open_regular},
 };
 use std::{
     collections::HashMap,
-    io,
+    io::{self, Read as _},
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     sync::{LazyLock, Mutex, PoisonError},
@@ -34,7 +34,7 @@ pub(crate) fn content(path: &Path, store: Option<&Store>) -> io::Result<Option<(
         return Ok(Some((content, before)));
     }
     for _ in 0..ATTEMPTS {
-        let content = hash_file(path)?;
+        let content = hash_file_here(path)?;
         let Some(after) = look(path)? else { return Ok(None) };
         if after.stat == before.stat {
             remember(path, &before, content, store);
@@ -52,7 +52,8 @@ pub(crate) fn content(path: &Path, store: Option<&Store>) -> io::Result<Option<(
 pub(crate) fn read(path: &Path, store: Option<&Store>) -> io::Result<(Vec<u8>, Fingerprint, Seen)> {
     for _ in 0..ATTEMPTS {
         let before = observe(path)?;
-        let bytes = std::fs::read(path)?;
+        let mut bytes = Vec::new();
+        open_regular(path)?.read_to_end(&mut bytes)?;
         let after = observe(path)?;
         if after.stat == before.stat {
             let content = Fingerprint::of_bytes(&bytes);

@@ -1,6 +1,7 @@
 //! The observations of one computation. Each thread has a stack of frames; what is read enters the innermost.
 
 use crate::{
+    Fingerprint,
     disk::Store,
     file::Seen,
     memory::{Clock, WallClock},
@@ -57,6 +58,8 @@ pub(crate) struct Frame {
     pub(crate) store: Option<Store>,
     /// The time since the Unix epoch.
     clock: Arc<dyn Clock>,
+    /// Of what it computes, where its trace is kept.
+    key: Option<Fingerprint>,
     /// Whether its result is kept with a trace.
     traced: bool,
     recorded: Mutex<Recorded>,
@@ -131,10 +134,45 @@ impl Recorded {
     }
 }
 
+/// A path from the root on, otherwise as it is written; `None` if there is no working folder.
+pub(crate) fn absolute(path: &Path) -> Option<PathBuf> {
+    if path.is_absolute() { Some(path.to_owned()) } else { Some(std::env::current_dir().ok()?.join(path)) }
+}
+
+/// What a computation that was called has read counts for the one that runs on this thread, whatever became of it.
+pub(crate) fn hand_up(recorded: Recorded) {
+    let Some(caller) = current() else { return };
+    let (expires_ns, unstorable) = (recorded.expires_ns, recorded.unstorable.clone());
+    let mut own = caller.recorded();
+    own.take_over(recorded.into_observations(), expires_ns);
+    if let Some(why) = unstorable {
+        own.refuse(|| why);
+    }
+}
+
+/// A frame whose reads are handed up if nobody takes them: the computation gave an error, panicked or was cancelled, and the
+/// caller may know.
+#[derive(Debug)]
+pub(crate) struct Reading(pub(crate) Arc<Frame>);
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        let recorded = self.0.take();
+        if !recorded.is_empty() {
+            hand_up(recorded);
+        }
+    }
+}
+
+/// Whether a computation of this key is under way further up on this thread.
+pub(crate) fn is_computing(key: &Fingerprint) -> bool {
+    is_tracing() && FRAMES.with_borrow(|frames| frames.iter().any(|frame| frame.key.as_ref() == Some(key)))
+}
+
 impl Frame {
     /// For a computation whose trace is kept.
-    pub(crate) fn traced(store: Option<Store>, clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { store, clock, traced: true, recorded: Mutex::default() })
+    pub(crate) fn traced(key: &Fingerprint, store: Option<Store>, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self { store, clock, key: Some(*key), traced: true, recorded: Mutex::default() })
     }
 
     /// For one whose value is kept in memory alone.
@@ -142,7 +180,7 @@ impl Frame {
         let caller = current();
         let store = caller.as_ref().and_then(|caller| caller.store.clone());
         let clock = caller.map_or_else(|| Arc::clone(&WALL_CLOCK), |caller| Arc::clone(&caller.clock));
-        Arc::new(Self { store, clock, traced: false, recorded: Mutex::default() })
+        Arc::new(Self { store, clock, key: None, traced: false, recorded: Mutex::default() })
     }
 
     fn now_ns(&self) -> i64 {
@@ -184,21 +222,20 @@ impl Frame {
     /// A path as it will be looked at again: one that is relative makes the computation depend on the working folder. `None`,
     /// and nothing is kept, if there is no way to write it down.
     pub(crate) fn absolute(&self, path: &Path) -> Option<PathBuf> {
-        let mut recorded = self.recorded();
-        if path.is_absolute() && path.to_str().is_some() {
-            return Some(path.to_owned());
-        }
-        let folder = std::env::current_dir().ok();
-        match (folder.as_ref().and_then(|folder| folder.to_str()), path.to_str()) {
-            (Some(folder), Some(_)) => {
-                recorded.add(Observation::WorkingDir { path: folder.to_owned() });
-                Some(Path::new(folder).join(path))
+        let absolute = absolute(path).filter(|absolute| absolute.to_str().is_some());
+        match (&absolute, path.is_absolute()) {
+            (Some(_), true) => {}
+            (Some(whole), false) => {
+                let folder = whole.to_str().and_then(|whole| whole.strip_suffix(path.to_str()?));
+                let path = folder.unwrap_or_default().trim_end_matches('/').to_owned();
+                self.add(Observation::WorkingDir { path: if path.is_empty() { "/".to_owned() } else { path } });
             }
-            _ => {
-                recorded.refuse(|| format!("`{}` is not UTF-8, or there is no working folder", path.display()));
-                None
+            (None, _) => {
+                let why = || format!("`{}` is not UTF-8, or there is no working folder", path.display());
+                self.recorded().refuse(why);
             }
         }
+        absolute
     }
 
     /// From now on this thread's reads enter this frame, until what is returned is dropped.

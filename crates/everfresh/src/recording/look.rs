@@ -33,7 +33,9 @@ impl World<'_> {
             Observation::Value { name, value } => self.values.iter().any(|(own, now)| own == name && now == value),
             Observation::Env { name, value } => env_fingerprint(name.as_ref()) == *value,
             Observation::WorkingDir { path } => std::env::current_dir().is_ok_and(|now| now == Path::new(path)),
-            Observation::Generation { of, generation, .. } => Generations(self.store).get(of) == *generation,
+            Observation::Generation { of, home, generation, .. } => {
+                Generations(self.store).holds(of, home.as_deref(), *generation)
+            }
             Observation::Exists { path, exists } => match Path::new(path).try_exists() {
                 Ok(now) => now == *exists,
                 Err(error) => return Err(unreadable(path, &error)),

@@ -20,7 +20,9 @@ mod look;
 
 pub(crate) use content::{content, is_absence, read as read_observed};
 pub use context::Context;
-pub(crate) use frame::{Frame, Recorded, current, current_traced, is_recording, is_tracing};
+pub(crate) use frame::{
+    Frame, Reading, Recorded, absolute, current, current_traced, hand_up, is_computing, is_recording, is_tracing,
+};
 pub(crate) use function::register;
 pub(crate) use generation::Generations;
 pub(crate) use look::{World, env_fingerprint, listing, metadata_fingerprint};

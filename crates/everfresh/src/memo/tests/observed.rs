@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::Context;
-use std::thread;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    thread,
+};
 
 /// A memo of a file's length, and how to ask it.
 fn of_file(path: &Path) -> impl Fn() -> (usize, u64) {
@@ -245,4 +248,77 @@ fn outside_of_a_computation_nothing_is_observed() {
     place.write("a", "three");
     assert_eq!(length(&path), 5);
     assert_eq!(memo.get(&()), Some(5));
+}
+
+#[test]
+fn what_the_kernel_makes_up_is_read_and_not_kept() {
+    // Its stat stays the same for hours.
+    let path = Path::new("/proc/loadavg");
+    if !path.exists() {
+        return;
+    }
+    let memo = memo().build();
+    assert!(memo.get_or_compute(&(), || crate::fs::read_to_string(path).unwrap()).contains('/'));
+    assert_eq!((memo.get(&()), memo.stats().unstored), (None, 1));
+}
+
+#[test]
+fn who_handles_an_error_that_cannot_be_looked_at_again_is_not_kept() {
+    let place = Place::new();
+    let path = place.path("a");
+    fs::create_dir(&path).unwrap();
+    let (callee, caller) = (memo().build(), memo().build());
+    let read = || callee.try_get_or_compute(&(), || crate::fs::read_to_string(&path));
+    let ask = || caller.get_or_compute(&(), || read().unwrap_or_default());
+    assert_eq!(ask(), "");
+    fs::remove_dir(&path).unwrap();
+    place.write("a", "one");
+    assert_eq!(ask(), "one");
+}
+
+#[test]
+fn who_catches_a_panic_hangs_on_what_was_read_before_it() {
+    let place = Place::new();
+    let path = place.write("a", "0");
+    let (callee, cache, caller) = (memo().build(), crate::memory::Cache::new(10), memo().build());
+    let divide = || 12 / crate::fs::read_to_string(&path).unwrap().parse::<u32>().unwrap();
+    let caught = |work: &dyn Fn() -> u32| catch_unwind(AssertUnwindSafe(work)).unwrap_or_default();
+    let of_memo = || caught(&|| callee.get_or_compute(&1, divide));
+    let of_cache = || caught(&|| cache.get_or_compute(&1, divide));
+    let ask = || caller.get_or_compute(&(), || (of_memo(), of_cache()));
+    assert_eq!((ask(), caller.get(&())), ((0, 0), Some((0, 0))));
+    place.write("a", "3");
+    assert_eq!(ask(), (4, 4));
+}
+
+#[test]
+fn a_recursive_function_computes_each_result_once() {
+    fn fib(memo: &Memo<u64>, n: u64) -> u64 {
+        memo.get_or_compute(&n, || if n < 2 { n } else { fib(memo, n - 1) + fib(memo, n - 2) })
+    }
+    let place = Place::new();
+    for memo in [memo().build(), memo().store(place.store()).build()] {
+        assert_eq!((fib(&memo, 30), memo.stats().loads, memo.stats().unstored), (832_040, 31, 0));
+        assert_eq!(memo.get(&30u64), Some(832_040));
+    }
+}
+
+#[test]
+fn a_caller_may_find_one_result_and_compute_another() {
+    let (callee, caller) = (memo().build(), memo().build());
+    callee.get_or_compute(&1, || 1);
+    let sum = || caller.get_or_compute(&(), || callee.get_or_compute(&1, || 1) + callee.get_or_compute(&2, || 2));
+    assert_eq!((sum(), sum(), caller.stats().loads), (3, 3, 1));
+}
+
+#[test]
+fn a_path_may_be_declared_as_it_is_written() {
+    let place = Place::new();
+    let path = place.write("a", "one");
+    let memo = memo().build();
+    let odd = format!("{}/./a", place.folder.path().display());
+    for path in [path.to_str().unwrap(), odd.as_str(), "./Cargo.toml", "Cargo.toml"] {
+        memo.call(path).file(path).or_compute(|| 1);
+        assert!(memo.call(path).file(path).explain().is_hit(), "{path}");
+    }
 }

@@ -82,7 +82,9 @@ impl Adaptive {
     /// Notes that an entry leaves.
     fn leave(&mut self, slot: u32, slots: &dyn Slots) {
         let mark = slots.mark(slot);
-        self.sketch.note(mark.hash, mark.state.count(self.epoch), self.segments.capacity().max(LEAST_HISTORY));
+        // By what there is: a bound may be far beyond.
+        let entries = (self.segments.len() + 1).next_power_of_two().min(self.segments.capacity()).max(LEAST_HISTORY);
+        self.sketch.note(mark.hash, mark.state.count(self.epoch), entries);
         self.resident -= usize::from(self.sample.has(mark.hash));
     }
 

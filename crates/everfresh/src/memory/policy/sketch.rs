@@ -40,7 +40,8 @@ impl Sketch {
 
     /// Notes a count of a key that leaves a cache of so many entries.
     pub(super) fn note(&mut self, hash: u32, count: u32, entries: usize) {
-        if self.width == 0 {
+        if self.width < entries * CELLS {
+            // A cache that has grown forgets what it knew: it was little.
             self.width = entries * CELLS;
             self.words = vec![0; (self.width * ROWS).div_ceil(16)];
         }

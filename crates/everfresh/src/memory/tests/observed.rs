@@ -186,3 +186,14 @@ fn recursion_alone_hangs_on_nothing() {
     assert_eq!((fib(&cache, 50), cache.stats().loads), (12_586_269_025, 51));
     assert!(!cache.inner.observing.load(std::sync::atomic::Ordering::Relaxed));
 }
+
+#[test]
+fn what_is_made_of_a_value_hangs_on_what_the_value_hangs_on() {
+    let (_folder, path) = file();
+    let cache = Cache::new(10);
+    cache.get_or_compute(&1, || length(&path));
+    assert_eq!(cache.entry(&1).and_modify(|length| *length *= 2), Some(6));
+    assert_eq!(cache.get(&1), Some(6));
+    fs::write(&path, "three").unwrap();
+    assert_eq!(cache.get(&1), None);
+}
