@@ -27,13 +27,14 @@ use std::{
 thread_local! {
     /// The flights that are led on this thread at this moment, by their addresses.
     static LED: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
-    /// Its address tells threads apart.
-    static HERE: u8 = const { 0 };
+    /// This thread's number: not zero, and no other thread ever has it, not even when this one has ended.
+    static HERE: usize = NEXT.fetch_add(1, Ordering::Relaxed);
 }
 
-/// This thread, never zero.
+static NEXT: AtomicUsize = AtomicUsize::new(1);
+
 fn here() -> usize {
-    HERE.with(|here| std::ptr::from_ref(here).addr())
+    HERE.with(|here| *here)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -57,7 +58,7 @@ pub(super) struct Flight<K, V> {
     key: K,
     hash: KeyHash,
     state: Mutex<State<V>>,
-    /// The thread that last polled the task that leads; 0 if a thread leads.
+    /// The thread that last polled the task that leads; 0 if it was not polled, or a thread leads.
     polled_on: AtomicUsize,
 }
 
@@ -212,7 +213,6 @@ pub(crate) struct Lead<'a, K, V> {
 impl<K, V> Lead<'_, K, V> {
     /// Computes on this thread.
     pub(crate) fn run<T>(&self, compute: impl FnOnce() -> T) -> T {
-        self.flight.polled_on.store(0, Ordering::Relaxed);
         let _led = Leading::new(&self.flight);
         compute()
     }
@@ -376,6 +376,8 @@ impl<'a, K, V: Clone> Wait<'a, K, V> {
         }
         if !state.led {
             state.led = true;
+            // Before anybody else can look: the task that led before is not waited for any more.
+            self.flight.polled_on.store(0, Ordering::Relaxed);
             if let Some(queued) = self.queued.take() {
                 state.waiters.retain(|other| !Arc::ptr_eq(other, &queued));
             }
