@@ -1,13 +1,7 @@
 //! What time it is, for entries that expire.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use super::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// A clock. It need not be right, only move on: where it goes backwards, entries live longer.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {

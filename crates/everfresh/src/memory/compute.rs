@@ -7,13 +7,12 @@ use super::{
     flight::Lead,
     key::KeyRef,
     lookup::Lookup,
+    sync::{Instant, atomic::Ordering::Relaxed},
 };
 use std::{
     future::Future,
     hash::{BuildHasher, Hash},
     hint::black_box,
-    sync::atomic::Ordering::Relaxed,
-    time::Instant,
 };
 
 /// Of so many lookups that find nothing one is measured.

@@ -6,6 +6,7 @@ use super::{
     flight::{Lead, Waited},
     key::KeyRef,
     refresh::{Old, Served, Start},
+    sync::{Instant, thread},
     verify::Same,
 };
 use hashbrown::DefaultHashBuilder;
@@ -15,8 +16,7 @@ use std::{
     future::Future,
     hash::{BuildHasher, Hash},
     sync::Arc,
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// A lookup of one key; made by [`Cache::lookup`].
