@@ -88,6 +88,7 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
                 Some(Next::Found(held)) => return Ok(self.use_held(held)),
                 Some(Next::Alone) => return compute.await,
                 Some(Next::Lead(lead)) => {
+                    // It leads while it waits for the lock too, so that no caller on its thread keeps it from going on.
                     let lock = lead.run_async(self.memo.lock_async(&key)).await;
                     if let Ok(held) = self.find(&key) {
                         lead.land(|| Arc::clone(&held), || {});

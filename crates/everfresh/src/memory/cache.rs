@@ -11,6 +11,10 @@ use super::{
     refresh::Ages,
     shard::{Gone, Limits, Shard},
     stats::{Counts, Stats},
+    sync::{
+        RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
     tally::Tally,
 };
 use hashbrown::DefaultHashBuilder;
@@ -19,10 +23,7 @@ use std::{
     fmt,
     hash::{BuildHasher, Hash},
     num::NonZero,
-    sync::{
-        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, PoisonError},
     thread::available_parallelism,
     time::Duration,
 };

@@ -1,11 +1,9 @@
 //! What time it is, for entries that expire.
 
+use super::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::{
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 

@@ -7,14 +7,14 @@ use super::{
     flight::Lead,
     key::KeyRef,
     lookup::Lookup,
+    sync::{Instant, atomic::Ordering::Relaxed},
 };
 use crate::recording::{Recorded, hand_up, is_recording};
 use std::{
     future::Future,
     hash::{BuildHasher, Hash},
     hint::black_box,
-    sync::atomic::Ordering::Relaxed,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// Of so many lookups that find nothing one is measured.

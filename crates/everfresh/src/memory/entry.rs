@@ -1,14 +1,13 @@
 //! One entry of a cache, and what a caller says about it.
 
-use super::{clock::nanoseconds, observed::Made, policy::State, refresh::Due};
-use std::{
-    num::NonZeroU32,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
+use super::{
+    clock::nanoseconds,
+    observed::Made,
+    policy::State,
+    refresh::Due,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 /// A deadline that never comes.
 pub(super) const NEVER: u64 = u64::MAX;

@@ -9,31 +9,36 @@
 //! task on the same thread is another caller. What would block the very thread that a leading task needs does not wait
 //! either.
 
-use super::entry::KeyHash;
+use super::{
+    entry::KeyHash,
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+        thread::{self, Thread},
+        thread_local,
+    },
+};
 use hashbrown::HashTable;
 use std::{
     cell::RefCell,
     collections::VecDeque,
     future::Future,
     pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, PoisonError},
     task::{Context, Poll, Waker},
-    thread::{self, Thread},
 };
 
 thread_local! {
     /// The flights that are led on this thread at this moment, by their addresses.
     static LED: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
-    /// Its address tells threads apart.
-    static HERE: u8 = const { 0 };
+    /// This thread's number: not zero, and no other thread ever has it, not even when this one has ended.
+    static HERE: usize = NEXT.fetch_add(1, Ordering::Relaxed);
 }
 
-/// This thread, never zero.
+static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(1);
+
 fn here() -> usize {
-    HERE.with(|here| std::ptr::from_ref(here).addr())
+    HERE.with(|here| *here)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -57,7 +62,7 @@ pub(super) struct Flight<K, V> {
     key: K,
     hash: KeyHash,
     state: Mutex<State<V>>,
-    /// The thread that last polled the task that leads; 0 if a thread leads.
+    /// The thread that last polled the task that leads; 0 if it was not polled, or a thread leads.
     polled_on: AtomicUsize,
 }
 
@@ -111,7 +116,7 @@ impl<K: Eq, V: Clone> Flights<K, V> {
     ) -> Result<Joined<'_, K, V>, T> {
         let mut map = lock(&self.map);
         if let Some(flight) = map.find(hash.get(), |flight| flight.hash == hash && is_key(&flight.key)) {
-            if LED.with_borrow(|led| led.contains(&address(flight))) {
+            if LED.with(|led| led.borrow().contains(&address(flight))) {
                 return Ok(Joined::Again);
             }
             let flight = Arc::clone(flight);
@@ -212,7 +217,6 @@ pub(crate) struct Lead<'a, K, V> {
 impl<K, V> Lead<'_, K, V> {
     /// Computes on this thread.
     pub(crate) fn run<T>(&self, compute: impl FnOnce() -> T) -> T {
-        self.flight.polled_on.store(0, Ordering::Relaxed);
         let _led = Leading::new(&self.flight);
         compute()
     }
@@ -302,14 +306,14 @@ struct Leading;
 
 impl Leading {
     fn new<K, V>(flight: &Arc<Flight<K, V>>) -> Self {
-        LED.with_borrow_mut(|led| led.push(address(flight)));
+        LED.with(|led| led.borrow_mut().push(address(flight)));
         Self
     }
 }
 
 impl Drop for Leading {
     fn drop(&mut self) {
-        LED.with_borrow_mut(|led| led.pop());
+        LED.with(|led| led.borrow_mut().pop());
     }
 }
 
@@ -319,12 +323,12 @@ pub(crate) struct Led(Vec<usize>);
 
 impl Led {
     pub(crate) fn current() -> Self {
-        Self(LED.with_borrow(Clone::clone))
+        Self(LED.with(|led| led.borrow().clone()))
     }
 
     /// Marks them as led on this thread too, until what is returned is dropped.
     pub(crate) fn enter(&self) -> impl Drop + use<> {
-        LED.with_borrow_mut(|led| led.extend(&self.0));
+        LED.with(|led| led.borrow_mut().extend(&self.0));
         AlsoLed(self.0.len())
     }
 }
@@ -333,7 +337,11 @@ struct AlsoLed(usize);
 
 impl Drop for AlsoLed {
     fn drop(&mut self) {
-        LED.with_borrow_mut(|led| led.truncate(led.len() - self.0));
+        LED.with(|led| {
+            let mut led = led.borrow_mut();
+            let before = led.len() - self.0;
+            led.truncate(before);
+        });
     }
 }
 
@@ -376,6 +384,8 @@ impl<'a, K, V: Clone> Wait<'a, K, V> {
         }
         if !state.led {
             state.led = true;
+            // Before anybody else can look: the task that led before is not waited for any more.
+            self.flight.polled_on.store(0, Ordering::Relaxed);
             if let Some(queued) = self.queued.take() {
                 state.waiters.retain(|other| !Arc::ptr_eq(other, &queued));
             }

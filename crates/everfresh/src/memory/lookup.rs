@@ -7,6 +7,7 @@ use super::{
     key::KeyRef,
     observed::Read,
     refresh::{Old, Served, Start},
+    sync::{Instant, atomic::Ordering::Relaxed, thread},
     verify::Same,
 };
 use crate::recording::{Frame, Reading};
@@ -16,9 +17,8 @@ use std::{
     fmt,
     future::Future,
     hash::{BuildHasher, Hash},
-    sync::{Arc, atomic::Ordering::Relaxed},
-    thread,
-    time::{Duration, Instant},
+    sync::Arc,
+    time::Duration,
 };
 
 /// A lookup of one key; made by [`Cache::lookup`].

@@ -12,6 +12,7 @@
 //! | `snapshot` | entries in a file, for a warm start |
 //! | `verify` | whether what is cached is pure |
 //! | `clock` | what time it is |
+//! | `sync` | locks, atomics and threads: std's, or those of a test of interleavings |
 //! | `stats`, `tally` | what the cache did, hits counted |
 //! | `ghosts`, `advice` | what it would do with twice the room, whether it pays |
 //! | `key`, `key_parts` | what a key can be looked up by |
@@ -36,10 +37,15 @@ mod per_type;
 mod policy;
 mod refresh;
 mod shard;
+#[cfg(test)]
+#[cfg(feature = "shuttle")]
+mod shuttle_tests;
 mod snapshot;
 mod stats;
+mod sync;
 mod tally;
 #[cfg(test)]
+#[cfg(not(feature = "shuttle"))]
 mod tests;
 mod upsert;
 mod verify;

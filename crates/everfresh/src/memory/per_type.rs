@@ -1,10 +1,11 @@
 //! One value for each type: what a static in a generic function would be.
 
+use super::sync::RwLock;
 use std::{
     any::{Any, TypeId},
     collections::HashMap,
     fmt,
-    sync::{LazyLock, PoisonError, RwLock},
+    sync::{LazyLock, PoisonError},
 };
 
 type Values = HashMap<TypeId, &'static (dyn Any + Send + Sync)>;

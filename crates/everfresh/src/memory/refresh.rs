@@ -16,11 +16,11 @@ use super::{
     entry::{Entry, KeyHash, More, NEVER},
     flight::{Joined, Lead, Wait},
     key::KeyRef,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 use std::{
     borrow::Borrow,
     hash::{BuildHasher, Hash},
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 

@@ -1,11 +1,10 @@
 //! What a cache did.
 
-use super::builder::Cause;
-use std::{
-    fmt,
+use super::{
+    builder::Cause,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::Duration,
 };
+use std::{fmt, time::Duration};
 
 /// What a cache did since it was made, and what it holds. [`advice`](Self::advice) says what to make of it; `Display`
 /// prints it for people.

@@ -1,15 +1,16 @@
 //! Hits, counted exactly and without threads getting in each other's way: every thread has a number, and a cache has a
 //! counter for each number, in a cache line of its own.
 
+use super::sync::{
+    atomic::{AtomicU64, Ordering::Relaxed},
+    thread_local,
+};
 use std::{
     cell::Cell,
     cmp::Reverse,
     collections::BinaryHeap,
     num::NonZero,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Mutex, PoisonError},
     thread::available_parallelism,
     time::Duration,
 };
@@ -41,7 +42,7 @@ impl Tally {
     #[inline]
     pub(super) fn count(&self, saved: f32) {
         // Nobody else writes here as long as this thread has its number.
-        let Some(own) = self.own.get(NUMBER.get()) else { return self.count_shared(saved) };
+        let Some(own) = self.own.get(NUMBER.with(Cell::get)) else { return self.count_shared(saved) };
         own.hits.store(own.hits.load(Relaxed).wrapping_add(1), Relaxed);
         if saved > 0.0 {
             own.saved.store(own.saved.load(Relaxed).saturating_add(saved as u64), Relaxed);
@@ -50,7 +51,7 @@ impl Tally {
 
     #[cold]
     fn count_shared(&self, saved: f32) {
-        if NUMBER.get() == UNKNOWN {
+        if NUMBER.with(Cell::get) == UNKNOWN {
             take_number();
             return self.count(saved);
         }
@@ -107,13 +108,15 @@ struct Lease(usize);
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        NUMBER.set(NONE);
+        // Has no destructor, so it is always there but under shuttle.
+        let _ = NUMBER.try_with(|number| number.set(NONE));
         NUMBERS.lock().unwrap_or_else(PoisonError::into_inner).free.push(Reverse(self.0));
     }
 }
 
 fn take_number() {
-    NUMBER.set(LEASE.try_with(|lease| lease.0).unwrap_or(NONE));
+    let own = LEASE.try_with(|lease| lease.0).unwrap_or(NONE);
+    NUMBER.with(|number| number.set(own));
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! Whether what is cached is pure: some hits are computed once more and compared.
 
-use super::{Cache, Lookup, key::KeyRef};
+use super::{
+    Cache, Lookup,
+    key::KeyRef,
+    sync::{Instant, atomic::Ordering::Relaxed},
+};
 use std::{
     cell::Cell,
     hash::{BuildHasher, Hash, RandomState},
-    sync::atomic::Ordering::Relaxed,
-    time::Instant,
 };
 
 /// Whether two values are the same.

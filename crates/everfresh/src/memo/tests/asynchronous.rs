@@ -102,6 +102,20 @@ fn two_tasks_on_one_thread_compute_once() {
 }
 
 #[test]
+fn a_thread_does_not_wait_for_a_task_that_waits_for_another_process() {
+    let place = Place::new();
+    let [other, memo] = [(); 2].map(|()| Memo::builder("waits").store(place.store()).build());
+    let mut context = Context::from_waker(Waker::noop());
+    let mut holds_the_lock = Box::pin(other.get_or_compute_async(&1, std::future::pending()));
+    assert!(holds_the_lock.as_mut().poll(&mut context).is_pending());
+    let mut waits = Box::pin(memo.get_or_compute_async(&1, async { 2 }));
+    assert!(waits.as_mut().poll(&mut context).is_pending());
+    assert_eq!(memo.get_or_compute(&1, || 3), 3);
+    drop(holds_the_lock);
+    assert_eq!(block_on(waits), 2);
+}
+
+#[test]
 fn an_async_error_is_not_kept() {
     let memo = memo().build();
     assert_eq!(block_on(memo.try_get_or_compute_async(&1, async { Err::<u32, _>("broken") })), Err("broken"));

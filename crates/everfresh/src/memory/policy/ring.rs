@@ -1,6 +1,6 @@
 //! Hits on their way to a policy: written under a shared lock, read under the exclusive one.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use crate::memory::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 const ROOM: usize = 64;
 

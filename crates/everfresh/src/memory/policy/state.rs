@@ -1,7 +1,7 @@
 //! What hits leave in an entry for its policy: one small word, which a hit writes only if that changes it. An entry that is
 //! hit all the time is therefore read by all cores and written by none.
 
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use crate::memory::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// The highest count.
 const MOST: u32 = 15;

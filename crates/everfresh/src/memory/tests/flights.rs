@@ -148,6 +148,30 @@ fn a_thread_does_not_wait_for_a_task_that_only_it_can_poll() {
 }
 
 #[test]
+fn a_thread_is_not_taken_for_one_that_has_ended() {
+    let cache: Cache<u32, u32> = Cache::new(10);
+    let mut task = Box::pin(cache.get_or_compute_async(&1, async {
+        Steps(1).await;
+        7
+    }));
+    let leads = thread::scope(|scope| scope.spawn(|| poll(task.as_mut()).is_pending()).join().unwrap());
+    assert!(leads);
+    thread::scope(|scope| {
+        // It may get the memory of the one that polled the task.
+        let (began, begun) = mpsc::channel();
+        let cache = &cache;
+        let waiter = scope.spawn(move || {
+            began.send(()).unwrap();
+            cache.get_or_compute(&1, || unreachable!("the task computes"))
+        });
+        begun.recv().unwrap();
+        // Time to come to the wrong conclusion.
+        (0..1000).for_each(|_| thread::yield_now());
+        assert_eq!((block_on(task), waiter.join().unwrap()), (7, 7));
+    });
+}
+
+#[test]
 fn a_task_that_is_dropped_hands_over() {
     let cache: Cache<&str, u32> = Cache::new(10);
     let mut first = Box::pin(cache.get_or_compute_async(&"a", pending()));
