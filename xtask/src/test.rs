@@ -35,6 +35,12 @@ pub fn run(long: bool) -> Result<(), String> {
         process::run(docs.env("RUSTDOCFLAGS", "-D warnings"))
     });
     steps.step("instruction counts", instruction_counts);
+    // One after the other: what stands in a static belongs to one exploration at a time.
+    steps.step("interleavings of the memory tier", || {
+        let mut explore =
+            process::cargo(&["test", "--package", "everfresh", "--features", "shuttle", "--lib", "--locked"])?;
+        process::run(explore.args(["memory::shuttle_tests", "--", "--test-threads=1"]))
+    });
     steps.step("words of the examples", || setup::word_list().map(|_| ()));
     steps.step("licences, bans and origins of dependencies", || {
         let mut deny = deny("check")?;

@@ -7,7 +7,10 @@ use crate::{
 };
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
-use syn::{Attribute, GenericParam, Generics, Ident, ItemFn, Result, Signature, Type, parse_quote, spanned::Spanned};
+use syn::{
+    AttrStyle, Attribute, GenericParam, Generics, Ident, ItemFn, Result, Signature, Type, ext::IdentExt, parse_quote,
+    spanned::Spanned,
+};
 
 /// What `#[cached]` makes of a function.
 pub fn expand(options: &Options, function: &ItemFn) -> Result<TokenStream> {
@@ -304,13 +307,15 @@ fn is_lint(attribute: &Attribute) -> bool {
 }
 
 /// An attribute as it stands on each of several functions: what an `expect` expects happens in one of them.
-fn allowing(attribute: &Attribute) -> Attribute {
+pub fn allowing(attribute: &Attribute) -> Attribute {
+    // One that stands in the body.
+    let attribute = Attribute { style: AttrStyle::Outer, ..attribute.clone() };
     match &attribute.meta {
         syn::Meta::List(list) if list.path.is_ident("expect") => {
             let lints = &list.tokens;
             parse_quote!(#[allow(#lints)])
         }
-        _ => attribute.clone(),
+        _ => attribute,
     }
 }
 
@@ -401,7 +406,8 @@ fn companion(cached: &Cached<'_>, generics: &Companion) -> TokenStream {
             }
         },
     };
-    let doc = format!("The cache of the function [`{name}`](fn@{name}).");
+    let plain = name.unraw();
+    let doc = format!("The cache of the function [`{plain}`](fn@{plain}).");
     quote! {
         #(#conditions)*
         #[doc = #doc]

@@ -8,7 +8,7 @@ use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 use syn::{
     Attribute, GenericParam, Ident, ImplItem, ImplItemFn, ItemFn, ItemImpl, Lifetime, Meta, Result, Signature, Type,
-    spanned::Spanned, visit_mut::VisitMut,
+    ext::IdentExt, spanned::Spanned, visit_mut::VisitMut,
 };
 
 /// What `#[cached]` makes of an `impl` block.
@@ -68,9 +68,9 @@ fn expand_method(block: &ItemImpl, attribute: &Attribute, method: ImplItemFn) ->
             "a cached method has no type or const parameters of its own: give them to the `impl`, or cache a function";
         return Err(syn::Error::new_spanned(parameter, help));
     }
-    let verb = |verb: &str| format_ident!("{name}_{verb}");
+    let verb = |verb: &str| format_ident!("{}_{}", name, verb);
     let (cache_verb, invalidate_verb, refresh_verb) = (verb("cache"), verb("invalidate"), verb("refresh"));
-    let compute_name = Ident::new(&format!("__{name}_compute"), name.span());
+    let compute_name = format_ident!("__{}_compute", name);
     let cache = match &options.field {
         Some(field) => quote!(&self.#field),
         None => quote!(Self::#cache_verb()),
@@ -102,13 +102,14 @@ fn expand_method(block: &ItemImpl, attribute: &Attribute, method: ImplItemFn) ->
             quote!(#cache_verb() -> &'static #cache_type { #cache })
         }
     };
+    let plain = name.unraw();
     let [cache_doc, invalidate_doc, refresh_doc, explain_doc] = [
         "The cache of",
         "Forgets what there is for these arguments of",
         "Computes anew for these arguments, and keeps, what comes of",
         "What a call with these arguments would do now, and why, of",
     ]
-    .map(|what| format!("{what} [`{name}`](Self::{name})."));
+    .map(|what| format!("{what} [`{plain}`](Self::{plain})."));
     let allowed = quote! {
         #[allow(dead_code, unused_variables, unreachable_pub, clippy::needless_arbitrary_self_type)]
         #[allow(clippy::needless_pass_by_value, clippy::trivially_copy_pass_by_ref)]

@@ -2,6 +2,7 @@
 
 use crate::{
     axis::{Axis, Domain, Simple},
+    cached::allowing,
     signature::{named, plain_arguments, undocumented},
     table::Table,
 };
@@ -103,8 +104,9 @@ pub fn expand(options: &Options, function: &ItemFn) -> Result<TokenStream> {
         true => quote!(),
         false => quote!(#[inline]),
     };
+    let outer_attrs = attrs.iter().map(allowing);
     Ok(quote! {
-        #(#attrs)*
+        #(#outer_attrs)*
         #inline
         #vis #outer {
             // Under its own name, so that a recursive function does not wait for the table that it fills.

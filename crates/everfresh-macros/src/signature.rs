@@ -195,7 +195,7 @@ impl Output {
         if let Type::ImplTrait(_) = whole {
             return Err(syn::Error::new_spanned(&whole, "an `impl` has no name, so it cannot be kept: name the type"));
         }
-        let wrapped = wrapped(&whole);
+        let wrapped = wrapped(&whole)?;
         let wrong = |kept: &crate::options::Kept, name: &str| {
             syn::Error::new(kept.name.span(), format!("`{}` is for a function that returns {name}", kept.name))
         };
@@ -225,15 +225,20 @@ impl Output {
 }
 
 /// The good part of a `Result` or an `Option` that is written as such.
-fn wrapped(whole: &Type) -> Option<(Type, Wrapper)> {
-    let Type::Path(path) = whole else { return None };
-    let last = path.path.segments.last()?;
+fn wrapped(whole: &Type) -> Result<Option<(Type, Wrapper)>> {
+    let Type::Path(path) = whole else { return Ok(None) };
+    let Some(last) = path.path.segments.last() else { return Ok(None) };
     let wrapper = match last.ident.to_string().as_str() {
         "Result" => Wrapper::Result,
         "Option" => Wrapper::Option,
-        _ => return None,
+        _ => return Ok(None),
     };
-    Some((first_type(&last.arguments)?, wrapper))
+    match first_type(&last.arguments) {
+        Some(good) => Ok(Some((good, wrapper))),
+        None => {
+            Err(syn::Error::new_spanned(whole, "what is kept of this does not show: write out the type of its value"))
+        }
+    }
 }
 
 impl Part {

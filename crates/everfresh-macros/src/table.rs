@@ -36,10 +36,12 @@ impl Table {
     pub fn lazy(output: &Type, computed: &TokenStream) -> Self {
         if matches!(Simple::of(output), None | Some(Simple::Wide)) {
             let declared = quote! {
-                static __TABLE: ::std::sync::LazyLock<::std::boxed::Box<[#output; __LENGTH]>> =
-                    ::std::sync::LazyLock::new(|| ::everfresh::precomputed::boxed(|__at| #computed));
+                static __TABLE: ::everfresh::precomputed::Lazy<::std::boxed::Box<[#output; __LENGTH]>> =
+                    ::everfresh::precomputed::Lazy::new();
             };
-            return Self { declared, look: quote!(return __TABLE[__index];), fill: None };
+            let got = |table| returned(&quote!(#table.map(|__table| __table[__index])));
+            let fill = got(quote!(__TABLE.at(|| ::everfresh::precomputed::boxed(|__at| #computed))));
+            return Self { declared, look: got(quote!(__TABLE.get())), fill: Some(fill) };
         }
         let declared = quote! {
             static __TABLE: ::everfresh::precomputed::Cells<#output, __LENGTH> =
@@ -63,17 +65,21 @@ impl Table {
             None => quote!(::std::option::Option::None),
         };
         let declared = quote! {
-            static __TABLE: ::std::sync::LazyLock<::everfresh::precomputed::StoredTable<#output>> =
-                ::std::sync::LazyLock::new(|| {
-                    let __code = ::everfresh::precomputed::Code {
-                        function: ::std::concat!(::std::module_path!(), "::", #name),
-                        domains: &[#domains],
-                        version: #version,
-                    };
-                    ::everfresh::precomputed::StoredTable::open(#path, __LENGTH, &__code, |__at| #computed)
-                });
+            static __TABLE: ::everfresh::precomputed::Lazy<::everfresh::precomputed::StoredTable<#output>> =
+                ::everfresh::precomputed::Lazy::new();
         };
-        Self { declared, look: returned(&quote!(__TABLE.get(__index))), fill: None }
+        let open = quote! {
+            __TABLE.at(|| {
+                let __code = ::everfresh::precomputed::Code {
+                    function: ::std::concat!(::std::module_path!(), "::", #name),
+                    domains: &[#domains],
+                    version: #version,
+                };
+                ::everfresh::precomputed::StoredTable::open(#path, __LENGTH, &__code, |__at| #computed)
+            })
+        };
+        let got = |table| returned(&quote!(#table.and_then(|__table| __table.get(__index))));
+        Self { declared, look: got(quote!(__TABLE.get())), fill: Some(got(open)) }
     }
 }
 

@@ -492,3 +492,22 @@ fn hits_that_are_verified_show_that_a_function_is_not_pure() {
     }
     assert_eq!([never(6), never(6)], [3, 3]);
 }
+
+#[test]
+fn attributes_in_the_body_and_raw_names_are_as_good_as_others() {
+    #[cached]
+    fn r#match(n: u32) -> u32 {
+        #![allow(clippy::needless_return)]
+        return n + 1;
+    }
+    struct Kind(u32);
+    #[cached]
+    impl Kind {
+        #[cached(shared, ignore = [self])]
+        fn r#type(&self, n: u32) -> u32 {
+            self.0 + n
+        }
+    }
+    assert_eq!((r#match(1), r#match(1), r#match::cache_info().loads), (2, 2, 1));
+    assert_eq!((Kind(1).r#type(1), Kind(2).r#type(1)), (2, 2));
+}

@@ -199,3 +199,24 @@ fn a_stored_table_is_mapped_by_the_next_process() {
     assert_eq!([calls(folder.path()), calls(folder.path())], [1001, 1]);
     assert_eq!(calls(&folder.path().join("no such folder")), 1005);
 }
+
+#[test]
+fn functions_that_call_each_other_do_not_wait_for_each_other() {
+    #[precomputed(0..=50)]
+    fn is_even(n: u8) -> bool {
+        n == 0 || is_odd(n - 1)
+    }
+    #[precomputed(0..=50)]
+    fn is_odd(n: u8) -> bool {
+        n != 0 && is_even(n - 1)
+    }
+    #[precomputed(0..=5)]
+    fn words(n: u8) -> &'static str {
+        if n < 2 { "few" } else { back(n) }
+    }
+    fn back(n: u8) -> &'static str {
+        words(n - 1)
+    }
+    assert!((0..=60).all(|n| is_even(n) == (n % 2 == 0) && is_odd(n) == (n % 2 == 1)));
+    assert_eq!(words(5), "few");
+}

@@ -52,6 +52,9 @@ pub enum Refused {
     NoEntries,
 }
 
+/// An entry that was refused, to be dropped when no lock is held.
+pub(super) type NotKept<K, V> = Box<(Refused, Entry<K, V>)>;
+
 /// A cache in the memory of one process. Clones share it; all threads may use it at once.
 ///
 /// Its bounds hold at every moment, for every observer: there are never more entries, nor do they ever weigh more, than was
@@ -397,7 +400,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
     where
         V: Clone,
     {
-        self.find_aged(hash, is_key).filter(|old| !old.served.stale).map(|old| old.served.value)
+        self.find_aged(hash, is_key, false).map(|old| old.served.value)
     }
 
     #[cold]
@@ -458,7 +461,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         // Also if the old value was evicted before: somebody may have used it.
         self.inner.identity.outdate();
         self.tell(gone);
-        kept
+        kept.map_err(|refused| refused.0)
     }
 
     /// What a value weighs and how long it lives: what the user's functions say, with no lock held.
@@ -476,7 +479,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         options: EntryOptions,
         weight: u32,
         gone: &mut Gone<K, V>,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), NotKept<K, V>> {
         let part = self.part(hash);
         let now = self.now();
         let end = deadline(now, options.ttl, self.inner.jitter * chance(hash, now));
@@ -507,7 +510,8 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         let Limits { entries, weight: max_bytes } = shard.limits();
         drop(shard);
         part.counts.refused.fetch_add(1, Relaxed);
-        Err(if entries == 0 { Refused::NoEntries } else { Refused::TooHeavy { weight, max_bytes } })
+        let why = if entries == 0 { Refused::NoEntries } else { Refused::TooHeavy { weight, max_bytes } };
+        Err(Box::new((why, entry)))
     }
 
     /// Removes the entry of a key, and gives its value. What is being computed for the key now is not kept.

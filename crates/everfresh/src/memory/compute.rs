@@ -96,14 +96,13 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
         let weight = self.judge(&key, &value, &mut options);
         let (made, ttl) = (options.made.clone(), options.ttl);
         let mut gone = Vec::new();
-        let kept = value.clone();
+        let (kept, mut refused) = (value.clone(), None);
         lead.land(
             || value.clone(),
-            || {
-                // A value that is too heavy is counted, and given to the caller all the same.
-                let _ = self.put(hash, key, kept, options, weight, &mut gone);
-            },
+            // A value that is too heavy is counted, and given to the caller all the same.
+            || refused = self.put(hash, key, kept, options, weight, &mut gone).err(),
         );
+        drop(refused);
         let counts = &self.part(hash).counts;
         counts.load(took);
         counts.store_time.fetch_add(nanoseconds(started.elapsed().saturating_sub(took)), Relaxed);

@@ -29,12 +29,13 @@ use std::{
 };
 
 thread_local! {
-    /// The flights that are led on this thread at this moment, by their addresses.
+    /// The flights that are led on this thread at this moment, by their numbers.
     static LED: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
     /// This thread's number: not zero, and no other thread ever has it, not even when this one has ended.
     static HERE: usize = NEXT.fetch_add(1, Ordering::Relaxed);
 }
 
+/// Numbers of threads and of flights.
 static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(1);
 
 fn here() -> usize {
@@ -59,6 +60,8 @@ impl<K, V> Default for Flights<K, V> {
 }
 
 pub(super) struct Flight<K, V> {
+    /// No other flight ever has it.
+    number: usize,
     key: K,
     hash: KeyHash,
     state: Mutex<State<V>>,
@@ -68,6 +71,8 @@ pub(super) struct Flight<K, V> {
 
 struct State<V> {
     led: bool,
+    /// The leader changes the value that there is, and has the last word on what it does to it meanwhile.
+    updates: bool,
     /// What is computed may be out of date: somebody said so meanwhile.
     outdated: bool,
     value: Option<V>,
@@ -116,7 +121,7 @@ impl<K: Eq, V: Clone> Flights<K, V> {
     ) -> Result<Joined<'_, K, V>, T> {
         let mut map = lock(&self.map);
         if let Some(flight) = map.find(hash.get(), |flight| flight.hash == hash && is_key(&flight.key)) {
-            if LED.with(|led| led.borrow().contains(&address(flight))) {
+            if LED.with(|led| led.borrow().contains(&flight.number)) {
                 return Ok(Joined::Again);
             }
             let flight = Arc::clone(flight);
@@ -151,8 +156,10 @@ impl<K: Eq, V: Clone> Flights<K, V> {
 
 impl<K, V> Flights<K, V> {
     fn add(&self, map: &mut Map<K, V>, hash: KeyHash, key: K) -> Lead<'_, K, V> {
-        let state = State { led: true, outdated: false, value: None, joined: 0, waiters: VecDeque::new() };
-        let flight = Flight { key, hash, state: Mutex::new(state), polled_on: AtomicUsize::new(0) };
+        let state =
+            State { led: true, updates: false, outdated: false, value: None, joined: 0, waiters: VecDeque::new() };
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let flight = Flight { number, key, hash, state: Mutex::new(state), polled_on: AtomicUsize::new(0) };
         let flight = Arc::new(flight);
         map.insert_unique(hash.get(), Arc::clone(&flight), |flight| flight.hash.get());
         self.resume(flight)
@@ -169,11 +176,15 @@ impl<K, V> Flights<K, V> {
     pub(super) fn outdate(&self, which: impl Fn(KeyHash, &K) -> bool) -> MutexGuard<'_, Map<K, V>> {
         let mut map = lock(&self.map);
         map.retain(|flight| {
-            let outdated = which(flight.hash, &flight.key);
-            if outdated {
-                lock(&flight.state).outdated = true;
+            if !which(flight.hash, &flight.key) {
+                return true;
             }
-            !outdated
+            let mut state = lock(&flight.state);
+            if state.updates && LED.with(|led| led.borrow().contains(&flight.number)) {
+                return true;
+            }
+            state.outdated = true;
+            false
         });
         map
     }
@@ -203,10 +214,6 @@ impl<K, V> Flights<K, V> {
     }
 }
 
-fn address<T>(flight: &Arc<T>) -> usize {
-    Arc::as_ptr(flight).addr()
-}
-
 /// The right to compute. Dropped before it has landed, it goes to one of those who wait.
 pub(crate) struct Lead<'a, K, V> {
     flights: &'a Flights<K, V>,
@@ -230,6 +237,11 @@ impl<K, V> Lead<'_, K, V> {
             compute.as_mut().poll(context)
         })
         .await
+    }
+
+    /// What the leader does meanwhile, on this thread, does not make it out of date.
+    pub(super) fn updates(&self) {
+        lock(&self.flight.state).updates = true;
     }
 
     pub(super) fn key(&self) -> &K {
@@ -306,7 +318,7 @@ struct Leading;
 
 impl Leading {
     fn new<K, V>(flight: &Arc<Flight<K, V>>) -> Self {
-        LED.with(|led| led.borrow_mut().push(address(flight)));
+        LED.with(|led| led.borrow_mut().push(flight.number));
         Self
     }
 }

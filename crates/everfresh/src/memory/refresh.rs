@@ -91,7 +91,7 @@ impl Ages {
         }
         let end = end.min(NEVER - 1 - self.stale);
         let ttl = end.saturating_sub(now);
-        let ahead = self.ahead.map_or(0, |part| ttl - (ttl as f64 * part) as u64);
+        let ahead = self.ahead.map_or(0, |part| ttl.saturating_sub((ttl as f64 * part) as u64));
         let due = Due::default();
         due.put_off_to(self.stale + ahead);
         (end + self.stale, Some(due))
@@ -166,7 +166,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         V: Clone,
     {
         let hash = self.hash(key);
-        let Some(old) = self.find_aged(hash, |own| own.borrow() == key) else {
+        let Some(old) = self.find_aged(hash, |own| own.borrow() == key, true) else {
             self.count_miss(key, hash);
             return None;
         };
@@ -184,8 +184,8 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         served
     }
 
-    /// The value of a key that is not over, of whatever age.
-    pub(super) fn find_aged(&self, hash: KeyHash, is_key: impl Fn(&K) -> bool) -> Option<Old<V>>
+    /// The value of a key that is not over, of whatever age, or within its ttl.
+    pub(super) fn find_aged(&self, hash: KeyHash, is_key: impl Fn(&K) -> bool, also_stale: bool) -> Option<Old<V>>
     where
         V: Clone,
     {
@@ -200,7 +200,8 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
                 let due = self.inner.ages.any() && entry.is_due(now);
                 (Old { served, due }, found, entry.cost)
             };
-            entry.is_alive(now, idle).then(take)
+            let alive = entry.is_alive(now, idle) && (also_stale || self.inner.ages.is_fresh(entry, now));
+            alive.then(take)
         };
         let part = self.part(hash);
         let taken = if self.inner.exact {
@@ -286,7 +287,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         let hash = self.hash(key);
         let is_key = |own: &K| key.is(own);
         let found = if self.inner.ages.any() {
-            self.find_aged(hash, is_key)
+            self.find_aged(hash, is_key, true)
         } else {
             match self.find(hash, is_key) {
                 Some(value) if !compare => return Start::Served(Served::fresh(value)),

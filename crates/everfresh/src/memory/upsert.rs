@@ -71,19 +71,20 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
     {
         let key = lead.key().clone();
         let hash = self.hash(&key);
-        let mut gone = Vec::new();
+        let (mut gone, mut refused) = (Vec::new(), None);
         let settled = match value {
             Some(value) => {
                 let weight = self.judge(&key, value, &mut options);
                 let kept = value.clone();
                 lead.land_if_current(Some(value.clone()), || {
                     // A value that is too heavy is counted, and given to the caller all the same.
-                    let _ = self.put(hash, key, kept, options, weight, &mut gone);
+                    refused = self.put(hash, key, kept, options, weight, &mut gone).err();
                 })
             }
             None => lead.land_if_current(None, || self.take(hash, &key, &mut gone)),
         };
         self.inner.identity.outdate();
+        drop(refused);
         self.tell(gone);
         settled
     }
@@ -113,7 +114,8 @@ where
     /// Puts in what `update` makes of the value, or removes it if that is `None`. What it is then.
     ///
     /// Updates of one key come one after the other, and so do computations of it: none is lost. If somebody inserts or
-    /// removes a value of the key, or clears the cache, while `update` runs, it runs again, on what is there now. A
+    /// removes a value of the key, or clears the cache, while `update` runs, it runs again, on what is there now; what `update`
+    /// itself does to the cache makes nothing run again, and its result takes its place. A
     /// value whose ttl is over is none. The entry keeps its tags; its ttl begins anew. An update of a key in the midst of
     /// its own computation or update does not wait for that, whose result takes its place.
     ///
@@ -137,6 +139,7 @@ where
                 }
             };
             let Some(lead) = self.turn(waited) else { continue };
+            lead.updates();
             let (old, options) = self.cache.current(self.key, self.options.clone());
             let value = lead.run(|| update(old));
             if self.cache.settle(lead, value.as_ref(), options) {
@@ -160,8 +163,9 @@ where
                 }
             };
             let Some(lead) = self.turn(waited) else { continue };
+            lead.updates();
             let (old, options) = self.cache.current(self.key, self.options.clone());
-            let value = lead.run_async(update(old)).await;
+            let value = lead.run_async(async { update(old).await }).await;
             if self.cache.settle(lead, value.as_ref(), options) {
                 return value;
             }

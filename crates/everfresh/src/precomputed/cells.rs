@@ -3,11 +3,12 @@
 //! A cell says by itself whether it is filled, so a look loads no flag beside the table. It holds the number, exclusive
 //! or a mask, and 0 before it is filled. The one number whose cell is 0 all the same takes the long way.
 
+use super::gate::Gate;
 use std::{
     fmt,
-    sync::{
-        Once,
-        atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
+    sync::atomic::{
+        AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize,
+        Ordering::{Acquire, Relaxed, Release},
     },
 };
 
@@ -80,12 +81,14 @@ cells! {
 /// A table of `N` numbers. Until it is filled, it takes no memory.
 pub struct Cells<T: Cell, const N: usize> {
     cells: [T::Atomic; N],
-    filled: Once,
+    /// Whether all cells are filled.
+    filled: AtomicBool,
+    gate: Gate,
 }
 
 impl<T: Cell, const N: usize> fmt::Debug for Cells<T, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cells").field("filled", &self.filled.is_completed()).finish_non_exhaustive()
+        f.debug_struct("Cells").field("filled", &self.filled.load(Relaxed)).finish_non_exhaustive()
     }
 }
 
@@ -98,7 +101,7 @@ impl<T: Cell, const N: usize> Default for Cells<T, N> {
 impl<T: Cell, const N: usize> Cells<T, N> {
     /// A table that is not filled.
     pub const fn new() -> Self {
-        Self { cells: [const { T::EMPTY }; N], filled: Once::new() }
+        Self { cells: [const { T::EMPTY }; N], filled: AtomicBool::new(false), gate: Gate::new() }
     }
 
     /// What is at a place; `None` if that is not known without [`at`](Self::at).
@@ -107,15 +110,19 @@ impl<T: Cell, const N: usize> Cells<T, N> {
         self.cells.get(place).and_then(T::get)
     }
 
-    /// What is at a place, after the table is filled; `None` if there is no such place. If `compute` panics, the next
-    /// caller tries again.
+    /// What is at a place, after the table is filled; `None` if there is no such place, or this thread is filling the table,
+    /// so that `compute` came back to it. If `compute` panics, the next caller tries again.
     pub fn at(&self, place: usize, compute: impl Fn(usize) -> T) -> Option<T> {
         let cell = self.cells.get(place)?;
-        self.filled.call_once_force(|_| {
-            for (place, cell) in self.cells.iter().enumerate() {
-                compute(place).write(cell);
+        if !self.filled.load(Acquire) {
+            let _filling = self.gate.enter()?;
+            if !self.filled.load(Acquire) {
+                for (place, cell) in self.cells.iter().enumerate() {
+                    compute(place).write(cell);
+                }
+                self.filled.store(true, Release);
             }
-        });
+        }
         Some(T::read(cell))
     }
 }

@@ -4,15 +4,19 @@
 //! | --- | --- |
 //! | `domain` | [`Domain`]: a type with so few values that a table has room for all |
 //! | `cells` | [`Cells`]: a static table of numbers, filled on first use |
+//! | `gate` | who fills a table, and who waits |
 //! | `stored` | tables in files, mapped |
 
 mod cells;
 mod domain;
+mod gate;
 mod stored;
 
 #[doc(hidden)]
 pub use cells::{Cell, Cells, boxed};
 pub use domain::Domain;
+#[doc(hidden)]
+pub use gate::Lazy;
 #[doc(hidden)]
 pub use stored::{Code, Element, StoredTable};
 

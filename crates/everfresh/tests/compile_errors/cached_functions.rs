@@ -42,4 +42,7 @@ fn in_some_builds(a: u32, #[cfg(unix)] b: u32) -> u32 { a }
 #[cached]
 static NUMBER: u32 = 5;
 
+#[cached]
+fn hidden(a: u32) -> std::fmt::Result { if a == 0 { Err(std::fmt::Error) } else { Ok(()) } }
+
 fn main() {}

@@ -90,3 +90,35 @@ fn a_weigher_that_panics_leaves_the_cache_as_it_was() {
     assert_eq!((cache.get(&1), cache.len(), cache.weight()), (Some(5), 1, 5));
     assert_eq!(cache.get_or_compute(&2, || 7), 7);
 }
+
+#[test]
+fn a_bound_beyond_all_memory_costs_nothing() {
+    for policy in super::POLICIES {
+        for cache in [
+            Cache::<u32, u32>::builder().policy(policy).max_entries(usize::MAX).build(),
+            Cache::builder().policy(policy).max_bytes(u64::MAX, |_, _| u32::MAX).build(),
+        ] {
+            for _ in 0..2 {
+                (0..100).for_each(|n| cache.insert(n, n).unwrap());
+            }
+            assert_eq!((cache.len(), cache.get(&7), cache.remove(&7)), (100, Some(7), Some(7)));
+        }
+    }
+}
+
+#[test]
+fn what_is_refused_may_use_the_cache_while_it_is_dropped() {
+    #[derive(Clone)]
+    struct Heavy(Option<Cache<u32, Heavy>>);
+    impl Drop for Heavy {
+        fn drop(&mut self) {
+            if let Some(cache) = &self.0 {
+                cache.remove(&1);
+            }
+        }
+    }
+    let cache = Cache::builder().max_bytes(10, |_, _| 11).build();
+    assert!(cache.insert(1, Heavy(Some(cache.clone()))).is_err());
+    cache.get_or_compute(&1, || Heavy(Some(cache.clone())));
+    assert!(cache.is_empty());
+}

@@ -53,11 +53,12 @@ fn threads_and_tasks_count_together() {
 fn an_update_sees_what_is_put_in_or_removed_while_it_runs() {
     let (cache, seen) = (Cache::new(10), RefCell::new(Vec::new()));
     cache.insert("a", 5).unwrap();
+    let others = |work: &(dyn Fn() + Sync)| thread::scope(|scope| scope.spawn(work).join().unwrap());
     let result = cache.entry(&"a").upsert(|old| {
         seen.borrow_mut().push(old);
         match old {
-            Some(5) => cache.insert("a", 100).unwrap(),
-            Some(100) => assert_eq!(cache.remove("a"), Some(100)),
+            Some(5) => others(&|| cache.insert("a", 100).unwrap()),
+            Some(100) => others(&|| assert_eq!(cache.remove("a"), Some(100))),
             _ => {}
         }
         add(1)(old)
@@ -237,4 +238,28 @@ fn what_has_no_room_is_given_and_not_kept() {
         add(2)(old)
     });
     assert_eq!((heavy, calls.get(), light.len(), light.weight()), (Some(11), 1, 0, 0));
+}
+
+#[test]
+fn an_update_that_clears_or_invalidates_runs_once() {
+    let cache = super::Cache::new(10);
+    let mut runs = 0;
+    let value = cache.entry(&"a").upsert(|_| {
+        runs += 1;
+        cache.invalidate_tag("any");
+        cache.clear();
+        cache.insert("a", 9).unwrap();
+        Some(1)
+    });
+    assert_eq!((value, runs, cache.get("a")), (Some(1), 1, Some(1)));
+}
+
+#[test]
+fn an_async_update_may_come_back_to_its_key_before_its_future() {
+    let cache = super::Cache::new(10);
+    let update = cache.entry(&"a").upsert_async(|old: Option<u32>| {
+        let own = cache.get_or_compute(&"a", || 4);
+        async move { Some(old.unwrap_or_default() + own) }
+    });
+    assert_eq!(crate::executor::block_on(update), Some(4));
 }
