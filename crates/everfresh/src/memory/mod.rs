@@ -42,7 +42,7 @@ mod shard;
 mod shuttle_tests;
 mod snapshot;
 mod stats;
-mod sync;
+pub(crate) mod sync;
 mod tally;
 #[cfg(test)]
 #[cfg(not(feature = "shuttle"))]

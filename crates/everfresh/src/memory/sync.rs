@@ -1,16 +1,16 @@
 //! Locks, atomics, threads and the time that passes: std's, and shuttle's where that explores how they interleave.
 
 #[cfg(not(all(test, feature = "shuttle")))]
-pub(super) use std::{
+pub(crate) use std::{
     sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic},
     thread, thread_local,
     time::Instant,
 };
 
 #[cfg(all(test, feature = "shuttle"))]
-pub(super) use self::explored::Instant;
+pub(crate) use self::explored::Instant;
 #[cfg(all(test, feature = "shuttle"))]
-pub(super) use shuttle::{
+pub(crate) use shuttle::{
     sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic},
     thread, thread_local,
 };
@@ -21,14 +21,14 @@ mod explored {
 
     /// Whatever is measured takes a nanosecond, so that a schedule that failed can be replayed.
     #[derive(Clone, Copy)]
-    pub(in crate::memory) struct Instant;
+    pub(crate) struct Instant;
 
     impl Instant {
-        pub(in crate::memory) fn now() -> Self {
+        pub(crate) fn now() -> Self {
             Self
         }
 
-        pub(in crate::memory) fn elapsed(self) -> Duration {
+        pub(crate) fn elapsed(self) -> Duration {
             Duration::from_nanos(1)
         }
     }

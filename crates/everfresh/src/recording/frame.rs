@@ -4,7 +4,7 @@ use crate::{
     Fingerprint,
     disk::Store,
     file::Seen,
-    memory::{Clock, WallClock},
+    memory::{Clock, WallClock, sync::thread_local},
     observation::Observation,
 };
 use std::{
@@ -26,13 +26,13 @@ thread_local! {
 /// Whether somebody writes down what this thread reads.
 #[inline]
 pub(crate) fn is_recording() -> bool {
-    DEPTH.get().0 > 0
+    DEPTH.with(Cell::get).0 > 0
 }
 
 /// Whether somebody among them keeps traces.
 #[inline]
 pub(crate) fn is_tracing() -> bool {
-    DEPTH.get().1 > 0
+    DEPTH.with(Cell::get).1 > 0
 }
 
 /// The innermost computation on this thread.
@@ -40,7 +40,7 @@ pub(crate) fn current() -> Option<Arc<Frame>> {
     if !is_recording() {
         return None;
     }
-    FRAMES.with_borrow(|frames| frames.last().cloned())
+    FRAMES.with(|frames| frames.borrow().last().cloned())
 }
 
 /// The innermost computation on this thread whose traces are kept.
@@ -48,7 +48,7 @@ pub(crate) fn current_traced() -> Option<Arc<Frame>> {
     if !is_tracing() {
         return None;
     }
-    FRAMES.with_borrow(|frames| frames.iter().rev().find(|frame| frame.traced).cloned())
+    FRAMES.with(|frames| frames.borrow().iter().rev().find(|frame| frame.traced).cloned())
 }
 
 /// One computation, while it runs. Its threads share it.
@@ -166,7 +166,7 @@ impl Drop for Reading {
 
 /// Whether a computation of this key is under way further up on this thread.
 pub(crate) fn is_computing(key: &Fingerprint) -> bool {
-    is_tracing() && FRAMES.with_borrow(|frames| frames.iter().any(|frame| frame.key.as_ref() == Some(key)))
+    is_tracing() && FRAMES.with(|frames| frames.borrow().iter().any(|frame| frame.key.as_ref() == Some(key)))
 }
 
 impl Frame {
@@ -240,9 +240,9 @@ impl Frame {
 
     /// From now on this thread's reads enter this frame, until what is returned is dropped.
     pub(crate) fn enter(self: &Arc<Self>) -> Entered {
-        FRAMES.with_borrow_mut(|frames| frames.push(Arc::clone(self)));
-        let ((all, traced), own) = (DEPTH.get(), u32::from(self.traced));
-        DEPTH.set((all + 1, traced + own));
+        FRAMES.with(|frames| frames.borrow_mut().push(Arc::clone(self)));
+        let ((all, traced), own) = (DEPTH.with(Cell::get), u32::from(self.traced));
+        DEPTH.with(|depth| depth.set((all + 1, traced + own)));
         Entered(own)
     }
 
@@ -263,9 +263,9 @@ pub(crate) struct Entered(u32);
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let (all, traced) = DEPTH.get();
-        DEPTH.set((all - 1, traced - self.0));
-        let frame = FRAMES.with_borrow_mut(Vec::pop);
+        let (all, traced) = DEPTH.with(Cell::get);
+        DEPTH.with(|depth| depth.set((all - 1, traced - self.0)));
+        let frame = FRAMES.with(|frames| frames.borrow_mut().pop());
         // Not while the stack is borrowed.
         drop(frame);
     }
