@@ -7,6 +7,16 @@ use std::{fmt, time::Duration};
 pub(crate) const ENOUGH: u64 = 100;
 
 /// Something to change, with the figure that says so. `Display` is a sentence for people.
+///
+/// ```
+/// use everfresh::memory::{Advice, Cache};
+///
+/// let cache: Cache<u32, u32> = Cache::new(10);
+/// for key in 0..100 {
+///     cache.get(&key);
+/// }
+/// assert!(cache.stats().advice().contains(&Advice::NeverHit { hit_ratio: 0.0 }));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Advice {

@@ -14,6 +14,19 @@ use std::{
 };
 
 /// Why an entry left.
+///
+/// ```
+/// use everfresh::memory::{Cache, Cause};
+/// use std::sync::mpsc;
+///
+/// let (sender, gone) = mpsc::channel();
+/// let cache = Cache::builder().on_removal(move |_: &str, value, cause| _ = sender.send((value, cause))).build();
+/// cache.insert("rate", 4)?;
+/// cache.insert("rate", 5)?;
+/// cache.remove("rate");
+/// assert_eq!(gone.try_iter().collect::<Vec<_>>(), [(4, Cause::Replaced), (5, Cause::Invalidated)]);
+/// # Ok::<_, everfresh::memory::Refused>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
@@ -34,6 +47,17 @@ pub(super) type TtlBy<K, V> = Arc<dyn Fn(&K, &V) -> Option<Duration> + Send + Sy
 pub(super) type Listener<K, V> = Arc<dyn Fn(K, V, Cause) + Send + Sync>;
 
 /// Settings of a [`Cache`]; made by [`Cache::builder`].
+///
+/// ```
+/// use everfresh::memory::{Cache, CacheBuilder};
+///
+/// let settings: CacheBuilder<u32, &str> = Cache::builder().max_entries(1).name("numbers");
+/// let cache = settings.build();
+/// cache.insert(1, "one")?;
+/// cache.insert(2, "two")?;
+/// assert_eq!(cache.len(), 1);
+/// # Ok::<_, everfresh::memory::Refused>(())
+/// ```
 pub struct CacheBuilder<K, V, S = DefaultHashBuilder> {
     pub(super) max_entries: Option<usize>,
     pub(super) max_bytes: Option<u64>,
@@ -90,6 +114,17 @@ impl<K, V> Default for CacheBuilder<K, V> {
 impl<K, V, S> CacheBuilder<K, V, S> {
     /// How many entries there may be at most: 128 unless this or [`max_bytes`](Self::max_bytes) is said. With 0 nothing is
     /// kept.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// let cache = Cache::builder().max_entries(2).build();
+    /// for key in 0..10 {
+    ///     cache.insert(key, key * key)?;
+    /// }
+    /// assert_eq!(cache.len(), 2);
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     #[must_use]
     pub fn max_entries(mut self, entries: usize) -> Self {
         self.max_entries = Some(entries);
@@ -117,6 +152,18 @@ impl<K, V, S> CacheBuilder<K, V, S> {
     }
 
     /// How long an entry lives at most. Without it, until there is no room.
+    ///
+    /// ```
+    /// use everfresh::memory::{Cache, ManualClock};
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// let clock = Arc::new(ManualClock::default());
+    /// let cache = Cache::builder().ttl(Duration::from_secs(60)).clock(clock.clone()).build();
+    /// cache.insert("rate", 4)?;
+    /// clock.advance(Duration::from_secs(60));
+    /// assert_eq!(cache.get("rate"), None);
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
@@ -124,6 +171,18 @@ impl<K, V, S> CacheBuilder<K, V, S> {
     }
 
     /// How long an entry lives at most, by what it is; `None` stands for the cache's own `ttl`.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    /// use std::time::Duration;
+    ///
+    /// let unless_empty = |_: &u32, text: &&str| text.is_empty().then_some(Duration::ZERO);
+    /// let cache = Cache::builder().ttl_by(unless_empty).build();
+    /// cache.insert(0, "")?;
+    /// cache.insert(1, "one")?;
+    /// assert_eq!((cache.get(&0), cache.get(&1)), (None, Some("one")));
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     #[must_use]
     pub fn ttl_by(mut self, ttl: impl Fn(&K, &V) -> Option<Duration> + Send + Sync + 'static) -> Self {
         self.ttl_by = Some(Arc::new(ttl));
@@ -131,6 +190,18 @@ impl<K, V, S> CacheBuilder<K, V, S> {
     }
 
     /// How long an entry may go unused.
+    ///
+    /// ```
+    /// use everfresh::memory::{Cache, ManualClock};
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// let (clock, second) = (Arc::new(ManualClock::default()), Duration::from_secs(1));
+    /// let cache = Cache::builder().idle(2 * second).clock(clock.clone()).build();
+    /// cache.insert("rate", 4)?;
+    /// let after = |pause| (clock.advance(pause), cache.get("rate")).1;
+    /// assert_eq!([after(second), after(second), after(2 * second)], [Some(4), Some(4), None]);
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     #[must_use]
     pub fn idle(mut self, idle: Duration) -> Self {
         self.idle = Some(idle);
@@ -139,6 +210,18 @@ impl<K, V, S> CacheBuilder<K, V, S> {
 
     /// Shortens each entry's life by a random part of it, up to this one (0 to 1), so that entries that were made together
     /// do not expire together.
+    ///
+    /// ```
+    /// use everfresh::memory::{Cache, ManualClock};
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// let (clock, second) = (Arc::new(ManualClock::default()), Duration::from_secs(1));
+    /// let cache = Cache::builder().ttl(60 * second).jitter(0.5).clock(clock.clone()).build();
+    /// cache.insert("rate", 4)?;
+    /// let after = |pause| (clock.advance(pause), cache.get("rate")).1;
+    /// assert_eq!([after(29 * second), after(31 * second)], [Some(4), None]);
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     #[must_use]
     pub fn jitter(mut self, part: f64) -> Self {
         self.jitter = part.clamp(0.0, 1.0);
@@ -192,6 +275,16 @@ impl<K, V, S> CacheBuilder<K, V, S> {
     }
 
     /// What messages call the cache.
+    ///
+    /// ```
+    /// use everfresh::{Memo, memory::Cache};
+    ///
+    /// let rates = Cache::builder().name("rates").build();
+    /// let doubled: Memo<u32> = Memo::builder("doubled").build();
+    /// assert_eq!(doubled.get_or_compute(&"EUR", || 2 * rates.get_or_compute(&"EUR", || 4)), 8);
+    /// rates.clear();
+    /// assert!(doubled.explain(&"EUR").to_string().starts_with("miss: rates ("));
+    /// ```
     #[must_use]
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = Some(name.into());
@@ -199,6 +292,16 @@ impl<K, V, S> CacheBuilder<K, V, S> {
     }
 
     /// Which entry goes when there is no room.
+    ///
+    /// ```
+    /// use everfresh::memory::{Cache, Policy};
+    ///
+    /// let cache = Cache::builder().max_entries(2).policy(Policy::Lru).build();
+    /// for key in [1, 2, 1, 3] {
+    ///     cache.get_or_compute(&key, || 10 * key);
+    /// }
+    /// assert_eq!((cache.get(&1), cache.get(&2), cache.get(&3)), (Some(10), None, Some(30)));
+    /// ```
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
@@ -207,6 +310,18 @@ impl<K, V, S> CacheBuilder<K, V, S> {
 
     /// Is told of each entry that left, after it left, on the thread that made it leave, with no lock held. It may use the
     /// cache. If it panics, the entry is gone all the same, and the panic goes to the caller.
+    ///
+    /// ```
+    /// use everfresh::memory::{Cache, Cause};
+    /// use std::sync::mpsc;
+    ///
+    /// let (sender, gone) = mpsc::channel();
+    /// let cache = Cache::builder().on_removal(move |key, value, cause| _ = sender.send((key, value, cause))).build();
+    /// cache.insert(1, "one")?;
+    /// cache.clear();
+    /// assert_eq!(gone.try_recv(), Ok((1, "one", Cause::Invalidated)));
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     #[must_use]
     pub fn on_removal(mut self, listener: impl Fn(K, V, Cause) + Send + Sync + 'static) -> Self {
         self.listener = Some(Arc::new(listener));
@@ -220,6 +335,17 @@ impl<K, V, S> CacheBuilder<K, V, S> {
     }
 
     /// Another clock than the system's.
+    ///
+    /// ```
+    /// use everfresh::memory::{Cache, ManualClock};
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// let stopped = Arc::new(ManualClock::default());
+    /// let cache = Cache::builder().ttl(Duration::from_nanos(1)).clock(stopped).build();
+    /// cache.insert("rate", 4)?;
+    /// assert_eq!(cache.get("rate"), Some(4));
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = CacheClock::Other(clock);
@@ -227,6 +353,16 @@ impl<K, V, S> CacheBuilder<K, V, S> {
     }
 
     /// Another hasher than the default, which is quick and seeded at random.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    /// use std::hash::RandomState;
+    ///
+    /// let cache: Cache<u32, &str, RandomState> = Cache::builder().hasher(RandomState::new()).build();
+    /// cache.insert(1, "one")?;
+    /// assert_eq!(cache.get(&1), Some("one"));
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     #[must_use]
     pub fn hasher<T>(self, hasher: T) -> CacheBuilder<K, V, T> {
         CacheBuilder {
@@ -249,6 +385,17 @@ impl<K, V, S> CacheBuilder<K, V, S> {
     }
 
     /// The cache.
+    ///
+    /// ```
+    /// use everfresh::memory::{Cache, DEFAULT_ENTRIES};
+    ///
+    /// let cache = Cache::builder().build();
+    /// for key in 0..1000 {
+    ///     cache.insert(key, key)?;
+    /// }
+    /// assert_eq!(cache.len(), DEFAULT_ENTRIES);
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     pub fn build(self) -> Cache<K, V, S>
     where
         K: Eq + Hash,

@@ -36,6 +36,15 @@ const SHARD_ENTRIES: usize = 1024;
 const MOST_SHARDS: usize = 64;
 
 /// A value that a cache does not keep. What was there for its key is gone all the same.
+///
+/// ```
+/// use everfresh::memory::{Cache, Refused};
+///
+/// let cache = Cache::builder().max_bytes(3, |_: &u32, text: &&str| text.len() as u32).build();
+/// assert_eq!(cache.insert(1, "one"), Ok(()));
+/// assert_eq!(cache.insert(4, "four"), Err(Refused::TooHeavy { weight: 4, max_bytes: 3 }));
+/// assert_eq!(Cache::new(0).insert(1, "one"), Err(Refused::NoEntries));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refused {
@@ -136,11 +145,32 @@ impl<K: Eq, V, S> fmt::Debug for Cache<K, V, S> {
 
 impl<K: Eq + Hash, V> Cache<K, V> {
     /// A cache of up to so many entries.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// let cache = Cache::new(2);
+    /// for key in 0..10 {
+    ///     cache.insert(key, key)?;
+    /// }
+    /// assert_eq!(cache.len(), 2);
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     pub fn new(max_entries: usize) -> Self {
         Self::builder().max_entries(max_entries).build()
     }
 
     /// Settings for a cache.
+    ///
+    /// ```
+    /// use everfresh::memory::{Cache, Policy};
+    ///
+    /// let cache = Cache::builder().max_entries(1).policy(Policy::Fifo).build();
+    /// cache.insert(1, "one")?;
+    /// cache.insert(2, "two")?;
+    /// assert_eq!((cache.get(&1), cache.get(&2)), (None, Some("two")));
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     pub fn builder() -> CacheBuilder<K, V> {
         CacheBuilder::default()
     }
@@ -149,21 +179,61 @@ impl<K: Eq + Hash, V> Cache<K, V> {
 impl<K: Eq, V, S> Cache<K, V, S> {
     /// How many entries there are now. Those whose time is over count until they are removed, which happens when
     /// somebody asks for them, when there is no room, or by [`remove_expired`](Self::remove_expired).
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// let cache = Cache::new(10);
+    /// cache.insert(1, "one")?;
+    /// cache.insert(2, "two")?;
+    /// assert_eq!(cache.len(), 2);
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.inner.parts.iter().map(|part| part.read().len()).sum()
     }
 
     /// Whether there is no entry.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// let cache = Cache::new(10);
+    /// assert!(cache.is_empty());
+    /// cache.insert(1, "one")?;
+    /// assert!(!cache.is_empty());
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// What all entries weigh now; without a weigher, how many there are.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// let cache = Cache::builder().max_bytes(10, |_: &u32, text: &&str| text.len() as u32).build();
+    /// cache.insert(3, "three")?;
+    /// cache.insert(4, "four")?;
+    /// assert_eq!(cache.weight(), 9);
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     pub fn weight(&self) -> u64 {
         self.inner.parts.iter().map(|part| part.read().weight()).sum()
     }
 
     /// What the cache did and holds.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// let cache = Cache::new(10);
+    /// cache.get_or_compute(&2, || 4);
+    /// cache.get_or_compute(&2, || 4);
+    /// let stats = cache.stats();
+    /// assert_eq!((stats.hits, stats.misses, stats.entries), (1, 1, 1));
+    /// ```
     pub fn stats(&self) -> Stats {
         let (hits, saved_time) = self.inner.hits.total();
         let mut all = Stats { hits, saved_time, ..Stats::default() };
@@ -176,12 +246,33 @@ impl<K: Eq, V, S> Cache<K, V, S> {
     }
 
     /// Removes everything. What is being computed now is not kept either.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// let cache = Cache::new(10);
+    /// cache.insert(1, "one")?;
+    /// cache.clear();
+    /// assert!(cache.is_empty());
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     pub fn clear(&self) {
         self.remove_in_all(|_, _| true, |shard, gone| shard.clear(gone));
     }
 
     /// Removes all entries for which `stays` does not hold; looks at every entry, and is called under a lock, so it must not
     /// use the cache. What is being computed now is not kept.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// let cache = Cache::new(10);
+    /// cache.insert(1, "odd")?;
+    /// cache.insert(2, "even")?;
+    /// cache.retain(|key, _| key % 2 == 0);
+    /// assert_eq!((cache.get(&1), cache.get(&2)), (None, Some("even")));
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     pub fn retain(&self, stays: impl Fn(&K, &V) -> bool) {
         self.remove_in_all(
             |_, _| true,
@@ -193,6 +284,16 @@ impl<K: Eq, V, S> Cache<K, V, S> {
 
     /// Removes all entries with a tag. How many there were. Looks at every entry. What is being computed now is not kept,
     /// since it may be about to have the tag.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// let cache = Cache::new(10);
+    /// cache.lookup(&"EUR").tag("rates").or_compute(|| 4);
+    /// cache.lookup(&"ten").or_compute(|| 10);
+    /// assert_eq!(cache.invalidate_tag("rates"), 1);
+    /// assert_eq!((cache.get("EUR"), cache.get("ten")), (None, Some(10)));
+    /// ```
     pub fn invalidate_tag(&self, tag: &str) -> usize {
         self.remove_in_all(
             |_, _| true,
@@ -201,6 +302,18 @@ impl<K: Eq, V, S> Cache<K, V, S> {
     }
 
     /// Removes all entries whose time is over. How many there were. Looks at every entry.
+    ///
+    /// ```
+    /// use everfresh::memory::{Cache, ManualClock};
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// let (clock, second) = (Arc::new(ManualClock::default()), Duration::from_secs(1));
+    /// let cache = Cache::builder().ttl(second).clock(clock.clone()).build();
+    /// cache.insert("rate", 4)?;
+    /// clock.advance(second);
+    /// assert_eq!((cache.len(), cache.remove_expired(), cache.len()), (1, 1, 0));
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     pub fn remove_expired(&self) -> usize {
         let (now, idle) = (self.now(), self.inner.idle);
         self.remove_in_all(
@@ -325,6 +438,15 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
     }
 
     /// The value of a key. Counts as a use.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// let cache = Cache::new(10);
+    /// cache.insert("two".to_owned(), 2)?;
+    /// assert_eq!((cache.get("two"), cache.get("three")), (Some(2), None));
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     #[inline]
     pub fn get<Q>(&self, key: &Q) -> Option<V>
     where
@@ -342,6 +464,16 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
 
     /// The value of a key, of which a miss does not count: for callers who go on with [`lookup`](Self::lookup). One that is
     /// to be computed anew is a miss.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// let cache: Cache<u32, &str> = Cache::new(10);
+    /// assert_eq!((cache.hit(&1), cache.stats().misses), (None, 0));
+    /// cache.insert(1, "one")?;
+    /// assert_eq!((cache.hit(&1), cache.stats().hits), (Some("one"), 1));
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     #[inline]
     pub fn hit<Q>(&self, key: &Q) -> Option<V>
     where
@@ -417,6 +549,16 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
     }
 
     /// The value of a key, without counting as a use or a lookup.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// let cache = Cache::new(10);
+    /// cache.insert(1, "one")?;
+    /// assert_eq!((cache.peek(&1), cache.peek(&2)), (Some("one"), None));
+    /// assert_eq!((cache.stats().hits, cache.stats().misses), (0, 0));
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     pub fn peek<Q>(&self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
@@ -441,6 +583,16 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
 
     /// Puts a value in, in place of the one that its key has. What is being computed for the key now is not kept.
     ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// let cache = Cache::new(10);
+    /// cache.insert("rate", 4)?;
+    /// cache.insert("rate", 5)?;
+    /// assert_eq!(cache.get("rate"), Some(5));
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
+    ///
     /// # Errors
     /// If the value has no room even in an empty cache.
     pub fn insert(&self, key: K, value: V) -> Result<(), Refused> {
@@ -448,6 +600,16 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
     }
 
     /// The same, with what there is to say about this entry.
+    ///
+    /// ```
+    /// use everfresh::memory::{Cache, EntryOptions};
+    ///
+    /// let cache = Cache::new(10);
+    /// cache.insert_with("EUR", 4, EntryOptions::new().tag("rates"))?;
+    /// cache.invalidate_tag("rates");
+    /// assert_eq!(cache.get("EUR"), None);
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     ///
     /// # Errors
     /// If the value has no room even in an empty cache.
@@ -515,6 +677,15 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
     }
 
     /// Removes the entry of a key, and gives its value. What is being computed for the key now is not kept.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// let cache = Cache::new(10);
+    /// cache.insert("rate", 4)?;
+    /// assert_eq!((cache.remove("rate"), cache.remove("rate")), (Some(4), None));
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     pub fn remove<Q>(&self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
@@ -548,6 +719,18 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
     }
 
     /// All entries, as they are while this goes from shard to shard; those whose time is over are left out.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// let cache = Cache::new(10);
+    /// cache.insert(1, "one")?;
+    /// cache.insert(2, "two")?;
+    /// let mut entries: Vec<_> = cache.iter().collect();
+    /// entries.sort();
+    /// assert_eq!(entries, [(1, "one"), (2, "two")]);
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = (K, V)>
     where
         K: Clone,

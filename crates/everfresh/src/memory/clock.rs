@@ -8,6 +8,22 @@ use std::{
 };
 
 /// A clock. It need not be right, only move on: where it goes backwards, entries live longer.
+///
+/// ```
+/// use everfresh::memory::Clock;
+/// use std::time::Duration;
+///
+/// #[derive(Debug)]
+/// struct Stopped(Duration);
+///
+/// impl Clock for Stopped {
+///     fn now(&self) -> Duration {
+///         self.0
+///     }
+/// }
+///
+/// assert_eq!(Stopped(Duration::from_secs(7)).now(), Duration::from_secs(7));
+/// ```
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The time since some moment in the past, always the same one.
     fn now(&self) -> Duration;
@@ -15,6 +31,13 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 
 /// The system's monotonic clock as the kernel last noted it, which on Linux is up to 10 ms ago: cheap enough for every
 /// hit.
+///
+/// ```
+/// use everfresh::memory::{Clock, SystemClock};
+///
+/// let before = SystemClock.now();
+/// assert!(SystemClock.now() >= before);
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -86,11 +109,31 @@ pub struct ManualClock {
 
 impl ManualClock {
     /// Moves the clock on.
+    ///
+    /// ```
+    /// use everfresh::memory::{Clock, ManualClock};
+    /// use std::time::Duration;
+    ///
+    /// let clock = ManualClock::default();
+    /// clock.advance(Duration::from_secs(1));
+    /// clock.advance(Duration::from_secs(2));
+    /// assert_eq!(clock.now(), Duration::from_secs(3));
+    /// ```
     pub fn advance(&self, by: Duration) {
         self.set(self.now().saturating_add(by));
     }
 
     /// Sets the clock, backwards too.
+    ///
+    /// ```
+    /// use everfresh::memory::{Clock, ManualClock};
+    /// use std::time::Duration;
+    ///
+    /// let clock = ManualClock::default();
+    /// clock.set(Duration::from_secs(7));
+    /// clock.set(Duration::from_secs(5));
+    /// assert_eq!(clock.now(), Duration::from_secs(5));
+    /// ```
     pub fn set(&self, now: Duration) {
         self.nanoseconds.store(nanoseconds(now), Relaxed);
     }

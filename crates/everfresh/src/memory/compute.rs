@@ -22,6 +22,14 @@ const MEASURED: u64 = 16;
 
 impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
     /// The value of a key, or what `compute` makes of it, which is kept. See [`lookup`](Self::lookup).
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// let cache: Cache<String, usize> = Cache::new(10);
+    /// assert_eq!(cache.get_or_compute("four", || "four".len()), 4);
+    /// assert_eq!(cache.get("four"), Some(4));
+    /// ```
     #[inline]
     pub fn get_or_compute<Q>(&self, key: &Q, compute: impl FnOnce() -> V) -> V
     where
@@ -33,6 +41,15 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
     }
 
     /// The same for a computation that can fail; an error is not kept.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// let cache: Cache<&str, u16> = Cache::new(10);
+    /// assert!(cache.try_get_or_compute(&"port", || "http".parse()).is_err());
+    /// assert_eq!(cache.try_get_or_compute(&"port", || "80".parse()), Ok(80));
+    /// assert_eq!(cache.get("port"), Some(80));
+    /// ```
     ///
     /// # Errors
     /// Those of `compute`.
@@ -46,6 +63,18 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
     }
 
     /// The same for a future, which is polled only if there is no value.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// # use std::{pin::pin, task::{Context, Poll, Waker}};
+    /// # let example = async {
+    /// let cache = Cache::new(10);
+    /// assert_eq!(cache.get_or_compute_async(&12, async { 12 * 12 }).await, 144);
+    /// assert_eq!(cache.get(&12), Some(144));
+    /// # };
+    /// # assert_eq!(pin!(example).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(()));
+    /// ```
     pub async fn get_or_compute_async<Q>(&self, key: &Q, compute: impl Future<Output = V>) -> V
     where
         K: Clone,
@@ -58,6 +87,18 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
     }
 
     /// The same for a future that can fail; an error is not kept.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// # use std::{pin::pin, task::{Context, Poll, Waker}};
+    /// # let example = async {
+    /// let cache: Cache<&str, u16> = Cache::new(10);
+    /// assert!(cache.try_get_or_compute_async(&"port", async { "http".parse() }).await.is_err());
+    /// assert_eq!(cache.try_get_or_compute_async(&"port", async { "80".parse() }).await, Ok(80));
+    /// # };
+    /// # assert_eq!(pin!(example).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(()));
+    /// ```
     ///
     /// # Errors
     /// Those of `compute`.
@@ -77,6 +118,14 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
     }
 
     /// A lookup of a key, to which a ttl or tags can be added for what it may compute.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// let cache = Cache::new(10);
+    /// assert_eq!(cache.lookup(&"EUR").tag("rates").or_compute(|| 4), 4);
+    /// assert_eq!(cache.invalidate_tag("rates"), 1);
+    /// ```
     pub fn lookup<'a, Q>(&'a self, key: &'a Q) -> Lookup<'a, K, V, S, Q>
     where
         Q: KeyRef<K> + ?Sized,

@@ -35,11 +35,33 @@ pub struct EntryOptions {
 
 impl EntryOptions {
     /// Nothing but what the cache says for all entries.
+    ///
+    /// ```
+    /// use everfresh::memory::{Cache, EntryOptions};
+    ///
+    /// let cache = Cache::new(10);
+    /// cache.insert_with("rate", 4, EntryOptions::new())?;
+    /// assert_eq!(cache.get("rate"), Some(4));
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// How long the entry lives at most, in place of the cache's own `ttl`.
+    ///
+    /// ```
+    /// use everfresh::memory::{Cache, EntryOptions, ManualClock};
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// let (clock, second) = (Arc::new(ManualClock::default()), Duration::from_secs(1));
+    /// let cache = Cache::builder().clock(clock.clone()).build();
+    /// cache.insert_with("brief", 1, EntryOptions::new().ttl(second))?;
+    /// cache.insert("long", 2)?;
+    /// clock.advance(second);
+    /// assert_eq!((cache.get("brief"), cache.get("long")), (None, Some(2)));
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
@@ -48,6 +70,17 @@ impl EntryOptions {
 
     /// How long it took to compute, which every hit saves. What [`Cache::get_or_compute`](super::Cache::get_or_compute)
     /// computes is measured.
+    ///
+    /// ```
+    /// use everfresh::memory::{Cache, EntryOptions};
+    /// use std::time::Duration;
+    ///
+    /// let cache = Cache::new(10);
+    /// cache.insert_with("rate", 4, EntryOptions::new().cost(Duration::from_secs(1)))?;
+    /// assert_eq!(cache.get("rate"), Some(4));
+    /// assert_eq!(cache.stats().saved_time, Duration::from_secs(1));
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     #[must_use]
     pub fn cost(mut self, cost: Duration) -> Self {
         self.cost = cost;
@@ -55,6 +88,15 @@ impl EntryOptions {
     }
 
     /// A name under which [`Cache::invalidate_tag`](super::Cache::invalidate_tag) finds the entry. It may have several.
+    ///
+    /// ```
+    /// use everfresh::memory::{Cache, EntryOptions};
+    ///
+    /// let cache = Cache::new(10);
+    /// cache.insert_with("EUR", 4, EntryOptions::new().tag("rates").tag("europe"))?;
+    /// assert_eq!((cache.invalidate_tag("asia"), cache.invalidate_tag("europe")), (0, 1));
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     #[must_use]
     pub fn tag(mut self, tag: impl Into<Arc<str>>) -> Self {
         self.tags.push(tag.into());

@@ -62,12 +62,31 @@ impl<'a, K, V, S, Q: ?Sized> Lookup<'a, K, V, S, Q> {
     }
 
     /// How long a value that is computed lives at most.
+    ///
+    /// ```
+    /// use everfresh::memory::{Cache, ManualClock};
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// let (clock, second) = (Arc::new(ManualClock::default()), Duration::from_secs(1));
+    /// let cache = Cache::builder().clock(clock.clone()).build();
+    /// assert_eq!(cache.lookup(&"rate").ttl(second).or_compute(|| 4), 4);
+    /// clock.advance(second);
+    /// assert_eq!(cache.get("rate"), None);
+    /// ```
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.options = self.options.ttl(ttl);
         self
     }
 
     /// A tag of a value that is computed. There may be several.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// let cache = Cache::new(10);
+    /// assert_eq!(cache.lookup(&"EUR").tag("rates").tag("europe").or_compute(|| 4), 4);
+    /// assert_eq!((cache.invalidate_tag("europe"), cache.get("EUR")), (1, None));
+    /// ```
     pub fn tag(mut self, tag: impl Into<Arc<str>>) -> Self {
         self.options = self.options.tag(tag);
         self
@@ -82,12 +101,28 @@ where
     Q: KeyRef<K> + ?Sized,
 {
     /// The value, or what `compute` gives. Blocks the thread while another caller computes it.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// let cache = Cache::new(10);
+    /// assert_eq!(cache.lookup(&12).or_compute(|| 12 * 12), 144);
+    /// assert_eq!(cache.lookup(&12).or_compute(|| unreachable!("it is there")), 144);
+    /// ```
     pub fn or_compute(self, compute: impl FnOnce() -> V) -> V {
         let Ok(value) = self.or_try_compute(|| Ok::<_, Infallible>(compute()));
         value
     }
 
     /// The value, or what `compute` gives; an error is not kept. Blocks the thread while another caller computes it.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// let cache: Cache<&str, u16> = Cache::new(10);
+    /// assert!(cache.lookup(&"port").or_try_compute(|| "http".parse()).is_err());
+    /// assert_eq!(cache.lookup(&"port").or_try_compute(|| "80".parse()), Ok(80));
+    /// ```
     ///
     /// # Errors
     /// Those of `compute`, unless there is an old value that may be served [stale](super::CacheBuilder::stale), which is
@@ -137,12 +172,36 @@ where
     }
 
     /// The value, or what the future gives, which is polled only if there is none. Another caller's computation is awaited.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// # use std::{pin::pin, task::{Context, Poll, Waker}};
+    /// # let example = async {
+    /// let cache = Cache::new(10);
+    /// assert_eq!(cache.lookup(&12).or_compute_async(async { 12 * 12 }).await, 144);
+    /// assert_eq!(cache.lookup(&12).or_compute_async(async { unreachable!("it is there") }).await, 144);
+    /// # };
+    /// # assert_eq!(pin!(example).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(()));
+    /// ```
     pub async fn or_compute_async(self, compute: impl Future<Output = V>) -> V {
         let Ok(value) = self.or_try_compute_async(async { Ok::<_, Infallible>(compute.await) }).await;
         value
     }
 
     /// The value, or what the future gives; an error is not kept.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// # use std::{pin::pin, task::{Context, Poll, Waker}};
+    /// # let example = async {
+    /// let cache: Cache<&str, u16> = Cache::new(10);
+    /// assert!(cache.lookup(&"port").or_try_compute_async(async { "http".parse() }).await.is_err());
+    /// assert_eq!(cache.lookup(&"port").or_try_compute_async(async { "80".parse() }).await, Ok(80));
+    /// # };
+    /// # assert_eq!(pin!(example).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(()));
+    /// ```
     ///
     /// # Errors
     /// As of [`or_try_compute`](Self::or_try_compute).
@@ -151,6 +210,18 @@ where
     }
 
     /// The same, and whether what was served is stale.
+    ///
+    /// ```
+    /// use everfresh::memory::{Cache, Served};
+    ///
+    /// # use std::{pin::pin, task::{Context, Poll, Waker}};
+    /// # let example = async {
+    /// let cache: Cache<&str, u16> = Cache::new(10);
+    /// let served = cache.lookup(&"port").or_try_serve_async(async { "80".parse() }).await;
+    /// assert_eq!(served, Ok(Served { value: 80, stale: false }));
+    /// # };
+    /// # assert_eq!(pin!(example).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(()));
+    /// ```
     ///
     /// # Errors
     /// As of [`or_try_compute`](Self::or_try_compute).
@@ -201,6 +272,18 @@ where
 
     /// The same for a computation that can fail, and whether what was served is stale. An error behind counts as a
     /// failure; nobody is told.
+    ///
+    /// ```
+    /// use everfresh::memory::{Cache, ManualClock, Served};
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// let (clock, second) = (Arc::new(ManualClock::default()), Duration::from_secs(1));
+    /// let cache = Cache::builder().ttl(60 * second).stale(60 * second).clock(clock.clone()).build();
+    /// assert_eq!(cache.get_or_compute(&"rate", || 4), 4);
+    /// clock.advance(60 * second);
+    /// let served = cache.lookup(&"rate").or_try_serve_behind(|| Err("no answer"));
+    /// assert_eq!(served, Ok(Served { value: 4, stale: true }));
+    /// ```
     ///
     /// # Errors
     /// Those of `compute` if there was no value.

@@ -40,11 +40,27 @@ impl Default for PerType {
 
 impl PerType {
     /// None yet.
+    ///
+    /// ```
+    /// use everfresh::memory::PerType;
+    ///
+    /// static SIZES: PerType = PerType::new();
+    /// assert_eq!(*SIZES.get::<u64, _>(|| size_of::<u64>()), 8);
+    /// ```
     pub const fn new() -> Self {
         Self(LazyLock::new(RwLock::default))
     }
 
     /// The value of `T`. No lock is held while `make` runs.
+    ///
+    /// ```
+    /// use everfresh::memory::PerType;
+    ///
+    /// let names = PerType::new();
+    /// assert_eq!(*names.get::<u8, _>(|| "byte"), "byte");
+    /// assert_eq!(*names.get::<u8, _>(|| "another"), "byte");
+    /// assert_eq!(*names.get::<u16, _>(|| "another"), "another");
+    /// ```
     pub fn get<T: 'static, V: Send + Sync + 'static>(&self, make: impl FnOnce() -> V) -> &'static V {
         let of_type = |values: &Values| values.get(&TypeId::of::<T>()).and_then(|value| value.downcast_ref());
         if let Some(value) = of_type(&self.0.read().unwrap_or_else(PoisonError::into_inner)) {

@@ -159,6 +159,19 @@ impl<K: Eq, V, S> Cache<K, V, S> {
 
 impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
     /// The value of a key, even if its ttl is over and it is served [stale](super::CacheBuilder::stale). Counts as a use.
+    ///
+    /// ```
+    /// use everfresh::memory::{Cache, ManualClock, Served};
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// let (clock, second) = (Arc::new(ManualClock::default()), Duration::from_secs(1));
+    /// let cache = Cache::builder().ttl(60 * second).stale(60 * second).clock(clock.clone()).build();
+    /// cache.insert("rate", 4)?;
+    /// assert_eq!(cache.get_stale("rate"), Some(Served { value: 4, stale: false }));
+    /// clock.advance(60 * second);
+    /// assert_eq!(cache.get_stale("rate"), Some(Served { value: 4, stale: true }));
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     pub fn get_stale<Q>(&self, key: &Q) -> Option<Served<V>>
     where
         K: Borrow<Q>,

@@ -41,6 +41,17 @@ const HEADER: usize = 64;
 const SUM: usize = 32;
 
 /// Why a snapshot was not saved or not loaded.
+///
+/// ```
+/// use everfresh::memory::{Cache, SnapshotError};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("notes");
+/// std::fs::write(&path, "no snapshot")?;
+/// let loaded = Cache::<u32, u64>::new(10).load_from(&path);
+/// assert!(matches!(loaded, Err(SnapshotError::Damaged { .. })));
+/// # Ok::<_, std::io::Error>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SnapshotError {
@@ -118,6 +129,20 @@ where
     /// Puts the entries of a file in, as far as there is room; a key that has a value keeps it. How many were put in.
     /// The time since they were saved counts against their ttl; an entry that had none has this cache's. What the cache is
     /// made to do when a value goes in is done: it is weighed, and refused if it is too heavy.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("rates");
+    /// let (old, new) = (Cache::new(10), Cache::new(10));
+    /// old.insert(1, 10)?;
+    /// old.insert(2, 20)?;
+    /// old.save_to(&path)?;
+    /// new.insert(2, 22)?;
+    /// assert_eq!((new.load_from(&path)?, new.get(&1), new.get(&2)), (1, Some(10), Some(22)));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// If the file cannot be read, is damaged, of another format, or of other types. Then nothing was put in.

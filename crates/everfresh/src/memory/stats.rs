@@ -137,6 +137,18 @@ impl Stats {
     }
 
     /// The same with twice the room, as far as evicted keys tell.
+    ///
+    /// ```
+    /// use everfresh::memory::{Cache, Policy};
+    ///
+    /// let cache = Cache::builder().max_entries(1).policy(Policy::Lru).build();
+    /// cache.insert(1, "one")?;
+    /// cache.insert(2, "two")?;
+    /// assert_eq!(cache.get(&1), None);
+    /// let stats = cache.stats();
+    /// assert_eq!((stats.hit_ratio(), stats.hit_ratio_at_double()), (0.0, 1.0));
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     pub fn hit_ratio_at_double(&self) -> f64 {
         ratio(self.hits + self.ghost_hits.min(self.misses), self.lookups())
     }
@@ -146,17 +158,48 @@ impl Stats {
     }
 
     /// How long one lookup takes, on average; zero before the first was measured.
+    ///
+    /// ```
+    /// use everfresh::memory::Stats;
+    /// use std::time::Duration;
+    ///
+    /// let mut stats = Stats::default();
+    /// (stats.lookup_time, stats.measured) = (Duration::from_micros(6), 3);
+    /// assert_eq!(stats.lookup_cost(), Duration::from_micros(2));
+    /// ```
     pub fn lookup_cost(&self) -> Duration {
         mean(self.lookup_time, self.measured)
     }
 
     /// How long all lookups took, by that measure, and all that was kept took to keep.
+    ///
+    /// ```
+    /// use everfresh::memory::Stats;
+    /// use std::time::Duration;
+    ///
+    /// let mut stats = Stats::default();
+    /// (stats.lookup_time, stats.measured) = (Duration::from_secs(1), 1);
+    /// (stats.hits, stats.store_time) = (5, Duration::from_secs(2));
+    /// assert_eq!(stats.spent_time(), Duration::from_secs(7));
+    /// ```
     pub fn spent_time(&self) -> Duration {
         let lookups = self.lookup_cost().as_secs_f64() * self.lookups() as f64;
         Duration::try_from_secs_f64(lookups).unwrap_or(Duration::MAX).saturating_add(self.store_time)
     }
 
     /// Whether hits saved more time than lookups and storing took. A value that was put in without a cost saves nothing.
+    ///
+    /// ```
+    /// use everfresh::memory::{Cache, EntryOptions};
+    /// use std::time::Duration;
+    ///
+    /// let cache = Cache::new(10);
+    /// cache.insert_with("rate", 4, EntryOptions::new().cost(Duration::from_secs(3600)))?;
+    /// assert!(!cache.stats().pays());
+    /// cache.get("rate");
+    /// assert!(cache.stats().pays());
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     pub fn pays(&self) -> bool {
         self.saved_time > self.spent_time()
     }

@@ -98,11 +98,28 @@ where
     Q: KeyRef<K> + ?Sized,
 {
     /// The value, or this one, which is kept.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// let cache = Cache::new(10);
+    /// assert_eq!((cache.entry(&"rate").or_insert(4), cache.entry(&"rate").or_insert(5)), (4, 4));
+    /// ```
     pub fn or_insert(self, value: V) -> V {
         self.or_compute(|| value)
     }
 
     /// Changes the value, if there is one, as [`upsert`](Self::upsert) does. What it is then.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// let cache = Cache::new(10);
+    /// cache.insert("count", 1)?;
+    /// assert_eq!(cache.entry(&"count").and_modify(|count| *count += 1), Some(2));
+    /// assert_eq!(cache.entry(&"other").and_modify(|count| *count += 1), None);
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
     pub fn and_modify(self, mut change: impl FnMut(&mut V)) -> Option<V> {
         self.upsert(|value| {
             let mut value = value?;
@@ -149,6 +166,19 @@ where
     }
 
     /// The same for a function that gives a future. Dropped before it is ready, it leaves the value as it was.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// # use std::{pin::pin, task::{Context, Poll, Waker}};
+    /// # let example = async {
+    /// let cache: Cache<&str, u32> = Cache::new(10);
+    /// let count = |old: Option<u32>| async move { Some(old.unwrap_or(0) + 1) };
+    /// assert_eq!(cache.entry(&"count").upsert_async(count).await, Some(1));
+    /// assert_eq!(cache.entry(&"count").upsert_async(count).await, Some(2));
+    /// # };
+    /// # assert_eq!(pin!(example).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(()));
+    /// ```
     pub async fn upsert_async<F>(self, mut update: impl FnMut(Option<V>) -> F) -> Option<V>
     where
         F: Future<Output = Option<V>>,

@@ -27,6 +27,18 @@ pub(super) use tuner::Sample;
 /// Where the time that a value took to compute is known, `Adaptive` and `TinyLfu` weigh it, for each byte if weights bound
 /// the cache: of two entries that one of must go, the one stays that saves more. Times that differ by less than twice count
 /// as equal.
+///
+/// ```
+/// use everfresh::memory::{Cache, Policy};
+///
+/// for (policy, left) in [(Policy::Lru, 2), (Policy::Fifo, 1)] {
+///     let cache = Cache::builder().max_entries(2).policy(policy).build();
+///     for key in [1, 2, 1, 3] {
+///         cache.get_or_compute(&key, || 10 * key);
+///     }
+///     assert_eq!(cache.get(&left), None);
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Policy {
