@@ -1,5 +1,5 @@
-//! Environment variables, so that a cached computation knows of them: as in [`std::env`], but what is read inside a
-//! computation that [`Memo`](crate::Memo) or `#[cached]` keeps is observed, absences included.
+//! Environment variables, so that a cached computation knows of them: as in [`std::env`](mod@std::env), but what is read
+//! inside a computation that [`Memo`](crate::Memo) or `#[cached]` keeps is observed, absences included.
 //!
 //! ```
 //! use everfresh::Memo;
