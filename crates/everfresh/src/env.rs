@@ -20,6 +20,11 @@ use std::{
 
 /// The value of a variable, as [`std::env::var`].
 ///
+/// ```
+/// assert_eq!(everfresh::env::var("PATH"), std::env::var("PATH"));
+/// assert!(everfresh::env::var("EVERFRESH_DOC_UNSET").is_err());
+/// ```
+///
 /// # Errors
 /// If it is unset or not Unicode.
 pub fn var(name: impl AsRef<OsStr>) -> Result<String, VarError> {
@@ -28,6 +33,15 @@ pub fn var(name: impl AsRef<OsStr>) -> Result<String, VarError> {
 }
 
 /// The value of a variable, as [`std::env::var_os`]; `None` if it is unset.
+///
+/// ```
+/// use everfresh::Memo;
+///
+/// let read = || everfresh::env::var_os("EVERFRESH_DOC_UNSET");
+/// let seen = Memo::builder("env::var_os").build();
+/// assert_eq!(seen.get_or_compute(&(), read), None);
+/// assert!(seen.explain(&()).to_string().contains("environment variable EVERFRESH_DOC_UNSET (absent)"));
+/// ```
 pub fn var_os(name: impl AsRef<OsStr>) -> Option<OsString> {
     observe(name.as_ref());
     std::env::var_os(name)

@@ -53,6 +53,16 @@ thread_local! {
 }
 
 /// What `stat` says of a file, as far as it moves when the content does.
+///
+/// ```
+/// use everfresh::file::FileStat;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("words");
+/// std::fs::write(&path, "four")?;
+/// assert_eq!(FileStat::of(&path)?.size, 4);
+/// # Ok::<_, std::io::Error>(())
+/// ```
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileStat {
     /// The device.
@@ -69,11 +79,34 @@ pub struct FileStat {
 
 impl FileStat {
     /// Looks at the file that `path` leads to, through symbolic links.
+    ///
+    /// ```
+    /// use everfresh::file::FileStat;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("words");
+    /// std::fs::write(&path, "a")?;
+    /// let before = FileStat::of(&path)?;
+    /// assert_eq!(FileStat::of(&path)?, before);
+    /// std::fs::write(&path, "a b")?;
+    /// assert_ne!(FileStat::of(&path)?, before);
+    /// # Ok::<_, std::io::Error>(())
+    /// ```
     pub fn of(path: &Path) -> io::Result<Self> {
         std::fs::metadata(path).map(|metadata| Self::of_metadata(&metadata))
     }
 
     /// Looks at an open file.
+    ///
+    /// ```
+    /// use everfresh::file::FileStat;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("words");
+    /// std::fs::write(&path, "a")?;
+    /// assert_eq!(FileStat::of_file(&std::fs::File::open(&path)?)?, FileStat::of(&path)?);
+    /// # Ok::<_, std::io::Error>(())
+    /// ```
     pub fn of_file(file: &File) -> io::Result<Self> {
         file.metadata().map(|metadata| Self::of_metadata(&metadata))
     }
@@ -98,6 +131,17 @@ impl FileStat {
 }
 
 /// A look at a file.
+///
+/// ```
+/// use everfresh::file::observe;
+/// use std::{fs::File, time::{Duration, SystemTime}};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("words");
+/// File::create(&path)?.set_modified(SystemTime::now() + Duration::from_secs(3600))?;
+/// assert!(observe(&path)?.racy);
+/// # Ok::<_, std::io::Error>(())
+/// ```
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// What it looked like.
@@ -110,6 +154,17 @@ pub struct Seen {
 /// Looks at the file that `path` leads to.
 ///
 /// The margin is 20 ms for stamps with nanoseconds and 2 s for stamps without a sub-second part.
+///
+/// ```
+/// use everfresh::file::{FileStat, observe};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("words");
+/// assert!(observe(&path).is_err());
+/// std::fs::write(&path, "a")?;
+/// assert_eq!(observe(&path)?.stat, FileStat::of(&path)?);
+/// # Ok::<_, std::io::Error>(())
+/// ```
 ///
 /// # Errors
 /// Those of `stat`; [`io::ErrorKind::NotFound`] if there is no such file.
@@ -124,6 +179,16 @@ pub fn observe(path: &Path) -> io::Result<Seen> {
 ///
 /// The content is that of the moment when the file was opened: bytes appended later are not read. A file that is
 /// rewritten in place meanwhile gives a mixture, so look at it again afterwards ([`observe`]).
+///
+/// ```
+/// use everfresh::{Fingerprint, file::hash_file};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("words");
+/// std::fs::write(&path, "one two")?;
+/// assert_eq!(hash_file(&path)?, Fingerprint::of_bytes(b"one two"));
+/// # Ok::<_, std::io::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`io::ErrorKind::InvalidInput`] for what is no regular file or lies on a file system that the kernel makes up
@@ -186,6 +251,18 @@ fn truncated(path: &Path, error: io::Error) -> io::Error {
 /// Hashes the `len` bytes at `start` of an open file on all cores, in constant memory: the same fingerprint as
 /// [`Fingerprint::of_bytes`] of them.
 ///
+/// ```
+/// use everfresh::{Fingerprint, file::hash_range};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("words");
+/// std::fs::write(&path, "one two")?;
+/// let file = std::fs::File::open(&path)?;
+/// assert_eq!(hash_range(&file, 4, 3)?, Fingerprint::of_bytes(b"two"));
+/// assert!(hash_range(&file, 4, 4).is_err());
+/// # Ok::<_, std::io::Error>(())
+/// ```
+///
 /// # Errors
 /// [`io::ErrorKind::UnexpectedEof`] if the file does not have them; and those of reading.
 pub fn hash_range(file: &File, start: u64, len: u64) -> io::Result<Fingerprint> {
@@ -203,6 +280,18 @@ pub fn hash_range(file: &File, start: u64, len: u64) -> io::Result<Fingerprint> 
 }
 
 /// How many bytes [`hash_file`] and [`hash_range`] have read in this process so far.
+///
+/// ```
+/// use everfresh::file::{hash_file, hashed_bytes};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("words");
+/// std::fs::write(&path, "four")?;
+/// let before = hashed_bytes();
+/// hash_file(&path)?;
+/// assert!(hashed_bytes() >= before + 4);
+/// # Ok::<_, std::io::Error>(())
+/// ```
 pub fn hashed_bytes() -> u64 {
     HASHED_BYTES.load(Ordering::Relaxed)
 }

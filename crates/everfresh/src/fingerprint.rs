@@ -10,31 +10,70 @@ use std::fmt;
 /// A content hash of a value, a file, a table or a computation.
 ///
 /// `Display` prints all 64 hexadecimal digits; [`Fingerprint::short`] the first 12.
+///
+/// ```
+/// use everfresh::Fingerprint;
+///
+/// let one = Fingerprint::of_bytes(b"one");
+/// assert_eq!(one, Fingerprint::of_bytes(b"one"));
+/// assert_ne!(one, Fingerprint::of_bytes(b"two"));
+/// ```
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
     /// The fingerprint of raw bytes: plain BLAKE3, the same that `b3sum` prints.
+    ///
+    /// ```
+    /// use everfresh::Fingerprint;
+    ///
+    /// assert!(Fingerprint::of_bytes(b"").to_string().starts_with("af1349b9f5f9a1a6"));
+    /// ```
     pub fn of_bytes(bytes: &[u8]) -> Self {
         Self(*blake3::hash(bytes).as_bytes())
     }
 
     /// Takes 32 bytes that already are a fingerprint.
+    ///
+    /// ```
+    /// use everfresh::Fingerprint;
+    ///
+    /// assert_eq!(Fingerprint::from_bytes([0xab; 32]).to_string(), "ab".repeat(32));
+    /// ```
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
     /// The 32 bytes.
+    ///
+    /// ```
+    /// use everfresh::Fingerprint;
+    ///
+    /// assert_eq!(Fingerprint::from_bytes([7; 32]).as_bytes(), &[7; 32]);
+    /// ```
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
     /// Reads 64 hexadecimal digits; `None` if the text is anything else.
+    ///
+    /// ```
+    /// use everfresh::Fingerprint;
+    ///
+    /// assert_eq!(Fingerprint::from_hex(&"07".repeat(32)), Some(Fingerprint::from_bytes([7; 32])));
+    /// assert_eq!(Fingerprint::from_hex("07"), None);
+    /// ```
     pub fn from_hex(text: &str) -> Option<Self> {
         blake3::Hash::from_hex(text).ok().map(|hash| Self(*hash.as_bytes()))
     }
 
     /// The first 12 hexadecimal digits, for people.
+    ///
+    /// ```
+    /// use everfresh::Fingerprint;
+    ///
+    /// assert_eq!(Fingerprint::from_bytes([7; 32]).short(), "070707070707");
+    /// ```
     pub fn short(&self) -> String {
         self.to_string().chars().take(12).collect()
     }
@@ -94,6 +133,12 @@ enum Tag {
 
 impl FingerprintBuilder {
     /// Starts a fingerprint in a domain of its own: equal items in different domains differ.
+    ///
+    /// ```
+    /// use everfresh::FingerprintBuilder;
+    ///
+    /// assert_ne!(FingerprintBuilder::new("length").u64(5).finish(), FingerprintBuilder::new("width").u64(5).finish());
+    /// ```
     pub fn new(domain: &str) -> Self {
         Self { buffer: Vec::with_capacity(128), hasher: None }.sized(Tag::Domain, domain.as_bytes())
     }
@@ -121,41 +166,98 @@ impl FingerprintBuilder {
     }
 
     /// Adds bytes.
+    ///
+    /// ```
+    /// use everfresh::FingerprintBuilder;
+    ///
+    /// let key = || FingerprintBuilder::new("key");
+    /// assert_ne!(key().bytes(b"ab").finish(), key().bytes(b"a").bytes(b"b").finish());
+    /// ```
     pub fn bytes(self, bytes: &[u8]) -> Self {
         self.sized(Tag::Bytes, bytes)
     }
 
     /// Adds a text.
+    ///
+    /// ```
+    /// use everfresh::FingerprintBuilder;
+    ///
+    /// let key = || FingerprintBuilder::new("key");
+    /// assert_ne!(key().str("a").finish(), key().bytes(b"a").finish());
+    /// ```
     pub fn str(self, text: &str) -> Self {
         self.sized(Tag::Str, text.as_bytes())
     }
 
     /// Adds an unsigned integer.
+    ///
+    /// ```
+    /// use everfresh::FingerprintBuilder;
+    ///
+    /// let key = || FingerprintBuilder::new("key");
+    /// assert_ne!(key().u64(1).finish(), key().u64(2).finish());
+    /// ```
     pub fn u64(self, value: u64) -> Self {
         self.fixed(Tag::U64, &value.to_le_bytes())
     }
 
     /// Adds a signed integer.
+    ///
+    /// ```
+    /// use everfresh::FingerprintBuilder;
+    ///
+    /// let key = || FingerprintBuilder::new("key");
+    /// assert_ne!(key().i64(1).finish(), key().u64(1).finish());
+    /// ```
     pub fn i64(self, value: i64) -> Self {
         self.fixed(Tag::I64, &value.to_le_bytes())
     }
 
     /// Adds a float by its bits: `0.0` and `-0.0` differ, and so do different NaNs.
+    ///
+    /// ```
+    /// use everfresh::FingerprintBuilder;
+    ///
+    /// let key = || FingerprintBuilder::new("key");
+    /// assert_ne!(key().f64(0.0).finish(), key().f64(-0.0).finish());
+    /// ```
     pub fn f64(self, value: f64) -> Self {
         self.fixed(Tag::F64, &value.to_bits().to_le_bytes())
     }
 
     /// Adds a boolean.
+    ///
+    /// ```
+    /// use everfresh::FingerprintBuilder;
+    ///
+    /// let key = || FingerprintBuilder::new("key");
+    /// assert_ne!(key().bool(true).finish(), key().bool(false).finish());
+    /// ```
     pub fn bool(self, value: bool) -> Self {
         self.fixed(Tag::Bool, &[u8::from(value)])
     }
 
     /// Adds another fingerprint.
+    ///
+    /// ```
+    /// use everfresh::{Fingerprint, FingerprintBuilder};
+    ///
+    /// let of = |text: &[u8]| FingerprintBuilder::new("key").fingerprint(&Fingerprint::of_bytes(text)).finish();
+    /// assert_eq!(of(b"one"), of(b"one"));
+    /// assert_ne!(of(b"one"), of(b"two"));
+    /// ```
     pub fn fingerprint(self, value: &Fingerprint) -> Self {
         self.fixed(Tag::Fingerprint, value.as_bytes())
     }
 
     /// Adds an optional item; absent differs from every present item.
+    ///
+    /// ```
+    /// use everfresh::FingerprintBuilder;
+    ///
+    /// let of = |limit| FingerprintBuilder::new("key").option(limit, FingerprintBuilder::u64).finish();
+    /// assert_ne!(of(None), of(Some(0)));
+    /// ```
     pub fn option<T>(self, value: Option<T>, add: impl FnOnce(Self, T) -> Self) -> Self {
         match value {
             None => self.fixed(Tag::None, &[]),
@@ -164,6 +266,13 @@ impl FingerprintBuilder {
     }
 
     /// Adds a list: its length, then each item.
+    ///
+    /// ```
+    /// use everfresh::FingerprintBuilder;
+    ///
+    /// let of = |names: &[&str]| FingerprintBuilder::new("key").list(names, |key, name| key.str(name));
+    /// assert_ne!(of(&["a", "b"]).finish(), of(&["a"]).str("b").finish());
+    /// ```
     pub fn list<T, I: ExactSizeIterator<Item = T>>(
         self,
         items: impl IntoIterator<Item = T, IntoIter = I>,
@@ -178,6 +287,14 @@ impl FingerprintBuilder {
     }
 
     /// The fingerprint of everything added so far.
+    ///
+    /// ```
+    /// use everfresh::FingerprintBuilder;
+    ///
+    /// let key = FingerprintBuilder::new("key").u64(1);
+    /// assert_eq!(key.finish(), key.finish());
+    /// assert_ne!(key.finish(), key.clone().u64(2).finish());
+    /// ```
     pub fn finish(&self) -> Fingerprint {
         match &self.hasher {
             None => blake3::hash(&self.buffer),

@@ -32,6 +32,20 @@ use std::{
 
 /// A file's bytes, as [`std::fs::read`].
 ///
+/// ```
+/// use everfresh::Memo;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("data");
+/// let data = Memo::builder("fs::read").build();
+/// let read = || data.try_get_or_compute(&path, || everfresh::fs::read(&path));
+/// std::fs::write(&path, [1, 2])?;
+/// assert_eq!((read()?, read()?, data.stats().loads), (vec![1, 2], vec![1, 2], 1));
+/// std::fs::write(&path, [3])?;
+/// assert_eq!(read()?, [3]);
+/// # Ok::<_, std::io::Error>(())
+/// ```
+///
 /// # Errors
 /// Those of the standard library; inside a computation also if the file keeps changing while it is read.
 pub fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
@@ -49,6 +63,20 @@ pub fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
 
 /// A file's text, as [`std::fs::read_to_string`].
 ///
+/// ```
+/// use everfresh::Memo;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("name");
+/// let name = Memo::builder("fs::read_to_string").build();
+/// let read = || name.try_get_or_compute(&path, || everfresh::fs::read_to_string(&path));
+/// std::fs::write(&path, "Ada")?;
+/// assert_eq!(read()?, "Ada");
+/// std::fs::write(&path, "Grace")?;
+/// assert_eq!(read()?, "Grace");
+/// # Ok::<_, std::io::Error>(())
+/// ```
+///
 /// # Errors
 /// As [`read`]; and if it is not UTF-8.
 pub fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
@@ -57,6 +85,20 @@ pub fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
 
 /// A file, open for reading, as [`File::open`]. Inside a computation its content is hashed first, unless its stat proves
 /// what is in it.
+///
+/// ```
+/// use everfresh::Memo;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("name");
+/// let name = Memo::builder("fs::open").build();
+/// let read = || name.try_get_or_compute(&path, || std::io::read_to_string(everfresh::fs::open(&path)?));
+/// std::fs::write(&path, "Ada")?;
+/// assert_eq!(read()?, "Ada");
+/// std::fs::write(&path, "Grace")?;
+/// assert_eq!(read()?, "Grace");
+/// # Ok::<_, std::io::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`read`].
@@ -75,6 +117,19 @@ pub fn open(path: impl AsRef<Path>) -> io::Result<File> {
 
 /// What is in a folder, as [`std::fs::read_dir`]. The names and their kinds are observed, not what is in the files.
 ///
+/// ```
+/// use everfresh::Memo;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path();
+/// let files = Memo::builder("fs::read_dir").build();
+/// let count = || files.try_get_or_compute(path, || everfresh::fs::read_dir(path).map(Iterator::count));
+/// assert_eq!(count()?, 0);
+/// std::fs::write(path.join("a"), "")?;
+/// assert_eq!(count()?, 1);
+/// # Ok::<_, std::io::Error>(())
+/// ```
+///
 /// # Errors
 /// Those of the standard library.
 pub fn read_dir(path: impl AsRef<Path>) -> io::Result<ReadDir> {
@@ -90,6 +145,20 @@ pub fn read_dir(path: impl AsRef<Path>) -> io::Result<ReadDir> {
 
 /// What `stat` says of a path, as [`std::fs::metadata`]; all of it is observed but the time of the last access.
 ///
+/// ```
+/// use everfresh::Memo;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("data");
+/// let sizes = Memo::builder("fs::metadata").build();
+/// let size = || sizes.try_get_or_compute(&path, || everfresh::fs::metadata(&path).map(|found| found.len()));
+/// std::fs::write(&path, "a")?;
+/// assert_eq!(size()?, 1);
+/// std::fs::write(&path, "abc")?;
+/// assert_eq!(size()?, 3);
+/// # Ok::<_, std::io::Error>(())
+/// ```
+///
 /// # Errors
 /// Those of the standard library.
 pub fn metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
@@ -104,6 +173,19 @@ pub fn metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
 }
 
 /// Whether there is something at a path, as [`std::fs::exists`].
+///
+/// ```
+/// use everfresh::Memo;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("data");
+/// let there = Memo::builder("fs::exists").build();
+/// let look = || there.try_get_or_compute(&path, || everfresh::fs::exists(&path));
+/// assert!(!look()?);
+/// std::fs::write(&path, "")?;
+/// assert!(look()?);
+/// # Ok::<_, std::io::Error>(())
+/// ```
 ///
 /// # Errors
 /// Those of the standard library.

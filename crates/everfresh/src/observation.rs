@@ -4,6 +4,19 @@ use crate::Fingerprint;
 use serde::{Deserialize, Serialize};
 
 /// What a computation saw of one of its inputs. It *holds* while the world still looks like that.
+///
+/// ```
+/// use everfresh::{Fingerprint, observation::Observation, trace::Trace};
+///
+/// # let output = Fingerprint::of_bytes(b"out");
+/// # let trace = |observation| {
+/// #     let observations = vec![observation];
+/// #     Trace { observations, output, cost_ns: 1, bytes: 3, rows: 1, made_ns: 0, expires_ns: None }
+/// # };
+/// let absent = Observation::File { path: "/words".to_owned(), content: None };
+/// let present = Observation::File { path: "/words".to_owned(), content: Some(Fingerprint::of_bytes(b"a")) };
+/// assert_ne!(trace(absent), trace(present));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Observation {
     /// A table, of which the computation saw the schema, the number of rows and some columns.
@@ -105,6 +118,15 @@ impl Observation {
 }
 
 /// What a computation saw of a table.
+///
+/// ```
+/// use everfresh::{Fingerprint, observation::{Observation, TableObservation}};
+///
+/// let [id, schema, price] = ["id", "schema", "price"].map(|text| Fingerprint::of_bytes(text.as_bytes()));
+/// let columns = vec![("price".to_owned(), price)];
+/// let seen = Observation::Table(TableObservation { name: "orders".to_owned(), id, schema, rows: 3, columns });
+/// assert!(matches!(seen, Observation::Table(table) if table.rows == 3));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableObservation {
     /// The name that the computation knows the table by.

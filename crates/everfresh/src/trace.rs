@@ -7,9 +7,32 @@ use crate::{Fingerprint, observation::Observation};
 use serde::{Deserialize, Serialize};
 
 /// How many traces one key keeps; the one unused for the longest makes room for a new one.
+///
+/// ```
+/// use everfresh::{Fingerprint, observation::Observation, trace::{TRACES_PER_KEY, Trace, Traces}};
+///
+/// # let output = Fingerprint::of_bytes(b"out");
+/// # let trace = |name: usize| {
+/// #     let observations = vec![Observation::WorkingDir { path: name.to_string() }];
+/// #     Trace { observations, output, cost_ns: 1, bytes: 3, rows: 1, made_ns: 0, expires_ns: None }
+/// # };
+/// let mut traces = Traces::default();
+/// (0..=TRACES_PER_KEY).for_each(|n| traces.remember(trace(n)));
+/// assert_eq!(traces.0.len(), TRACES_PER_KEY);
+/// ```
 pub const TRACES_PER_KEY: usize = 16;
 
 /// One computation, remembered.
+///
+/// ```
+/// use everfresh::{Fingerprint, trace::{Trace, Traces}};
+///
+/// let output = Fingerprint::of_bytes(b"out");
+/// let trace = Trace { observations: vec![], output, cost_ns: 1, bytes: 3, rows: 1, made_ns: 0, expires_ns: None };
+/// let mut traces = Traces::default();
+/// traces.remember(trace.clone());
+/// assert_eq!(traces.0, [trace]);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trace {
     /// What it read. All of it must still hold for the output to be served.
@@ -29,12 +52,39 @@ pub struct Trace {
 }
 
 /// The traces of one key, the most recently used first.
+///
+/// ```
+/// use everfresh::{Fingerprint, observation::Observation, trace::{Trace, Traces}};
+///
+/// # let output = Fingerprint::of_bytes(b"out");
+/// # let trace = |name: &str| {
+/// #     let observations = vec![Observation::WorkingDir { path: name.to_owned() }];
+/// #     Trace { observations, output, cost_ns: 1, bytes: 3, rows: 1, made_ns: 0, expires_ns: None }
+/// # };
+/// let mut traces = Traces::default();
+/// traces.remember(trace("/a"));
+/// traces.remember(trace("/b"));
+/// assert_eq!(traces.0, [trace("/b"), trace("/a")]);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Traces(pub Vec<Trace>);
 
 impl Traces {
     /// Puts a trace in front, in the place of one with the same observations; the oldest beyond
     /// [`TRACES_PER_KEY`] is dropped.
+    ///
+    /// ```
+    /// use everfresh::{Fingerprint, observation::Observation, trace::{Trace, Traces}};
+    ///
+    /// # let output = Fingerprint::of_bytes(b"out");
+    /// # let trace = |name: &str| {
+    /// #     let observations = vec![Observation::WorkingDir { path: name.to_owned() }];
+    /// #     Trace { observations, output, cost_ns: 1, bytes: 3, rows: 1, made_ns: 0, expires_ns: None }
+    /// # };
+    /// let mut traces = Traces(vec![trace("/a"), trace("/b")]);
+    /// traces.remember(trace("/b"));
+    /// assert_eq!(traces.0, [trace("/b"), trace("/a")]);
+    /// ```
     pub fn remember(&mut self, trace: Trace) {
         self.0.retain(|old| old.observations != trace.observations);
         self.0.insert(0, trace);

@@ -28,6 +28,14 @@ pub struct Arguments(Result<Fingerprint, String>);
 
 impl Arguments {
     /// Those of these values. If they have no fingerprint, nothing is kept for them, as for values that have none.
+    ///
+    /// ```
+    /// use everfresh::{Memo, memo::Arguments};
+    ///
+    /// let sums = Memo::builder("Arguments::of").build();
+    /// assert_eq!(sums.get_or_compute(&Arguments::of(&(1, 2)), || 3), 3);
+    /// assert_eq!(sums.get(&Arguments::of(&(1, 2))), Some(3));
+    /// ```
     pub fn of(values: &(impl Serialize + ?Sized)) -> Self {
         Self(codec::fingerprint(values).map_err(|error| match error {
             CodecError::Encode { reason, .. } => reason,

@@ -21,6 +21,13 @@ use std::{
 };
 
 /// Settings of a [`Memo`]; made by [`Memo::builder`].
+///
+/// ```
+/// use everfresh::Memo;
+///
+/// let squares = Memo::builder("MemoBuilder").version(1).max_entries(1000).build();
+/// assert_eq!(squares.get_or_compute(&12, || 144), 144);
+/// ```
 pub struct MemoBuilder<V> {
     name: String,
     source: Option<u64>,
@@ -55,6 +62,18 @@ impl<V> MemoBuilder<V> {
     }
 
     /// Keeps results in a store too, where other processes and later ones find them.
+    ///
+    /// ```
+    /// use everfresh::{Memo, disk::{Store, StoreOptions}};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("results");
+    /// let store = Store::open(&path, StoreOptions::default())?;
+    /// let squares = || Memo::builder("MemoBuilder::store").store(store.clone()).build();
+    /// assert_eq!(squares().get_or_compute(&12, || 144), 144);
+    /// assert_eq!(squares().get(&12), Some(144));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn store(mut self, store: Store) -> Self
     where
@@ -144,6 +163,14 @@ impl<V> MemoBuilder<V> {
     }
 
     /// For how many arguments results are kept in memory: 128 unless said otherwise. The store has a bound of its own.
+    ///
+    /// ```
+    /// use everfresh::{Memo, memory::Policy};
+    ///
+    /// let last = Memo::builder("MemoBuilder::max_entries").max_entries(1).policy(Policy::Fifo).build();
+    /// (1..=2).for_each(|n| _ = last.get_or_compute(&n, || n * n));
+    /// assert_eq!((last.get(&1), last.get(&2)), (None, Some(4)));
+    /// ```
     #[must_use]
     pub fn max_entries(mut self, entries: usize) -> Self {
         self.max_entries = entries;
@@ -151,6 +178,14 @@ impl<V> MemoBuilder<V> {
     }
 
     /// Which results leave the memory when there is no room.
+    ///
+    /// ```
+    /// use everfresh::{Memo, memory::Policy};
+    ///
+    /// let squares = Memo::builder("MemoBuilder::policy").max_entries(2).policy(Policy::Lru).build();
+    /// [1, 2, 1, 3].into_iter().for_each(|n| _ = squares.get_or_compute(&n, || n * n));
+    /// assert_eq!((squares.get(&1), squares.get(&2)), (Some(1), None));
+    /// ```
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
@@ -158,6 +193,17 @@ impl<V> MemoBuilder<V> {
     }
 
     /// How long a result lives at most, wherever it is.
+    ///
+    /// ```
+    /// use everfresh::{Memo, memory::ManualClock};
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// let clock = Arc::new(ManualClock::default());
+    /// let rates = Memo::builder("MemoBuilder::ttl").ttl(Duration::from_secs(60)).clock(clock.clone()).build();
+    /// assert_eq!(rates.get_or_compute(&"EUR", || 2), 2);
+    /// clock.advance(Duration::from_secs(60));
+    /// assert_eq!(rates.get(&"EUR"), None);
+    /// ```
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
@@ -165,6 +211,15 @@ impl<V> MemoBuilder<V> {
     }
 
     /// A name under which [`Memo::invalidate_tag`] finds all results. There may be several.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// let rates = Memo::builder("MemoBuilder::tag").tag("bank").build();
+    /// assert_eq!(rates.get_or_compute(&"EUR", || 2), 2);
+    /// rates.invalidate_tag("bank");
+    /// assert_eq!(rates.get(&"EUR"), None);
+    /// ```
     #[must_use]
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.tags.push(tag.into());
@@ -172,6 +227,17 @@ impl<V> MemoBuilder<V> {
     }
 
     /// Another clock than the system's: the time since the Unix epoch, which has to be the same for all who share a store.
+    ///
+    /// ```
+    /// use everfresh::{Memo, memory::ManualClock};
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// let clock = Arc::new(ManualClock::default());
+    /// let rates = Memo::builder("MemoBuilder::clock").clock(clock.clone()).ttl(Duration::from_secs(60)).build();
+    /// assert_eq!(rates.get_or_compute(&"EUR", || 2), 2);
+    /// clock.advance(Duration::from_secs(61));
+    /// assert_eq!(rates.explain(&"EUR").to_string(), "miss: its time was over 1s ago");
+    /// ```
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
@@ -179,6 +245,13 @@ impl<V> MemoBuilder<V> {
     }
 
     /// The memo.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// let squares: Memo<u64> = Memo::builder("MemoBuilder::build").build();
+    /// assert_eq!(squares.get_or_compute(&12, || 144), 144);
+    /// ```
     pub fn build(self) -> Memo<V> {
         let Self { name, source, version, max_entries, policy, ttl, tags, clock, disk } = self;
         register(&name, version);

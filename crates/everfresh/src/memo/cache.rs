@@ -102,21 +102,60 @@ impl<V> fmt::Debug for Memo<V> {
 impl<V> Memo<V> {
     /// Settings for the memo of a function. The name is part of each key: no two functions may have the same one, and a
     /// function that is to find its results in the store keeps its own.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// let squares: Memo<u64> = Memo::builder("Memo::builder").max_entries(1000).build();
+    /// assert_eq!(squares.get_or_compute(&12, || 144), 144);
+    /// ```
     pub fn builder(name: impl Into<String>) -> MemoBuilder<V> {
         MemoBuilder::new(name.into())
     }
 
     /// A call with these arguments, to which can be added what it depends on.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("words");
+    /// let sizes = Memo::builder("Memo::call").build();
+    /// let size = || sizes.call(&"size").file(&path).or_try_compute(|| std::fs::read(&path).map(|all| all.len()));
+    /// std::fs::write(&path, "a")?;
+    /// assert_eq!(size()?, 1);
+    /// std::fs::write(&path, "abc")?;
+    /// assert_eq!(size()?, 3);
+    /// # Ok::<_, std::io::Error>(())
+    /// ```
     pub fn call<'a, A: ?Sized>(&'a self, arguments: &'a A) -> Call<'a, V, A> {
         Call::new(self, arguments)
     }
 
     /// What was done so far, in this process.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// let squares = Memo::builder("Memo::stats").build();
+    /// (0..3).for_each(|_| _ = squares.get_or_compute(&12, || 144));
+    /// assert_eq!((squares.stats().misses, squares.stats().hits()), (1, 2));
+    /// ```
     pub fn stats(&self) -> MemoStats {
         self.inner.counts.stats()
     }
 
     /// Forgets the result of these arguments, and makes out of date whatever was made with it. Whether there was one.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// let squares = Memo::builder("Memo::invalidate").build();
+    /// assert_eq!(squares.get_or_compute(&12, || 144), 144);
+    /// assert!(squares.invalidate(&12));
+    /// assert_eq!(squares.get(&12), None);
+    /// assert!(!squares.invalidate(&12));
+    /// ```
     pub fn invalidate<A: Serialize + ?Sized>(&self, arguments: &A) -> bool {
         let Some(key) = self.inner.key_of(arguments) else { return false };
         self.outdate(&Generations::of_key(&key));
@@ -130,12 +169,31 @@ impl<V> Memo<V> {
     }
 
     /// Makes all results with a tag out of date, and whatever was made with them. With a store, for all processes.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// let rates = Memo::builder("Memo::invalidate_tag").build();
+    /// rates.call(&"EUR").tag("bank").or_compute(|| 2);
+    /// rates.call(&"BTC").tag("exchange").or_compute(|| 3);
+    /// rates.invalidate_tag("bank");
+    /// assert_eq!((rates.get(&"EUR"), rates.get(&"BTC")), (None, Some(3)));
+    /// ```
     pub fn invalidate_tag(&self, tag: &str) {
         self.outdate(&Generations::of_tag(&self.inner.name, tag));
     }
 
     /// Makes all results out of date, and whatever was made with them. With a store, for all processes; their room there is
     /// freed as new ones come.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// let squares = Memo::builder("Memo::clear").build();
+    /// assert_eq!(squares.get_or_compute(&12, || 144), 144);
+    /// squares.clear();
+    /// assert_eq!(squares.get(&12), None);
+    /// ```
     pub fn clear(&self) {
         self.outdate(&Generations::of_function(&self.inner.name));
         self.inner.memory.clear();
@@ -155,11 +213,29 @@ fn warn(error: &StoreError) {
 
 impl<V: Clone> Memo<V> {
     /// The result of these arguments that is kept, or what `compute` gives. See [`call`](Self::call).
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// let squares = Memo::builder("Memo::get_or_compute").build();
+    /// assert_eq!(squares.get_or_compute(&12, || 144), 144);
+    /// assert_eq!(squares.get_or_compute(&12, || unreachable!("it is there")), 144);
+    /// ```
     pub fn get_or_compute<A: Serialize + ?Sized>(&self, arguments: &A, compute: impl FnOnce() -> V) -> V {
         self.call(arguments).or_compute(compute)
     }
 
     /// The same for a computation that can fail; an error is not kept.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// let numbers = Memo::builder("Memo::try_get_or_compute").build();
+    /// let parse = |text: &str| numbers.try_get_or_compute(text, || text.parse::<u32>());
+    /// assert!(parse("twelve").is_err());
+    /// assert_eq!((parse("12"), parse("12")), (Ok(12), Ok(12)));
+    /// assert_eq!((numbers.stats().loads, numbers.stats().failures), (1, 1));
+    /// ```
     ///
     /// # Errors
     /// Those of `compute`.
@@ -172,6 +248,19 @@ impl<V: Clone> Memo<V> {
     }
 
     /// The same for a future, which is polled only if there is no result.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// let squares = Memo::builder("Memo::get_or_compute_async").build();
+    /// let answer = async {
+    ///     assert_eq!(squares.get_or_compute_async(&12, async { 144 }).await, 144);
+    ///     squares.get_or_compute_async(&12, std::future::pending()).await
+    /// };
+    /// # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    /// # assert_eq!(std::pin::pin!(answer).poll(&mut context), std::task::Poll::Ready(144));
+    /// assert_eq!(squares.get(&12), Some(144));
+    /// ```
     pub async fn get_or_compute_async<A: Serialize + ?Sized>(
         &self,
         arguments: &A,
@@ -181,6 +270,19 @@ impl<V: Clone> Memo<V> {
     }
 
     /// The same for a future that can fail; an error is not kept.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// let numbers = Memo::builder("Memo::try_get_or_compute_async").build();
+    /// let answer = async {
+    ///     assert!(numbers.try_get_or_compute_async("12", async { "twelve".parse::<u32>() }).await.is_err());
+    ///     numbers.try_get_or_compute_async("12", async { "12".parse::<u32>() }).await
+    /// };
+    /// # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    /// # assert_eq!(std::pin::pin!(answer).poll(&mut context), std::task::Poll::Ready(Ok(12)));
+    /// assert_eq!(numbers.get("12"), Some(12));
+    /// ```
     ///
     /// # Errors
     /// Those of `compute`.
@@ -193,11 +295,29 @@ impl<V: Clone> Memo<V> {
     }
 
     /// The result of these arguments, if it is kept and all that it was made from is unchanged.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// let squares = Memo::builder("Memo::get").build();
+    /// assert_eq!(squares.get(&12), None);
+    /// assert_eq!(squares.get_or_compute(&12, || 144), 144);
+    /// assert_eq!(squares.get(&12), Some(144));
+    /// ```
     pub fn get<A: Serialize + ?Sized>(&self, arguments: &A) -> Option<V> {
         self.call(arguments).get()
     }
 
     /// What a call with these arguments would do now, and why. Computes nothing.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// let squares = Memo::builder("Memo::explain").build();
+    /// assert_eq!(squares.explain(&12).to_string(), "miss: nothing is kept for these arguments");
+    /// assert_eq!(squares.get_or_compute(&12, || 144), 144);
+    /// assert!(squares.explain(&12).is_hit());
+    /// ```
     pub fn explain<A: Serialize + ?Sized>(&self, arguments: &A) -> Explanation {
         self.call(arguments).explain()
     }

@@ -78,24 +78,69 @@ impl<'a, V, A: ?Sized> Call<'a, V, A> {
     }
 
     /// A file whose content the function reads. It need not exist.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("switch");
+    /// let switch = Memo::builder("Call::file").build();
+    /// let is_on = || switch.call(&()).file(&path).or_compute(|| path.exists());
+    /// assert!(!is_on());
+    /// std::fs::write(&path, "")?;
+    /// assert!(is_on());
+    /// # Ok::<_, std::io::Error>(())
+    /// ```
     pub fn file(mut self, path: impl AsRef<Path>) -> Self {
         self.depends.push(Dependency::File(path.as_ref().to_owned()));
         self
     }
 
     /// A folder whose names the function reads; not what is in the files.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path();
+    /// let files = Memo::builder("Call::dir").build();
+    /// let count = || files.call(path).dir(path).or_try_compute(|| std::fs::read_dir(path).map(Iterator::count));
+    /// assert_eq!(count()?, 0);
+    /// std::fs::write(path.join("a"), "")?;
+    /// assert_eq!(count()?, 1);
+    /// # Ok::<_, std::io::Error>(())
+    /// ```
     pub fn dir(mut self, path: impl AsRef<Path>) -> Self {
         self.depends.push(Dependency::Dir(path.as_ref().to_owned()));
         self
     }
 
     /// An environment variable that the function reads.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// let regions = Memo::builder("Call::env").build();
+    /// let call = || regions.call(&()).env("EVERFRESH_DOC_UNSET");
+    /// assert!(!call().or_compute(|| std::env::var("EVERFRESH_DOC_UNSET").is_ok()));
+    /// assert!(call().explain().to_string().contains("environment variable EVERFRESH_DOC_UNSET (absent)"));
+    /// ```
     pub fn env(mut self, name: impl Into<String>) -> Self {
         self.depends.push(Dependency::Env(name.into()));
         self
     }
 
     /// A value that the function reads and that is none of its arguments, under a name for people.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// let prices = Memo::builder("price").build();
+    /// let price = |tax: u32| prices.call(&"tea").value("tax", &tax).or_compute(|| 100 + tax);
+    /// assert_eq!((price(7), price(19)), (107, 119));
+    /// let other = prices.call(&"tea").value("tax", &20).explain();
+    /// assert_eq!(other.to_string(), "miss: the value `tax of price` changed");
+    /// ```
     pub fn value(mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Self {
         match codec::fingerprint(value) {
             Ok(value) => self.values.push((format!("{name} of {}", self.memo.inner.name), value)),
@@ -105,12 +150,32 @@ impl<'a, V, A: ?Sized> Call<'a, V, A> {
     }
 
     /// How long a result lives at most, in place of the memo's own `ttl`.
+    ///
+    /// ```
+    /// use everfresh::{Memo, memory::ManualClock};
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// let clock = Arc::new(ManualClock::default());
+    /// let rates = Memo::builder("Call::ttl").clock(clock.clone()).build();
+    /// assert_eq!(rates.call(&"EUR").ttl(Duration::from_secs(60)).or_compute(|| 2), 2);
+    /// clock.advance(Duration::from_secs(60));
+    /// assert_eq!(rates.get(&"EUR"), None);
+    /// ```
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
         self
     }
 
     /// A name under which [`Memo::invalidate_tag`] finds a result that is computed.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// let rates = Memo::builder("Call::tag").build();
+    /// assert_eq!(rates.call(&"EUR").tag("bank").or_compute(|| 2), 2);
+    /// rates.invalidate_tag("bank");
+    /// assert_eq!(rates.get(&"EUR"), None);
+    /// ```
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.tags.push(tag.into());
         self
@@ -119,12 +184,29 @@ impl<'a, V, A: ?Sized> Call<'a, V, A> {
 
 impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     /// The result that is kept, or what `compute` gives. Blocks the thread while another caller computes it.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// let squares = Memo::builder("Call::or_compute").build();
+    /// assert_eq!(squares.call(&12).or_compute(|| 144), 144);
+    /// assert_eq!(squares.call(&12).or_compute(|| unreachable!("it is there")), 144);
+    /// ```
     pub fn or_compute(self, compute: impl FnOnce() -> V) -> V {
         let Ok(value) = self.or_try_compute(|| Ok::<_, Infallible>(compute()));
         value
     }
 
     /// The result that is kept, or what `compute` gives; an error is not kept.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// let numbers = Memo::builder("Call::or_try_compute").build();
+    /// let parse = |text: &str| numbers.call("number").or_try_compute(|| text.parse::<u32>());
+    /// assert!(parse("twelve").is_err());
+    /// assert_eq!((parse("12"), parse("twelve")), (Ok(12), Ok(12)));
+    /// ```
     ///
     /// # Errors
     /// Those of `compute`. Another caller's error is not handed on: this one tries in its place.
@@ -133,12 +215,38 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     }
 
     /// The result that is kept, or what the future gives, which is polled only if there is none.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// let squares = Memo::builder("Call::or_compute_async").build();
+    /// let answer = async {
+    ///     assert_eq!(squares.call(&12).or_compute_async(async { 144 }).await, 144);
+    ///     squares.call(&12).or_compute_async(std::future::pending()).await
+    /// };
+    /// # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    /// # assert_eq!(std::pin::pin!(answer).poll(&mut context), std::task::Poll::Ready(144));
+    /// assert_eq!(squares.get(&12), Some(144));
+    /// ```
     pub async fn or_compute_async(self, compute: impl Future<Output = V>) -> V {
         let Ok(value) = self.or_try_compute_async(async { Ok::<_, Infallible>(compute.await) }).await;
         value
     }
 
     /// The same for a future that can fail; an error is not kept.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// let numbers = Memo::builder("Call::or_try_compute_async").build();
+    /// let answer = async {
+    ///     assert!(numbers.call("12").or_try_compute_async(async { "twelve".parse::<u32>() }).await.is_err());
+    ///     numbers.call("12").or_try_compute_async(async { "12".parse::<u32>() }).await
+    /// };
+    /// # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    /// # assert_eq!(std::pin::pin!(answer).poll(&mut context), std::task::Poll::Ready(Ok(12)));
+    /// assert_eq!(numbers.get("12"), Some(12));
+    /// ```
     ///
     /// # Errors
     /// Those of `compute`. Another caller's error is not handed on: this one tries in its place.
@@ -147,6 +255,15 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     }
 
     /// The result that is kept, if all that it was made from is unchanged.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// let squares = Memo::builder("Call::get").build();
+    /// assert_eq!(squares.call(&12).get(), None);
+    /// assert_eq!(squares.call(&12).or_compute(|| 144), 144);
+    /// assert_eq!(squares.call(&12).get(), Some(144));
+    /// ```
     pub fn get(self) -> Option<V> {
         let key = self.key()?;
         let found = self.find(&key);
@@ -157,6 +274,15 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     }
 
     /// What the call would do now, and why. Nothing is computed, and nothing counts.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// let squares = Memo::builder("Call::explain").build();
+    /// assert_eq!(squares.call(&12).or_compute(|| 144), 144);
+    /// assert!(squares.call(&12).explain().is_hit());
+    /// assert!(!squares.call(&12).value("unit", &"m").explain().is_hit());
+    /// ```
     pub fn explain(self) -> Explanation {
         let inner = &*self.memo.inner;
         let key = match inner.key(self.arguments) {

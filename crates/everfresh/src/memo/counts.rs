@@ -9,6 +9,15 @@ use std::{
 };
 
 /// What a [`Memo`](super::Memo) did since it was made, in this process.
+///
+/// ```
+/// use everfresh::Memo;
+///
+/// let squares = Memo::builder("MemoStats").build();
+/// (0..3).for_each(|_| _ = squares.get_or_compute(&12, || 144));
+/// let stats = squares.stats();
+/// assert_eq!((stats.loads, stats.misses, stats.memory_hits, stats.disk_hits), (1, 1, 2, 0));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MemoStats {
@@ -35,17 +44,43 @@ pub struct MemoStats {
 
 impl MemoStats {
     /// Results that were found.
+    ///
+    /// ```
+    /// use everfresh::memo::MemoStats;
+    ///
+    /// let mut stats = MemoStats::default();
+    /// (stats.memory_hits, stats.disk_hits) = (3, 1);
+    /// assert_eq!(stats.hits(), 4);
+    /// ```
     pub fn hits(&self) -> u64 {
         self.memory_hits + self.disk_hits
     }
 
     /// The part of all calls that found a result; 0 if there was none.
+    ///
+    /// ```
+    /// use everfresh::memo::MemoStats;
+    ///
+    /// let mut stats = MemoStats::default();
+    /// assert_eq!(stats.hit_ratio(), 0.0);
+    /// (stats.memory_hits, stats.misses) = (3, 1);
+    /// assert_eq!(stats.hit_ratio(), 0.75);
+    /// ```
     pub fn hit_ratio(&self) -> f64 {
         let calls = self.hits() + self.misses;
         if calls == 0 { 0.0 } else { self.hits() as f64 / calls as f64 }
     }
 
     /// Whether hits saved more time than all lookups took.
+    ///
+    /// ```
+    /// use everfresh::memo::MemoStats;
+    /// use std::time::Duration;
+    ///
+    /// let mut stats = MemoStats::default();
+    /// (stats.saved_time, stats.lookup_time) = (Duration::from_secs(2), Duration::from_secs(1));
+    /// assert!(stats.pays());
+    /// ```
     pub fn pays(&self) -> bool {
         self.saved_time > self.lookup_time
     }

@@ -12,6 +12,17 @@ use std::{
 };
 
 /// What a function did in all processes that used a store.
+///
+/// ```
+/// use everfresh::{Memo, disk::{Store, StoreOptions}, memo::function_stats};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("results");
+/// let store = Store::open(&path, StoreOptions::default())?;
+/// Memo::builder("square").store(store.clone()).build().get_or_compute(&12, || 144);
+/// assert_eq!(function_stats(&store)?[0].name, "square");
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FunctionStats {
@@ -24,6 +35,18 @@ pub struct FunctionStats {
 }
 
 /// What the functions of a store did, by name.
+///
+/// ```
+/// use everfresh::{Memo, disk::{Store, StoreOptions}, memo::function_stats};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("results");
+/// let store = Store::open(&path, StoreOptions::default())?;
+/// assert_eq!(function_stats(&store)?, []);
+/// Memo::builder("cube").store(store.clone()).build().get_or_compute(&2, || 8);
+/// assert_eq!(function_stats(&store)?[0].stats.misses, 1);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -70,6 +93,14 @@ impl Ledger {
 
 impl MemoStats {
     /// Calls that were answered.
+    ///
+    /// ```
+    /// use everfresh::memo::MemoStats;
+    ///
+    /// let mut stats = MemoStats::default();
+    /// (stats.memory_hits, stats.disk_hits, stats.misses) = (3, 1, 2);
+    /// assert_eq!(stats.calls(), 6);
+    /// ```
     pub fn calls(&self) -> u64 {
         self.hits() + self.misses
     }

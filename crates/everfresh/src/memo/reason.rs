@@ -4,6 +4,13 @@ use crate::observation::Observation;
 use std::{fmt, time::Duration};
 
 /// Why a result that was kept is not served, or why there is none.
+///
+/// ```
+/// use everfresh::{Memo, memo::{Explanation, Reason}};
+///
+/// let squares: Memo<u64> = Memo::builder("Reason").build();
+/// assert_eq!(squares.explain(&12), Explanation::Miss { reason: Reason::New });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
@@ -134,6 +141,14 @@ impl fmt::Display for Reason {
 }
 
 /// Where a result was found.
+///
+/// ```
+/// use everfresh::{Memo, memo::{Explanation, Tier}};
+///
+/// let squares = Memo::builder("Tier").build();
+/// assert_eq!(squares.get_or_compute(&12, || 144), 144);
+/// assert!(matches!(squares.explain(&12), Explanation::Hit { tier: Tier::Memory, .. }));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tier {
     /// In the memory of this process.
@@ -143,6 +158,15 @@ pub enum Tier {
 }
 
 /// What a call would do now, and why.
+///
+/// ```
+/// use everfresh::{Memo, memo::Explanation};
+///
+/// let squares = Memo::builder("Explanation").build();
+/// assert!(matches!(squares.explain(&12), Explanation::Miss { .. }));
+/// assert_eq!(squares.get_or_compute(&12, || 144), 144);
+/// assert!(matches!(squares.explain(&12), Explanation::Hit { .. }));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Explanation {
     /// It would serve a result that was kept.
@@ -163,6 +187,15 @@ pub enum Explanation {
 
 impl Explanation {
     /// Whether a result would be served.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// let squares = Memo::builder("Explanation::is_hit").build();
+    /// assert!(!squares.explain(&12).is_hit());
+    /// assert_eq!(squares.get_or_compute(&12, || 144), 144);
+    /// assert!(squares.explain(&12).is_hit());
+    /// ```
     pub fn is_hit(&self) -> bool {
         matches!(self, Self::Hit { .. })
     }
