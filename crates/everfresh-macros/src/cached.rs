@@ -120,14 +120,13 @@ impl<'a> Cached<'a> {
                 }
             },
         };
-        let body = self.body(&look, &TokenStream::new());
+        let body = self.body(&look, false);
         quote!(#(#attrs)* #vis #sig #body)
     }
 
     /// The body of `refresh`.
     pub fn refresh(&self) -> TokenStream {
-        let forget = if self.options.traced() { quote!(invalidate) } else { quote!(remove) };
-        self.body(&TokenStream::new(), &quote!(__cache.#forget(&__key);))
+        self.body(&TokenStream::new(), true)
     }
 
     /// The body of `invalidate`: whether there was a result.
@@ -181,16 +180,22 @@ impl<'a> Cached<'a> {
         quote!(__cache.lookup(&__key)#(.tag(#tags))*#verify)
     }
 
-    /// A body that looks a key up and computes what is not there; `look` has the borrowed key, `then` the owned one.
-    fn body(&self, look: &TokenStream, then: &TokenStream) -> TokenStream {
-        let (Reached { cache, compute, .. }, key, lookup) = (&self.reached, self.key(look), self.lookup());
+    /// A body that looks a key up and computes what is not there, or in any case; `look` has the borrowed key.
+    fn body(&self, look: &TokenStream, anew: bool) -> TokenStream {
+        let (Reached { cache, compute, .. }, key, mut lookup) = (&self.reached, self.key(look), self.lookup());
+        let mut then = TokenStream::new();
+        match (anew, self.options.traced()) {
+            (false, _) => {}
+            (true, true) => then = quote!(__cache.invalidate(&__key);),
+            (true, false) => lookup.extend(quote!(.anew())),
+        }
         let names = self.names();
         let call = match self.function.sig.unsafety {
             // SAFETY: what the caller promised is what the function as written asks for.
             Some(_) => quote!(unsafe { #compute(#(#names),*) }),
             None => quote!(#compute(#(#names),*)),
         };
-        if let Some((owned, own)) = self.owned() {
+        if let Some((owned, own)) = self.owned().filter(|_| !anew) {
             let computed = match &self.output {
                 Output::Whole(_) => quote!(or_compute_behind(move || { #owned #compute(#(#own),*) })),
                 Output::Good(_, Wrapper::Result) => quote! {
@@ -206,7 +211,6 @@ impl<'a> Cached<'a> {
                 {
                     let __cache = #cache;
                     let __key = #key;
-                    #then
                     let __owned = ::std::clone::Clone::clone(&__key);
                     #lookup.#computed
                 }

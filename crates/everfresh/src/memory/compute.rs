@@ -143,7 +143,7 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
         let key = lead.key().clone();
         let hash = self.hash(&key);
         let weight = self.judge(&key, &value, &mut options);
-        let (made, ttl) = (options.made.clone(), options.ttl);
+        let (made, ttl, anew) = (options.made.clone(), options.ttl, options.anew);
         let mut gone = Vec::new();
         let (kept, mut refused) = (value.clone(), None);
         lead.land(
@@ -156,6 +156,9 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
         counts.load(took);
         counts.store_time.fetch_add(nanoseconds(started.elapsed().saturating_sub(took)), Relaxed);
         self.tell(gone);
+        if anew {
+            self.inner.identity.outdate();
+        }
         if is_recording() {
             self.hand_up(made.as_deref(), ttl);
         }

@@ -31,6 +31,8 @@ pub struct EntryOptions {
     pub(super) made: Option<Arc<Made>>,
     /// For how long at most, whatever the ttl.
     pub(super) within: Option<Duration>,
+    /// Somebody asked for a new value, whatever there is.
+    pub(super) anew: bool,
 }
 
 impl EntryOptions {

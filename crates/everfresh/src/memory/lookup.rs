@@ -100,6 +100,31 @@ where
     S: BuildHasher,
     Q: KeyRef<K> + ?Sized,
 {
+    /// Computes the value in any case, also if there is one, which others are served meanwhile. If the computation fails, what
+    /// there was stays; where the cache serves values [stale](super::CacheBuilder::stale), it is given in place of an error.
+    ///
+    /// ```
+    /// use everfresh::memory::Cache;
+    ///
+    /// let cache = Cache::new(10);
+    /// cache.insert("rate", 4)?;
+    /// assert_eq!(cache.lookup(&"rate").anew().or_try_compute(|| Err("down")), Err("down"));
+    /// assert_eq!((cache.lookup(&"rate").anew().or_compute(|| 5), cache.get("rate")), (5, Some(5)));
+    /// # Ok::<_, everfresh::memory::Refused>(())
+    /// ```
+    pub fn anew(mut self) -> Self {
+        self.options.anew = true;
+        self
+    }
+
+    #[inline]
+    fn start(&self) -> Start<'a, K, V> {
+        match self.options.anew {
+            true => self.cache.start_anew(self.key),
+            false => self.cache.start(self.key, self.same.is_some()),
+        }
+    }
+
     /// The value, or what `compute` gives. Blocks the thread while another caller computes it.
     ///
     /// ```
@@ -146,7 +171,7 @@ where
     /// As of [`or_try_compute`](Self::or_try_compute).
     #[inline]
     pub fn or_try_serve<E>(self, compute: impl FnOnce() -> Result<V, E>) -> Result<Served<V>, E> {
-        match self.cache.start(self.key, self.same.is_some()) {
+        match self.start() {
             Start::Served(served) => Ok(served),
             start => self.go_on(start, compute),
         }
@@ -226,7 +251,7 @@ where
     /// # Errors
     /// As of [`or_try_compute`](Self::or_try_compute).
     pub async fn or_try_serve_async<E>(self, compute: impl Future<Output = Result<V, E>>) -> Result<Served<V>, E> {
-        let mut start = self.cache.start(self.key, self.same.is_some());
+        let mut start = self.start();
         let (lead, old) = loop {
             start = match start {
                 Start::Served(served) => return Ok(served),
@@ -293,7 +318,7 @@ where
         V: Send + Sync + 'static,
         S: Send + Sync + 'static,
     {
-        let (lead, old) = match self.cache.start(self.key, self.same.is_some()) {
+        let (lead, old) = match self.start() {
             Start::Lead(lead, Some(old)) => (lead, old),
             start => return self.go_on(start, compute),
         };

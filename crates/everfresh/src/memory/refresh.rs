@@ -310,6 +310,19 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         self.start_with(found, key, hash, compare)
     }
 
+    /// The caller computes, whatever there is, and in place of whoever does.
+    pub(super) fn start_anew<Q>(&self, key: &Q) -> Start<'_, K, V>
+    where
+        Q: KeyRef<K> + ?Sized,
+        V: Clone,
+    {
+        let (hash, ages) = (self.hash(key), self.inner.ages);
+        let say = |entry: &Entry<K, V>, now| Served { value: entry.value.clone(), stale: !ages.is_fresh(entry, now) };
+        let old = if ages.any() { self.standing(hash, |own| key.is(own), say) } else { None };
+        let lead = self.part(hash).flights.begin_anew(hash, key.to_key());
+        Start::Lead(lead, old.map(|served| Old { served, due: true }))
+    }
+
     /// Apart from that, so that a hit takes no more than it needs.
     #[inline(never)]
     fn start_with<Q>(&self, found: Option<Old<V>>, key: &Q, hash: KeyHash, compare: bool) -> Start<'_, K, V>

@@ -349,3 +349,22 @@ fn an_entry_that_is_used_stale_does_not_go_idle() {
     assert_eq!(cache.get_stale("a"), None);
     drop(Box::pin(cache.get_or_compute_async(&"a", pending())));
 }
+
+#[test]
+fn what_is_computed_by_force_takes_the_place_of_what_there_is_only_if_it_succeeds() {
+    let (cache, _clock) = stale();
+    assert_eq!(cache.lookup(&"a").anew().or_try_compute(|| Err::<u32, _>("down")), Ok(1), "stale in place of an error");
+    let cache = Cache::new(10);
+    cache.insert("a", 1).unwrap();
+    let failed = cache.lookup(&"a").anew().or_try_compute(|| {
+        assert_eq!(cache.get("a"), Some(1), "others have the old one");
+        Err::<u32, _>("down")
+    });
+    assert_eq!((failed, cache.get("a")), (Err("down"), Some(1)));
+    assert_eq!((cache.lookup(&"a").anew().or_compute(|| 2), cache.get("a")), (2, Some(2)));
+    let memo = crate::Memo::builder("of what is computed by force").build();
+    let ask = || memo.get_or_compute(&(), || cache.get_or_compute(&"a", || 0));
+    assert_eq!(ask(), 2);
+    cache.lookup(&"a").anew().or_compute(|| 3);
+    assert_eq!((ask(), memo.get(&())), (3, Some(3)));
+}
