@@ -48,9 +48,9 @@ impl List {
     pub(super) fn push(&mut self, slot: u32, links: &mut Links) {
         let at = slot as usize;
         if links.links.len() <= at {
-            // By an eighth and not by as much again: there is one for each entry of a cache.
+            // By little and not by as much again: there is one for each entry of a cache.
             if at >= links.links.capacity() {
-                links.links.reserve_exact(at - links.links.len() + at / 8 + 1);
+                links.links.reserve_exact(at - links.links.len() + at / 32 + 8);
             }
             links.links.resize(at + 1, Link { newer: NONE, older: NONE });
         }
