@@ -41,7 +41,13 @@ pub fn run(long: bool) -> Result<(), String> {
             process::cargo(&["test", "--package", "everfresh", "--features", "shuttle", "--lib", "--locked"])?;
         process::run(explore.args(["memory::shuttle_tests", "--", "--test-threads=1"]))
     });
-    steps.step("words of the examples", || setup::word_list().map(|_| ()));
+    steps.step("words of the examples", || {
+        // Its test says so too.
+        if let Err(missing) = setup::word_list() {
+            println!("SKIPPED: the example `levenshtein`: {missing}");
+        }
+        Ok(())
+    });
     steps.step("licences, bans and origins of dependencies", || {
         let mut deny = deny("check")?;
         process::run(deny.args(["licenses", "bans", "sources"]))
@@ -82,6 +88,10 @@ fn clippy(packages: &[&str]) -> Result<(), String> {
 fn instruction_counts() -> Result<(), String> {
     if !cfg!(target_os = "linux") {
         println!("SKIPPED: Valgrind counts instructions on Linux only");
+        return Ok(());
+    }
+    if let Err(missing) = setup::valgrind() {
+        println!("SKIPPED: {missing}");
         return Ok(());
     }
     instructions::bench(&[])
