@@ -183,8 +183,8 @@ impl<V> Memo<V> {
         self.outdate(&Generations::of_tag(&self.inner.name, tag));
     }
 
-    /// Makes all results out of date, and whatever was made with them. With a store, for all processes; their room there is
-    /// freed as new ones come.
+    /// Makes all results out of date, and whatever was made with them. With a store, for all processes; they
+    /// stay there until new ones take their places or `gc` wants the room.
     ///
     /// ```
     /// use everfresh::Memo;

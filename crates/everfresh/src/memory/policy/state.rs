@@ -13,8 +13,8 @@ const FOUND: u32 = 1 << 13;
 const QUEUE: u32 = 14;
 
 /// Bits 0 to 3: how often the entry was used, up to 15. Bits 4 to 11: the epoch in which that was true; the count is half
-/// as high for every epoch since. Bit 12: whether it was hit since a policy last looked. Bit 13: whether it ever was. From bit 14 on: the queue that the
-/// entry is in, which only the policy writes, under the lock that keeps hits out.
+/// as high for every epoch since. Bit 12: whether it was hit since a policy last looked. Bit 13: whether it ever was. From
+/// bit 14 on: the queue that the entry is in, which only the policy writes, under the lock that keeps hits out.
 #[derive(Debug, Default)]
 pub(in crate::memory) struct State(AtomicU32);
 

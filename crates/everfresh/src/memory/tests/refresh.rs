@@ -2,8 +2,9 @@
 
 use super::{
     POLICIES,
-    flights::{Steps, block_on, poll},
+    flights::{Steps, poll},
 };
+use crate::executor::block_on;
 use crate::memory::{Cache, CacheBuilder, EntryOptions, ManualClock, Served};
 use std::{
     cell::Cell,

@@ -2,9 +2,10 @@
 
 use super::{
     POLICIES,
-    flights::{Steps, block_on, poll},
+    flights::{Steps, poll},
     with_policy,
 };
+use crate::executor::block_on;
 use crate::memory::{Cache, EntryOptions, ManualClock};
 use std::{
     cell::{Cell, RefCell},

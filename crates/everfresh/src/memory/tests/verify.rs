@@ -1,6 +1,6 @@
 //! Hits that are computed once more tell whether a function is pure.
 
-use super::flights::block_on;
+use crate::executor::block_on;
 use crate::memory::{Cache, ManualClock};
 use std::{
     cell::Cell,
