@@ -447,23 +447,10 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     }
 
     /// Keeps a value that was computed, unless what was read changed meanwhile.
-    pub(super) fn keep(&self, key: &Fingerprint, mut recorded: Recorded, value: V, took: Duration) -> Arc<Held<V>> {
+    pub(super) fn keep(&self, key: &Fingerprint, recorded: Recorded, value: V, took: Duration) -> Arc<Held<V>> {
         let inner = &*self.memo.inner;
         let world = World { store: inner.store(), values: &self.values };
-        for observation in recorded.observations().cloned().collect::<Vec<_>>() {
-            let touched = match &observation {
-                Observation::File { path, .. } => recorded.files.get(Path::new(path)).is_some_and(|before| {
-                    crate::file::observe(Path::new(path)).map_or(true, |now| now.stat != before.stat)
-                }),
-                _ => false,
-            };
-            if let Err(reason) = world.check(&observation) {
-                recorded.refuse(|| format!("{reason} while it was computed"));
-            } else if touched {
-                recorded.refuse(|| format!("`{}` was written to while it was computed", observation.subject().1));
-            }
-        }
-        let (expires_ns, unstorable) = (recorded.expires_ns, recorded.unstorable.take());
+        let (expires_ns, unstorable) = (recorded.expires_ns, recorded.unsteady(world));
         let trace = Trace {
             observations: recorded.into_observations(),
             output: Fingerprint::from_bytes([0; 32]),

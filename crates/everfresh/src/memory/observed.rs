@@ -9,13 +9,11 @@ use super::{
 };
 use crate::{
     Fingerprint, FingerprintBuilder,
-    file::observe,
     observation::Observation,
     recording::{Frame, Generations, Recorded, World, current, current_traced, is_recording, is_tracing},
 };
 use std::{
     hash::{BuildHasher, Hash, RandomState},
-    path::Path,
     sync::{Arc, OnceLock, atomic::Ordering::Relaxed},
     time::Duration,
 };
@@ -48,17 +46,7 @@ impl Read {
         if recorded.is_empty() {
             return Self::Steady(None, None);
         }
-        let steady = |observation: &Observation| {
-            let untouched = match observation {
-                Observation::File { path, .. } => recorded
-                    .files
-                    .get(Path::new(path))
-                    .is_none_or(|before| observe(Path::new(path)).is_ok_and(|now| now.stat == before.stat)),
-                _ => true,
-            };
-            untouched && NOBODY_DECLARES.check(observation).is_ok()
-        };
-        if recorded.unstorable.is_some() || !recorded.observations().all(steady) {
+        if recorded.unsteady(NOBODY_DECLARES).is_some() {
             return Self::Unsteady(recorded);
         }
         let ttl = recorded.expires_ns.map(|expires_ns| frame.until(expires_ns));

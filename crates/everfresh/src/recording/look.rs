@@ -2,10 +2,11 @@
 
 use super::{
     content::{content, is_absence},
+    frame::Recorded,
     function::build_matches,
     generation::Generations,
 };
-use crate::{Fingerprint, FingerprintBuilder, disk::Store, memo::Reason, observation::Observation};
+use crate::{Fingerprint, FingerprintBuilder, disk::Store, file::observe, memo::Reason, observation::Observation};
 use std::{
     ffi::OsStr,
     fs::Metadata,
@@ -66,6 +67,23 @@ impl World<'_> {
             Observation::Version { .. } | Observation::Table(_) => false,
         };
         if holds { Ok(()) } else { Err(Reason::changed(observation)) }
+    }
+}
+
+impl Recorded {
+    /// Looks again at all that was read. Why what was made of it cannot be kept, if so: a file that was written and written
+    /// back may have been read in between.
+    pub(crate) fn unsteady(&self, world: World<'_>) -> Option<String> {
+        let changed = |observation: &Observation| {
+            if let Err(reason) = world.check(observation) {
+                return Some(format!("{reason} while it was computed"));
+            }
+            let Observation::File { path, .. } = observation else { return None };
+            let before = self.files.get(Path::new(path))?;
+            let untouched = observe(Path::new(path)).is_ok_and(|now| now.stat == before.stat);
+            (!untouched).then(|| format!("`{path}` was written to while it was computed"))
+        };
+        self.unstorable.clone().or_else(|| self.observations().find_map(changed))
     }
 }
 
