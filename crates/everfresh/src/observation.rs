@@ -1,7 +1,8 @@
 //! One thing that a computation read, with what it saw.
 
-use crate::Fingerprint;
+use crate::{Fingerprint, recording::is_absence};
 use serde::{Deserialize, Serialize};
+use std::{io, path::Path};
 
 /// What a computation saw of one of its inputs. It *holds* while the world still looks like that.
 ///
@@ -63,6 +64,13 @@ pub enum Observation {
         /// Whether there was.
         exists: bool,
     },
+    /// What kind of thing was at a path.
+    Kind {
+        /// The absolute path.
+        path: String,
+        /// Which kind; `None` if there was nothing.
+        kind: Option<PathKind>,
+    },
     /// The working folder, from which a relative path was taken.
     WorkingDir {
         /// Its path.
@@ -109,10 +117,53 @@ impl Observation {
             Self::WorkingDir { .. } => (4, ""),
             Self::Generation { name, .. } => (5, name),
             Self::Exists { path, .. } => (6, path),
-            Self::Metadata { path, .. } => (7, path),
-            Self::File { path, .. } => (8, path),
-            Self::Dir { path, .. } => (9, path),
-            Self::Table(table) => (10, &table.name),
+            Self::Kind { path, .. } => (7, path),
+            Self::Metadata { path, .. } => (8, path),
+            Self::File { path, .. } => (9, path),
+            Self::Dir { path, .. } => (10, path),
+            Self::Table(table) => (11, &table.name),
+        }
+    }
+}
+
+/// What can be at a path; symbolic links are followed.
+///
+/// ```
+/// use everfresh::observation::PathKind;
+///
+/// assert_eq!(PathKind::of("Cargo.toml".as_ref())?, Some(PathKind::File));
+/// assert_eq!(PathKind::of("no such file".as_ref())?, None);
+/// # Ok::<_, std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PathKind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Dir,
+    /// Anything else: a device, a pipe, a socket.
+    Other,
+}
+
+impl PathKind {
+    /// What is at a path now; `None` is nothing.
+    ///
+    /// ```
+    /// use everfresh::observation::PathKind;
+    ///
+    /// assert_eq!(PathKind::of("src".as_ref())?, Some(PathKind::Dir));
+    /// # Ok::<_, std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the path cannot be looked at.
+    pub fn of(path: &Path) -> io::Result<Option<Self>> {
+        match std::fs::metadata(path) {
+            Ok(found) if found.is_file() => Ok(Some(Self::File)),
+            Ok(found) if found.is_dir() => Ok(Some(Self::Dir)),
+            Ok(_) => Ok(Some(Self::Other)),
+            Err(error) if is_absence(&error) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 }

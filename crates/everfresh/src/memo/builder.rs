@@ -4,13 +4,14 @@ use super::{
     cache::{Inner, Memo},
     counts::Counts,
     disk::{Disk, default_store},
+    encoding::{Encoding, Serde},
     ledger::Ledger,
 };
 use crate::{
-    FingerprintBuilder, build_id,
+    Fingerprint, FingerprintBuilder, build_id,
     disk::{Store, StoreError, StoreOptions},
     memory::{Cache, Clock, DEFAULT_ENTRIES, Flights, Policy, WallClock},
-    recording::register,
+    recording::{Versions, register},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
@@ -38,6 +39,7 @@ pub struct MemoBuilder<V> {
     tags: Vec<String>,
     clock: Arc<dyn Clock>,
     disk: Option<Disk<V>>,
+    versions: Option<Versions>,
 }
 
 impl<V> fmt::Debug for MemoBuilder<V> {
@@ -58,6 +60,7 @@ impl<V> MemoBuilder<V> {
             tags: Vec::new(),
             clock: Arc::new(WallClock),
             disk: None,
+            versions: None,
         }
     }
 
@@ -75,11 +78,69 @@ impl<V> MemoBuilder<V> {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn store(mut self, store: Store) -> Self
+    pub fn store(self, store: Store) -> Self
     where
-        V: Serialize + DeserializeOwned,
+        V: Serialize + DeserializeOwned + 'static,
     {
-        self.disk = Some(Disk::new(store));
+        self.store_with(store, Serde::default())
+    }
+
+    /// Keeps results in a store too, in an [`Encoding`] of their own.
+    ///
+    /// ```
+    /// use everfresh::{Fingerprint, Memo, disk::{Blob, Store, StoreOptions}, memo::{Encoding, EncodingError}};
+    /// use std::io::Write;
+    ///
+    /// struct Byte;
+    ///
+    /// impl Encoding<u8> for Byte {
+    ///     fn encode(&self, value: &u8, output: &mut dyn Write) -> Result<Fingerprint, EncodingError> {
+    ///         output.write_all(&[*value])?;
+    ///         Ok(Fingerprint::of_bytes(b"byte"))
+    ///     }
+    ///
+    ///     fn decode(&self, stored: Blob) -> Result<(u8, Fingerprint), EncodingError> {
+    ///         let byte = stored.first().ok_or("it is empty")?;
+    ///         Ok((*byte, Fingerprint::of_bytes(b"byte")))
+    ///     }
+    /// }
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("results");
+    /// let store = Store::open(&path, StoreOptions::default())?;
+    /// let bytes = || Memo::builder("MemoBuilder::store_with").store_with(store.clone(), Byte).build();
+    /// assert_eq!(bytes().get_or_compute(&1, || 7), 7);
+    /// assert_eq!(bytes().get_or_compute(&1, || unreachable!("it is there")), 7);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn store_with(mut self, store: Store, encoding: impl Encoding<V> + 'static) -> Self {
+        self.disk = Some(Disk { store, encoding: Box::new(encoding) });
+        self
+    }
+
+    /// Who knows the versions of what was observed by [`observe::version`](crate::observe::version): the present one of
+    /// that name, or `None` if there is nothing of that name. Without it, what observed one is computed anew each time.
+    ///
+    /// ```
+    /// use everfresh::{Fingerprint, Memo, observe};
+    /// use std::sync::{Arc, atomic::{AtomicU8, Ordering}};
+    ///
+    /// let rules = Arc::new(AtomicU8::new(1));
+    /// let present = Arc::clone(&rules);
+    /// let versions = move |name: &str| (name == "rules").then(|| Fingerprint::of_bytes(&[present.load(Ordering::Relaxed)]));
+    /// let memo = Memo::builder("MemoBuilder::versions").versions(versions.clone()).build();
+    /// let price = || memo.get_or_compute(&(), || {
+    ///     observe::version("rules", versions("rules").unwrap());
+    ///     rules.load(Ordering::Relaxed)
+    /// });
+    /// assert_eq!((price(), price(), memo.stats().loads), (1, 1, 1));
+    /// rules.store(2, Ordering::Relaxed);
+    /// assert_eq!(price(), 2);
+    /// ```
+    #[must_use]
+    pub fn versions(mut self, versions: impl Fn(&str) -> Option<Fingerprint> + Send + Sync + 'static) -> Self {
+        self.versions = Some(Versions(Arc::new(versions)));
         self
     }
 
@@ -92,7 +153,7 @@ impl<V> MemoBuilder<V> {
     #[must_use]
     pub fn default_store(self) -> Self
     where
-        V: Serialize + DeserializeOwned,
+        V: Serialize + DeserializeOwned + 'static,
     {
         self.store_if_open(default_store())
     }
@@ -114,14 +175,14 @@ impl<V> MemoBuilder<V> {
     #[must_use]
     pub fn store_in(self, folder: impl AsRef<Path>) -> Self
     where
-        V: Serialize + DeserializeOwned,
+        V: Serialize + DeserializeOwned + 'static,
     {
         self.store_if_open(Store::open(folder.as_ref(), StoreOptions::default()))
     }
 
     fn store_if_open(self, opened: Result<Store, StoreError>) -> Self
     where
-        V: Serialize + DeserializeOwned,
+        V: Serialize + DeserializeOwned + 'static,
     {
         match opened {
             Ok(store) => self.store(store),
@@ -253,7 +314,7 @@ impl<V> MemoBuilder<V> {
     /// assert_eq!(squares.get_or_compute(&12, || 144), 144);
     /// ```
     pub fn build(self) -> Memo<V> {
-        let Self { name, source, version, max_entries, policy, ttl, tags, clock, disk } = self;
+        let Self { name, source, version, max_entries, policy, ttl, tags, clock, disk, versions } = self;
         register(&name, version);
         if let Some(disk) = &disk {
             build_id::known_in(&disk.store);
@@ -276,6 +337,7 @@ impl<V> MemoBuilder<V> {
                 counts,
                 ledger,
                 warned,
+                versions,
             }),
         }
     }

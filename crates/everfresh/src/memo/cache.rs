@@ -13,7 +13,7 @@ use crate::{
     Fingerprint, FingerprintBuilder,
     disk::{Space, Store, StoreError},
     memory::{Cache, Clock, Flights},
-    recording::Generations,
+    recording::{Generations, Versions},
 };
 use serde::Serialize;
 use std::{
@@ -66,6 +66,7 @@ pub(super) struct Inner<V> {
     pub(super) counts: Counts,
     pub(super) ledger: Ledger,
     pub(super) warned: AtomicBool,
+    pub(super) versions: Option<Versions>,
 }
 
 impl<V> Inner<V> {

@@ -211,7 +211,7 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     /// # Errors
     /// Those of `compute`. Another caller's error is not handed on: this one tries in its place.
     pub fn or_try_compute<E>(self, compute: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
-        self.run(compute)
+        self.run(compute).map(|held| held.value.clone())
     }
 
     /// The result that is kept, or what the future gives, which is polled only if there is none.
@@ -251,7 +251,7 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     /// # Errors
     /// Those of `compute`. Another caller's error is not handed on: this one tries in its place.
     pub async fn or_try_compute_async<E>(self, compute: impl Future<Output = Result<V, E>>) -> Result<V, E> {
-        self.run_async(compute).await
+        self.run_async(compute).await.map(|held| held.value.clone())
     }
 
     /// The result that is kept, if all that it was made from is unchanged.
@@ -270,7 +270,7 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
         if found.is_err() {
             count(&self.memo.inner.counts.misses);
         }
-        found.ok().map(|held| self.use_held(held))
+        found.ok().map(|held| self.use_held(held).value.clone())
     }
 
     /// What the call would do now, and why. Nothing is computed, and nothing counts.
@@ -299,13 +299,13 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
         };
         let mut nearest = Nearest::default();
         for held in &self.in_memory(&key).0 {
-            match self.check(&held.trace) {
+            match self.holds(&held.trace) {
                 Ok(()) => return hit(Tier::Memory, &held.trace),
                 Err(failed) => nearest.add(failed),
             }
         }
         for stored in self.on_disk(&key) {
-            match self.check(&stored.trace) {
+            match self.holds(&stored.trace) {
                 Ok(()) if inner.disk.as_ref().is_some_and(|disk| disk.store.has_blob(&stored.trace.output)) => {
                     return hit(Tier::Disk, &stored.trace);
                 }
@@ -347,7 +347,7 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
         let mut nearest = Nearest::default();
         let kept = inner.memory.get(key);
         for held in kept.iter().flat_map(|kept| &kept.0) {
-            match self.check(&held.trace) {
+            match self.holds(&held.trace) {
                 Ok(()) => {
                     count(&inner.counts.memory_hits);
                     return Ok(Arc::clone(held));
@@ -357,7 +357,7 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
         }
         let Some(disk) = &inner.disk else { return Err(nearest.reason()) };
         for stored in disk.traces(key) {
-            if let Err(failed) = self.check(&stored.trace) {
+            if let Err(failed) = self.holds(&stored.trace) {
                 nearest.add(failed);
                 continue;
             }
@@ -375,9 +375,9 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     }
 
     /// Whether a trace holds now, and has all that this call depends on; else how many of its observations do, and why not.
-    pub(super) fn check(&self, trace: &Trace) -> Result<(), (usize, Reason)> {
+    pub(super) fn holds(&self, trace: &Trace) -> Result<(), (usize, Reason)> {
         let inner = &*self.memo.inner;
-        let world = World { store: inner.store(), values: &self.values };
+        let world = World { store: inner.store(), values: &self.values, versions: inner.versions.as_ref() };
         for (at, observation) in trace.observations.iter().enumerate() {
             world.check(observation).map_err(|reason| (at, reason))?;
         }
@@ -449,7 +449,7 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     /// Keeps a value that was computed, unless what was read changed meanwhile.
     pub(super) fn keep(&self, key: &Fingerprint, recorded: Recorded, value: V, took: Duration) -> Arc<Held<V>> {
         let inner = &*self.memo.inner;
-        let world = World { store: inner.store(), values: &self.values };
+        let world = World { store: inner.store(), values: &self.values, versions: inner.versions.as_ref() };
         let (expires_ns, unstorable) = (recorded.expires_ns, recorded.unsteady(world));
         let trace = Trace {
             observations: recorded.into_observations(),
@@ -481,11 +481,11 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     }
 
     /// A value that was found, for a caller who now depends on all that it depends on.
-    pub(super) fn use_held(&self, held: Arc<Held<V>>) -> V {
+    pub(super) fn use_held(&self, held: Arc<Held<V>>) -> Arc<Held<V>> {
         self.memo.inner.counts.saved(held.trace.cost_ns);
         self.memo.inner.tell();
         self.hand_up(&held);
-        held.value.clone()
+        held
     }
 
     /// The computation that calls this one depends on all that this one depends on.

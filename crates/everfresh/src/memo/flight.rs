@@ -34,9 +34,9 @@ enum Next<'a, V> {
 }
 
 impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
-    /// The value, or what `compute` gives.
-    pub(super) fn run<E>(self, compute: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
-        let Some(key) = self.key() else { return compute() };
+    /// The value with its trace, or what `compute` gives.
+    pub(super) fn run<E>(&self, compute: impl FnOnce() -> Result<V, E>) -> Result<Arc<Held<V>>, E> {
+        let Some(key) = self.key() else { return compute().map(Held::alone) };
         let inner = &*self.memo.inner;
         match self.find(&key) {
             Ok(held) => return Ok(self.use_held(held)),
@@ -51,14 +51,14 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
             match self.next(waited) {
                 None => {}
                 Some(Next::Found(held)) => return Ok(self.use_held(held)),
-                Some(Next::Alone) => return compute(),
+                Some(Next::Alone) => return compute().map(Held::alone),
                 Some(Next::Lead(lead)) => {
                     let lock = inner.disk.as_ref().and_then(|disk| disk.lock(&key));
                     if let Ok(held) = self.find(&key) {
                         lead.land(|| Arc::clone(&held), || {});
                         return Ok(self.use_held(held));
                     }
-                    let started = Computation::start(&self, &key);
+                    let started = Computation::start(self, &key);
                     let value = lead.run(|| {
                         let _entered = started.reading.0.enter();
                         compute()
@@ -70,8 +70,8 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     }
 
     /// The same for a future, which is polled only if there is no value.
-    pub(super) async fn run_async<E>(self, compute: impl Future<Output = Result<V, E>>) -> Result<V, E> {
-        let Some(key) = self.key() else { return compute.await };
+    pub(super) async fn run_async<E>(&self, compute: impl Future<Output = Result<V, E>>) -> Result<Arc<Held<V>>, E> {
+        let Some(key) = self.key() else { return compute.await.map(Held::alone) };
         let inner = &*self.memo.inner;
         match self.find(&key) {
             Ok(held) => return Ok(self.use_held(held)),
@@ -86,7 +86,7 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
             match self.next(waited) {
                 None => {}
                 Some(Next::Found(held)) => return Ok(self.use_held(held)),
-                Some(Next::Alone) => return compute.await,
+                Some(Next::Alone) => return compute.await.map(Held::alone),
                 Some(Next::Lead(lead)) => {
                     // It leads while it waits for the lock too, so that no caller on its thread keeps it from going on.
                     let lock = lead.run_async(self.memo.lock_async(&key)).await;
@@ -94,7 +94,7 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
                         lead.land(|| Arc::clone(&held), || {});
                         return Ok(self.use_held(held));
                     }
-                    let started = Computation::start(&self, &key);
+                    let started = Computation::start(self, &key);
                     let value = lead.run_async(started.reading.0.run_async(compute)).await;
                     return started.end(lead, lock, value);
                 }
@@ -118,7 +118,7 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
         match waited {
             // What is not kept may hang on more than its trace says.
             Waited::Value(held) => {
-                (held.unstorable.is_none() && self.check(&held.trace).is_ok()).then_some(Next::Found(held))
+                (held.unstorable.is_none() && self.holds(&held.trace).is_ok()).then_some(Next::Found(held))
             }
             Waited::Lead(lead) => Some(Next::Lead(lead)),
             Waited::Blocked => Some(Next::Alone),
@@ -140,7 +140,7 @@ impl<'c, 'a, V: Clone, A: Serialize + ?Sized> Computation<'c, 'a, V, A> {
         Self { call, key, reading: Reading(call.frame(key)), started: Instant::now(), done: false }
     }
 
-    fn end<E>(mut self, lead: Leads<'_, V>, lock: Option<LockGuard>, value: Result<V, E>) -> Result<V, E> {
+    fn end<E>(mut self, lead: Leads<'_, V>, lock: Option<LockGuard>, value: Result<V, E>) -> Result<Arc<Held<V>>, E> {
         let took = self.started.elapsed();
         // Whoever called sees an error too, and with it what was read.
         let value = value?;
@@ -152,7 +152,7 @@ impl<'c, 'a, V: Clone, A: Serialize + ?Sized> Computation<'c, 'a, V, A> {
         drop(lock);
         lead.land(|| Arc::clone(&held), || {});
         self.call.hand_up(&held);
-        Ok(held.value.clone())
+        Ok(held)
     }
 }
 

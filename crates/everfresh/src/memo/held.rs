@@ -1,6 +1,6 @@
 //! A value with its trace, and those of one key that this process met.
 
-use crate::trace::Trace;
+use crate::{Fingerprint, trace::Trace};
 use std::sync::Arc;
 
 /// More states of the world than this are left to the store.
@@ -12,6 +12,23 @@ pub(super) struct Held<V> {
     /// Why it was not kept, if so: whoever waited for it may use it, and nobody else.
     pub(super) unstorable: Option<String>,
     pub(super) value: V,
+}
+
+impl<V> Held<V> {
+    /// A value that was computed beside all others, and is not kept.
+    pub(super) fn alone(value: V) -> Arc<Self> {
+        let trace = Trace {
+            observations: Vec::new(),
+            output: Fingerprint::from_bytes([0; 32]),
+            cost_ns: 0,
+            bytes: 0,
+            rows: 0,
+            made_ns: 0,
+            expires_ns: None,
+        };
+        let unstorable = Some("it has no key, or was asked for while it was computed".to_owned());
+        Arc::new(Self { trace, unstorable, value })
+    }
 }
 
 /// The values of one key, each with its trace, the last that was met first.

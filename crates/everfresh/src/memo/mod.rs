@@ -6,8 +6,9 @@
 //! | `call` | one call: declared dependencies, then the value |
 //! | `arguments` | arguments by their fingerprint |
 //! | `flight` | who computes, and who waits |
+//! | `entry` | a result in the hands of a caller who keeps it too |
 //! | `held` | a value with its trace, in memory |
-//! | `disk` | the same in the store |
+//! | `disk`, `encoding` | the same in the store |
 //! | `reason` | why a result was not served |
 //! | `counts`, `ledger` | what happened, in this process and in all |
 //!
@@ -22,6 +23,8 @@ mod cache;
 mod call;
 mod counts;
 mod disk;
+mod encoding;
+mod entry;
 mod flight;
 mod held;
 mod ledger;
@@ -35,5 +38,7 @@ pub use cache::Memo;
 pub use call::Call;
 pub use counts::MemoStats;
 pub use disk::{default_folder, default_store};
+pub use encoding::{Encoding, EncodingError};
+pub use entry::Entry;
 pub use ledger::{FunctionStats, function_stats};
 pub use reason::{Explanation, Reason, Tier};

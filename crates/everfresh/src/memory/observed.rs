@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-const NOBODY_DECLARES: World<'static> = World { store: None, values: &[] };
+const NOBODY_DECLARES: World<'static> = World { store: None, values: &[], versions: None };
 
 /// What a value was made from.
 #[derive(Debug)]

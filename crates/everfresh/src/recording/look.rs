@@ -6,13 +6,21 @@ use super::{
     function::build_matches,
     generation::Generations,
 };
-use crate::{Fingerprint, FingerprintBuilder, disk::Store, file::observe, memo::Reason, observation::Observation};
+use crate::{
+    Fingerprint, FingerprintBuilder,
+    disk::Store,
+    file::observe,
+    memo::Reason,
+    observation::{Observation, PathKind},
+};
 use std::{
     ffi::OsStr,
+    fmt,
     fs::Metadata,
     io,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::Path,
+    sync::Arc,
 };
 
 /// The world as a caller sees it.
@@ -21,6 +29,20 @@ pub(crate) struct World<'a> {
     pub(crate) store: Option<&'a Store>,
     /// What the caller declared, by name.
     pub(crate) values: &'a [(String, Fingerprint)],
+    /// Who knows the versions of code.
+    pub(crate) versions: Option<&'a Versions>,
+}
+
+/// Who knows the present versions of what was observed by name.
+#[derive(Clone)]
+pub(crate) struct Versions(pub(crate) Arc<Version>);
+
+type Version = dyn Fn(&str) -> Option<Fingerprint> + Send + Sync;
+
+impl fmt::Debug for Versions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Versions")
+    }
 }
 
 impl World<'_> {
@@ -39,6 +61,10 @@ impl World<'_> {
             }
             Observation::Exists { path, exists } => match Path::new(path).try_exists() {
                 Ok(now) => now == *exists,
+                Err(error) => return Err(unreadable(path, &error)),
+            },
+            Observation::Kind { path, kind } => match PathKind::of(Path::new(path)) {
+                Ok(now) => now == *kind,
                 Err(error) => return Err(unreadable(path, &error)),
             },
             Observation::Metadata { path, metadata } => match metadata_fingerprint(Path::new(path)) {
@@ -63,8 +89,11 @@ impl World<'_> {
                 Ok(now) => now == *before,
                 Err(error) => return Err(unreadable(path, &error)),
             },
-            // Nobody but a pipeline knows tables and operators.
-            Observation::Version { .. } | Observation::Table(_) => false,
+            Observation::Version { name, version } => {
+                self.versions.is_some_and(|versions| (versions.0)(name).as_ref() == Some(version))
+            }
+            // Nobody but a pipeline knows tables.
+            Observation::Table(_) => false,
         };
         if holds { Ok(()) } else { Err(Reason::changed(observation)) }
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// A memo as another process would make it: with nothing in memory.
-fn fresh<V: Serialize + serde::de::DeserializeOwned>(place: &Place) -> Memo<V> {
+fn fresh<V: Serialize + serde::de::DeserializeOwned + 'static>(place: &Place) -> Memo<V> {
     Memo::builder("stored").store(place.store()).build()
 }
 
