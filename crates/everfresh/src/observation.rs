@@ -2,7 +2,7 @@
 
 use crate::{Fingerprint, recording::is_absence};
 use serde::{Deserialize, Serialize};
-use std::{io, path::Path};
+use std::{fmt, io, path::Path};
 
 /// What a computation saw of one of its inputs. It *holds* while the world still looks like that.
 ///
@@ -123,6 +123,36 @@ impl Observation {
             Self::Dir { path, .. } => (10, path),
             Self::Table(table) => (11, &table.name),
         }
+    }
+}
+
+/// An observation in a line, for people.
+///
+/// ```
+/// use everfresh::observation::Observation;
+///
+/// let seen = Observation::Env { name: "HOME".to_owned(), value: None };
+/// assert_eq!(seen.to_string(), "environment variable HOME (absent)");
+/// ```
+impl fmt::Display for Observation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seen = |what: &str, seen: bool| format!("{what}{}", if seen { "" } else { " (absent)" });
+        let line = match self {
+            Self::File { path, content } => seen(&format!("file {path}"), content.is_some()),
+            Self::Dir { path, listing } => seen(&format!("folder {path}"), listing.is_some()),
+            Self::Metadata { path, metadata } => seen(&format!("stat of {path}"), metadata.is_some()),
+            Self::Exists { path, exists } => seen(&format!("existence of {path}"), *exists),
+            Self::Kind { path, kind } => seen(&format!("kind of {path}"), kind.is_some()),
+            Self::Env { name, value } => seen(&format!("environment variable {name}"), value.is_some()),
+            Self::WorkingDir { path } => format!("working folder {path}"),
+            Self::Value { name, .. } => format!("value {name}"),
+            Self::Function { name, version: Some(version), .. } => format!("version {version} of {name}"),
+            Self::Function { name, version: None, .. } => format!("code of {name}"),
+            Self::Generation { name, .. } => format!("no invalidation of {name}"),
+            Self::Version { name, .. } => name.clone(),
+            Self::Table(table) => format!("table {}", table.name),
+        };
+        f.write_str(&line)
     }
 }
 

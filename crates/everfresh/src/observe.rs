@@ -27,7 +27,10 @@ use crate::{
         absolute, content, current, env_fingerprint, is_recording as recording, listing, metadata_fingerprint, recorded,
     },
 };
-use std::{ffi::OsStr, path::Path};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
 
 /// Whether a computation that is kept runs on this thread.
 ///
@@ -213,6 +216,23 @@ pub fn made(path: impl AsRef<Path>) {
     }
 }
 
+/// The files and folders that the computation on this thread made so far and that are still there.
+///
+/// ```
+/// use everfresh::{Memo, observe};
+///
+/// let memo = Memo::builder("observe::left_behind").build();
+/// let left = memo.get_or_compute(&(), || {
+///     observe::made("no such file");
+///     observe::left_behind()
+/// });
+/// assert!(left.is_empty());
+/// ```
+pub fn left_behind() -> Vec<PathBuf> {
+    let made = current().map(|frame| frame.recorded().made()).unwrap_or_default();
+    made.into_iter().filter(|path| path.symlink_metadata().is_ok()).collect()
+}
+
 /// An environment variable that is about to be read.
 ///
 /// ```
@@ -260,4 +280,32 @@ pub fn refuse(why: impl Into<String>) {
     if let Some(frame) = current() {
         frame.recorded().refuse(|| why.into());
     }
+}
+
+/// Says that the computation does something that no function does whose result hangs on its inputs alone: it writes files,
+/// asks a server, reads the clock. Whether that matters is for its caller to say, who asks for [`impurities`].
+///
+/// ```
+/// use everfresh::{Memo, observe};
+///
+/// let memo = Memo::builder("observe::impure").build();
+/// let seen = memo.get_or_compute(&(), || {
+///     observe::impure("it asks a server");
+///     observe::impurities()
+/// });
+/// assert_eq!(seen, ["it asks a server"]);
+/// ```
+pub fn impure(what: impl Into<String>) {
+    if let Some(frame) = current() {
+        frame.recorded().impurities.insert(what.into());
+    }
+}
+
+/// What the computation on this thread has done so far according to [`impure`], in alphabetical order.
+///
+/// ```
+/// assert_eq!(everfresh::observe::impurities(), [""; 0]);
+/// ```
+pub fn impurities() -> Vec<String> {
+    current().map(|frame| frame.recorded().impurities.iter().cloned().collect()).unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use super::{
     counts::count,
     disk::Stored,
     held::{Held, Kept},
-    reason::{Explanation, Reason, Tier, line},
+    reason::{Explanation, Reason, Tier},
 };
 use crate::{
     Fingerprint,
@@ -295,7 +295,7 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
         let hit = |tier, trace: &Trace| Explanation::Hit {
             tier,
             cost: Duration::from_nanos(trace.cost_ns),
-            observed: trace.observations.iter().map(line).collect(),
+            observed: trace.observations.iter().map(ToString::to_string).collect(),
         };
         let mut nearest = Nearest::default();
         for held in &self.in_memory(&key).0 {

@@ -219,23 +219,3 @@ impl fmt::Display for Explanation {
         }
     }
 }
-
-/// An observation in a line.
-pub(super) fn line(observation: &Observation) -> String {
-    let seen = |what: &str, seen: bool| format!("{what}{}", if seen { "" } else { " (absent)" });
-    match observation {
-        Observation::File { path, content } => seen(&format!("file {path}"), content.is_some()),
-        Observation::Dir { path, listing } => seen(&format!("folder {path}"), listing.is_some()),
-        Observation::Metadata { path, metadata } => seen(&format!("stat of {path}"), metadata.is_some()),
-        Observation::Exists { path, exists } => seen(&format!("existence of {path}"), *exists),
-        Observation::Kind { path, kind } => seen(&format!("kind of {path}"), kind.is_some()),
-        Observation::Env { name, value } => seen(&format!("environment variable {name}"), value.is_some()),
-        Observation::WorkingDir { path } => format!("working folder {path}"),
-        Observation::Value { name, .. } => format!("value {name}"),
-        Observation::Function { name, version: Some(version), .. } => format!("version {version} of {name}"),
-        Observation::Function { name, version: None, .. } => format!("code of {name}"),
-        Observation::Generation { name, .. } => format!("no invalidation of {name}"),
-        Observation::Version { name, .. } => name.clone(),
-        Observation::Table(table) => format!("table {}", table.name),
-    }
-}

@@ -9,7 +9,7 @@ use crate::{
 };
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     future::Future,
     path::{Path, PathBuf},
     pin::pin,
@@ -75,6 +75,8 @@ pub(crate) struct Recorded {
     pub(crate) files: HashMap<PathBuf, Seen>,
     /// The files and folders that it made or wrote itself.
     made: HashSet<PathBuf>,
+    /// What it did that no function does whose result hangs on its inputs alone.
+    pub(crate) impurities: BTreeSet<String>,
     /// The earliest moment at which something that was used expires, in nanoseconds since the Unix epoch.
     pub(crate) expires_ns: Option<i64>,
     /// Why the result cannot be kept, if so.
@@ -116,6 +118,10 @@ impl Recorded {
             self.refuse(|| format!("it reads `{name}` and then writes it"));
         }
         self.made.insert(path.to_owned());
+    }
+
+    pub(crate) fn made(&self) -> Vec<PathBuf> {
+        self.made.iter().cloned().collect()
     }
 
     /// Whether the computation made this itself, or the folder that it lies in.
