@@ -32,7 +32,7 @@ mod _native {
         engine::{Engine, Found, invalidations},
         flight::Flight,
         observe::{
-            PyContext, impure, impurities, is_recording, observe_env, observe_path, observe_version,
+            PyContext, impure, impurities, is_made, is_recording, observe_env, observe_path, observe_version,
             observe_working_dir, refuse,
         },
         store::Store,
