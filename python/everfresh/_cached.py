@@ -146,7 +146,9 @@ class Function:
         self.function = function
         self.settings = settings
         self.is_async = bool(flags & _CO_COROUTINE)
-        self.name = f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', type(function).__name__)}"
+        self.name = (
+            f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', type(function).__name__)}"
+        )
         self.signature = Signature(function)
         self.purity = Purity(self.name, strict=settings.strict, excused=settings.ttl is not None)
         self.lock = threading.Lock()
@@ -252,7 +254,9 @@ class Function:
             if place not in ignored:
                 parts.append((name, self._fingerprint(value, f"argument `{name}` of {self.name}")))
         rest = [self._fingerprint(value, f"argument {place} of {self.name}") for place, value in enumerate(further)]
-        named = [(name, self._fingerprint(value, f"argument `{name}` of {self.name}")) for name, value in keywords.items()]
+        named = [
+            (name, self._fingerprint(value, f"argument `{name}` of {self.name}")) for name, value in keywords.items()
+        ]
         return _native.fingerprint((tuple(parts), tuple(rest), tuple(named)))
 
     def _fingerprint(self, value: Any, what: str) -> bytes:

@@ -36,7 +36,9 @@ class Verbs:
         """Hits, misses, the bound and the number of results in memory, as `functools` gives them."""
         hits, size = self._table.info()
         stats = self._function.engine.stats()
-        return CacheInfo(hits + stats["disk_hits"], stats["loads"] + stats["failures"], self._function.settings.maxsize, size)
+        return CacheInfo(
+            hits + stats["disk_hits"], stats["loads"] + stats["failures"], self._function.settings.maxsize, size
+        )
 
     def cache_clear(self) -> None:
         """Forgets all results, and makes out of date whatever was made with them."""
@@ -73,5 +75,3 @@ class Verbs:
         """Computes a call anew, keeps the result and returns it; if that fails, the old result stays."""
         call = self._call(args, kwargs)
         return call.refresh_async() if self._function.is_async else call.refresh()
-
-
