@@ -8,6 +8,7 @@
 //! | `observe`, `audit` | what a cached function reads: as the package tells it, and by audit events |
 //! | `buffer` | stored results as read-only buffers |
 //! | `units` | sizes and durations as people write them |
+//! | `yaml` | YAML as Python values |
 //! | `errors` | the engine's errors as Python's exceptions |
 
 mod audit;
@@ -18,6 +19,7 @@ mod flight;
 mod observe;
 mod store;
 mod units;
+mod yaml;
 
 use pyo3::prelude::*;
 
@@ -37,6 +39,7 @@ mod _native {
         },
         store::Store,
         units::{parse_duration, parse_size},
+        yaml::parse_yaml,
     };
 
     #[pymodule_export]
