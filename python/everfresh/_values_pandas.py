@@ -109,8 +109,11 @@ def _frequency(offset: Any) -> str | None:
 
 
 def _take_times(array: Any) -> object:
-    # Of the array, not of the index: an index of time zones has its own `view`.
-    return array.view("i8"), array.unit, getattr(array, "tz", None), _frequency(array.freq)
+    return array.view("i8"), array.unit, getattr(array, "tz", None)
+
+
+def _take_index(index: Any) -> object:
+    return _plain(index.array), index.name, _frequency(getattr(index, "freq", None))
 
 
 def _take_masked(array: Any) -> object:
@@ -158,30 +161,30 @@ _TAKERS: dict[str, Callable[[Any], object]] = {
     "BooleanArray": _take_masked,
     "Categorical": lambda array: (array.codes, array.categories, array.ordered),
     "CategoricalDtype": lambda dtype: (dtype.categories, dtype.ordered),
-    "CategoricalIndex": lambda index: (index.array, index.name),
+    "CategoricalIndex": _take_index,
     "DataFrame": _take_frame,
     "DatetimeArray": _take_times,
-    "DatetimeIndex": lambda index: (index.array, index.name),
+    "DatetimeIndex": _take_index,
     "FloatingArray": _take_masked,
-    "Index": lambda index: (_plain(index.array), index.name),
+    "Index": _take_index,
     "IntegerArray": _take_masked,
     "Interval": lambda interval: (interval.left, interval.right, interval.closed),
     "IntervalArray": lambda array: (array.left, array.right, array.closed),
-    "IntervalIndex": lambda index: (index.array, index.name),
+    "IntervalIndex": _take_index,
     "MultiIndex": lambda index: (tuple(index.levels), tuple(index.codes), tuple(index.names)),
     "NAType": lambda _: None,
     "NaTType": lambda _: None,
     "NumpyExtensionArray": _plain,
-    "Period": lambda period: (period.ordinal, _frequency(period.freq)),
-    "PeriodArray": lambda array: (array.asi8, _frequency(array.freq)),
-    "PeriodIndex": lambda index: (index.array, index.name),
+    "Period": lambda period: (period.ordinal, period.freqstr),
+    "PeriodArray": lambda array: (array.asi8, array.freqstr),
+    "PeriodIndex": lambda index: (index.array, index.name, None),
     "RangeIndex": lambda index: (index.start, index.stop, index.step, index.name),
     "Series": _take_series,
     "SparseArray": _take_sparse,
     "StringArray": _take_text,
     "Timedelta": lambda delta: (int(delta.asm8.view("i8")), delta.unit),
     "TimedeltaArray": _take_times,
-    "TimedeltaIndex": lambda index: (index.array, index.name),
+    "TimedeltaIndex": _take_index,
     "Timestamp": lambda stamp: (int(stamp.asm8.view("i8")), stamp.unit, stamp.tz),
 }
 
@@ -227,25 +230,17 @@ def _reference(pd: Any) -> Any:
 
 
 def _build_index(pd: Any, parts: Any) -> object:
-    array, name = parts
+    array, name, frequency = parts
     index = pd.Index(array, dtype=array.dtype, name=name, copy=False, tupleize_cols=False)
-    frequency = getattr(array, "freq", None)
-    if frequency is not None and type(index).__name__ in ("DatetimeIndex", "TimedeltaIndex"):
-        index._data._freq = frequency
+    if frequency is not None:
+        index.freq = frequency
     return index
 
 
 def _build_times(index: Any, parts: Any, kind: str) -> object:
-    integers, unit, zone, frequency = parts
+    integers, unit, zone = parts
     index = index(integers.view(f"{kind}[{unit}]"))
-    if zone is not None:
-        index = index.tz_localize("UTC").tz_convert(zone)
-    array = index.array
-    if frequency is not None:
-        from pandas.tseries.frequencies import to_offset
-
-        array._freq = to_offset(frequency)
-    return array
+    return (index if zone is None else index.tz_localize("UTC").tz_convert(zone)).array
 
 
 def _build_interval_array(pd: Any, parts: Any) -> object:

@@ -58,22 +58,21 @@ def _take_polars(value: Any, stored: bool) -> Parts | None:
     cls = type(value)
     if cls is pl.LazyFrame:
         raise Refusal("a LazyFrame is a plan, and has no values yet: `.collect()` it")
-    if isinstance(value, type) or cls not in (pl.DataFrame, pl.Series):
-        return _take_polars_dtype(pl, value)
-    frame = value.to_frame() if cls is pl.Series else value
+    if isinstance(value, pl.DataType):
+        kind, frame = "DataType", pl.DataFrame({"": pl.Series([], dtype=value)})
+    elif cls in (pl.DataFrame, pl.Series):
+        kind, frame = cls.__name__, value.to_frame() if cls is pl.Series else value
+    else:
+        return None
     types = tuple(_polars_type(pl, dtype) for dtype in frame.dtypes)
     if not stored:
-        return f"polars.{cls.__name__}", (tuple(frame.columns), types, frame.height), (frame,)
+        return f"polars.{kind}", (tuple(frame.columns), types, frame.height), (frame,)
     target = io.BytesIO()
     try:
         frame.write_ipc(target, compression="uncompressed")
     except pl.exceptions.PolarsError as error:
         raise Refusal(f"polars cannot store this table: {error}") from error
-    return f"polars.{cls.__name__}", frame.height, (target.getbuffer(),)
-
-
-def _take_polars_dtype(pl: Any, value: Any) -> Parts | None:
-    return ("polars.dtype", _polars_type(pl, value), ()) if isinstance(value, pl.DataType) else None
+    return f"polars.{kind}", frame.height, (target.getbuffer(),)
 
 
 def _polars_type(pl: Any, dtype: Any) -> object:
@@ -94,7 +93,7 @@ def _build_polars(kind: str, parts: Any, buffers: list[memoryview]) -> object:
     pl: Any = sys.modules["polars"]
     (buffer,) = buffers
     try:
-        frame = pl.read_ipc(io.BytesIO(buffer), memory_map=False, rechunk=False)
+        frame = pl.read_ipc(io.BytesIO(buffer))
     except (KeyboardInterrupt, SystemExit, MemoryError):
         raise
     except BaseException as error:
@@ -102,7 +101,9 @@ def _build_polars(kind: str, parts: Any, buffers: list[memoryview]) -> object:
         raise ValueError(f"polars does not read this table: {error}") from error
     if frame.height != parts:
         raise ValueError("a table has another number of rows")
-    return frame.to_series() if kind == "Series" else frame
+    if kind == "DataFrame":
+        return frame
+    return frame.to_series() if kind == "Series" else frame.dtypes[0]
 
 
 # pyarrow.
