@@ -1,10 +1,13 @@
 """What objects are made of: each kind of object as a name, a value of simpler types, and buffers.
 
 `take_apart` serves fingerprints (`stored=False`) and encodings (`stored=True`); `put_together` is its inverse for the
-latter. Names and parts are pinned by both formats: whoever changes them changes the formats' versions. Builtin types are
-Rust's; NumPy, pandas, polars and pyarrow have modules of their own beside this one, which never import them to take
+latter. Names and parts are pinned by both formats: whoever changes them changes the formats' versions. Builtin types
+are Rust's; NumPy, pandas, polars and pyarrow have modules of their own beside this one, which never import them to take
 something apart: where there is such an object, its module is loaded.
 """
+
+# Objects of every type come through here.
+# ruff: noqa: ANN401
 
 from __future__ import annotations
 
@@ -22,13 +25,21 @@ if TYPE_CHECKING:
     Builder = Callable[[Any, list[memoryview], bool], object]
 
 
-class Refusal(TypeError):
+class Refusal(TypeError):  # noqa: N818
     """A value that has no fingerprint or no encoding; Rust adds where it stands."""
 
 
 _LIBRARIES = {"numpy": "numpy", "pandas": "pandas", "polars": "tables", "pyarrow": "tables"}
 _BUILTINS = (int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset)
-_FACTORIES = {"list": list, "dict": dict, "set": set, "int": int, "float": float, "str": str, "tuple": tuple}
+_FACTORIES: dict[str, Any] = {
+    "list": list,
+    "dict": dict,
+    "set": set,
+    "int": int,
+    "float": float,
+    "str": str,
+    "tuple": tuple,
+}
 
 
 def take_apart(value: object, stored: bool) -> Parts | None:
@@ -100,8 +111,10 @@ def _is_constant(value: object) -> bool:
     root = cls.__module__.partition(".")[0]
     if (root, cls.__name__) in _CONSTANTS and getattr(sys.modules.get(root), cls.__name__, None) is cls:
         return True
-    if isinstance(value, type) or _take_code(value) is not None and not hasattr(value, "__self__"):
-        return cls.__name__ != "partial"
+    if isinstance(value, type | type(sys)):
+        return True
+    if root in ("builtins", "types") and callable(value):
+        return isinstance(getattr(value, "__self__", None), None.__class__ | type(sys))
     enum = sys.modules.get("enum")
     if enum is not None and isinstance(value, enum.Enum):
         return True
@@ -114,7 +127,13 @@ def _is_constant(value: object) -> bool:
 
 
 def _library(root: str) -> Any:
-    return import_module(f"everfresh._values_{_LIBRARIES[root]}")
+    library = _loaded.get(root)
+    if library is None:
+        library = _loaded[root] = import_module(f"everfresh._values_{_LIBRARIES[root]}")
+    return library
+
+
+_loaded: dict[str, Any] = {}
 
 
 def _full_name(cls: type) -> str:
@@ -234,19 +253,19 @@ def _moment(value: Any) -> tuple[object, ...]:
 def _build_datetime(parts: Any) -> object:
     import datetime
 
-    *fields, fold, zone = parts
-    return datetime.datetime(*fields, tzinfo=zone, fold=fold)
+    year, month, day, hour, minute, second, microsecond, fold, zone = parts
+    return datetime.datetime(year, month, day, hour, minute, second, microsecond, zone, fold=fold)
 
 
 def _build_time(parts: Any) -> object:
     import datetime
 
-    *fields, fold, zone = parts
-    return datetime.time(*fields, tzinfo=zone, fold=fold)
+    hour, minute, second, microsecond, fold, zone = parts
+    return datetime.time(hour, minute, second, microsecond, zone, fold=fold)
 
 
 def _take_defaultdict(value: Any, stored: bool) -> Parts:
-    factory = value.default_factory
+    factory: Any = value.default_factory
     if stored and factory is not None:
         if _FACTORIES.get(getattr(factory, "__name__", "")) is not factory:
             raise Refusal("a defaultdict is stored only if its factory is a builtin type")
@@ -281,9 +300,7 @@ _DATA: dict[tuple[str, str], Taker] = {
     ("collections", "defaultdict"): _take_defaultdict,
     ("collections", "deque"): _simple("deque", lambda value: (tuple(value), value.maxlen)),
     ("datetime", "date"): _simple("date", lambda value: (value.year, value.month, value.day)),
-    ("datetime", "datetime"): _simple(
-        "datetime", lambda value: (value.year, value.month, value.day, *_moment(value))
-    ),
+    ("datetime", "datetime"): _simple("datetime", lambda value: (value.year, value.month, value.day, *_moment(value))),
     ("datetime", "time"): _simple("time", _moment),
     ("datetime", "timedelta"): _simple("timedelta", lambda value: (value.days, value.seconds, value.microseconds)),
     ("datetime", "timezone"): _simple("timezone", lambda value: value.__getinitargs__()),
@@ -298,9 +315,11 @@ _DATA: dict[tuple[str, str], Taker] = {
     ("zoneinfo", "ZoneInfo"): _simple("ZoneInfo", _zone_key),
 }
 
-_CONSTANTS = _DATA.keys() - {("collections", name) for name in ("Counter", "OrderedDict", "defaultdict", "deque")} - {
-    ("builtins", "slice")
-}
+_CONSTANTS = (
+    _DATA.keys()
+    - {("collections", name) for name in ("Counter", "OrderedDict", "defaultdict", "deque")}
+    - {("builtins", "slice")}
+)
 
 _BUILDERS: dict[str, Callable[[Any], object]] = {
     "Counter": _constructor("collections", "Counter", spread=False),
@@ -375,23 +394,20 @@ def _code(code: CodeType) -> tuple[object, ...]:
 def _take_subclass(value: Any) -> Parts | None:
     """A value of a class that extends a builtin type."""
     cls = type(value)
-    base = next((base for base in _BUILTINS if base in cls.__mro__), None)
+    base: Any = next((base for base in _BUILTINS if base in cls.__mro__), None)
     if base is None or base is cls:
         return None
-    if base is dict:
-        plain: object = dict(dict.items(value))
-    elif base in (int, bytes, str, float, complex, bytearray):
-        plain = _PLAIN[base](value)
-    else:
-        plain = base(base.__iter__(value))
+    plain = _PLAIN[base](value) if base in _PLAIN else base(base.__iter__(value))
     return "subclass", (cls.__module__, cls.__qualname__, plain, _state(value)), ()
 
 
+# By the builtin type's own methods, which a subclass may override.
 _PLAIN: dict[type, Callable[[Any], object]] = {
-    int: lambda value: int.__add__(value, 0),
-    bytes: lambda value: bytes.__add__(value, b""),
     bytearray: lambda value: bytearray.__add__(value, b""),
-    str: lambda value: "".join((str.__str__(value), "")),
-    float: lambda value: float.__pos__(value),
-    complex: lambda value: complex.__pos__(value),
+    bytes: lambda value: bytes.__add__(value, b""),
+    complex: complex.__pos__,
+    dict: lambda value: dict(dict.items(value)),
+    float: float.__pos__,
+    int: int.__pos__,
+    str: lambda value: str.__add__(value, ""),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 
@@ -61,9 +62,7 @@ def _make(path: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        try:
+        with contextlib.suppress(FileExistsError):
             os.link(draft, path)
-        except FileExistsError:
-            pass
     finally:
-        os.unlink(draft)
+        draft.unlink()

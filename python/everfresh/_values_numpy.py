@@ -1,8 +1,12 @@
 """NumPy arrays, scalars and dtypes, taken apart and put together.
 
-An array's fingerprint is that of its dtype, its shape, and its items in C order; stored, it stands as its memory does, in C
-or Fortran order. The byte order is part of the dtype, as it is for NumPy. A `memmap` counts as the array that it is.
+An array's fingerprint is that of its dtype, its shape, and its items in C order; stored, it stands as its memory does,
+in C or Fortran order. The byte order is part of the dtype, as it is for NumPy. A `memmap` counts as the array that it
+is.
 """
+
+# Objects of every type come through here.
+# ruff: noqa: ANN401
 
 from __future__ import annotations
 
@@ -34,7 +38,7 @@ def take_apart(value: Any, stored: bool) -> Parts | None:
     if cls in (np.matrix, np.recarray):
         return f"numpy.{cls.__name__}", *_take_array(np, value.view(np.ndarray), stored)
     if isinstance(value, np.ma.MaskedArray):
-        raise Refusal("masked arrays have neither fingerprint nor encoding: use `.filled()`, or a pair of data and mask")
+        raise Refusal("masked arrays have neither fingerprint nor encoding: use `.filled()`, or data and mask")
     if isinstance(value, np.dtype):
         return "numpy.dtype", _take_dtype(value), ()
     if isinstance(value, np.ufunc) and not stored:
@@ -134,6 +138,8 @@ def _is_padded(dtype: Any) -> bool:
 
 
 def _take_dtype(dtype: Any) -> object:
+    if dtype.isbuiltin == 1 and not dtype.metadata and dtype.kind != "T":
+        return dtype.str
     if type(dtype).__module__.partition(".")[0] != "numpy" or dtype.isbuiltin == 2:
         raise Refusal(f"the dtype {dtype} is not NumPy's own: convert the array with `astype`")
     if dtype.kind == "T":

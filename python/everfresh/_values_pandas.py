@@ -4,9 +4,13 @@ A frame is its columns' arrays, whatever blocks they lie in. What is built from 
 write to them: pandas copies a column before it is changed, as it does for any column that two frames share.
 """
 
+# Objects of every type come through here.
+# ruff: noqa: ANN401
+
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 from everfresh._values import Refusal, is_constant
 
@@ -69,10 +73,10 @@ def _copies_on_write(pd: Any) -> bool:
 def _objects(pd: Any, value: Any) -> list[tuple[object, ...]]:
     """The items of all that holds Python objects."""
     if isinstance(value, pd.DataFrame):
-        columns = [value.iloc[:, at] for at, dtype in enumerate(value.dtypes) if dtype == object]
+        columns = [value.iloc[:, at] for at, dtype in enumerate(value.dtypes) if dtype.name == "object"]
         return [tuple(value.attrs.values()), *(tuple(column.array) for column in columns)]
     attributes = tuple(getattr(value, "attrs", {}).values())
-    return [attributes, tuple(value) if value.dtype == object else ()]
+    return [attributes, tuple(value) if value.dtype.name == "object" else ()]
 
 
 # Taken apart.
@@ -97,7 +101,7 @@ def _frequency(offset: Any) -> str | None:
     """The name of a frequency."""
     if offset is None:
         return None
-    from pandas.tseries.frequencies import to_offset
+    to_offset = import_module("pandas.tseries.frequencies").to_offset
 
     name: str = offset.freqstr
     try:
@@ -130,8 +134,7 @@ def _take_sparse(array: Any) -> object:
 
 
 def _take_dtype(dtype: Any) -> object:
-    from pandas.api.types import pandas_dtype
-
+    pandas_dtype = sys.modules["pandas"].api.types.pandas_dtype
     try:
         if pandas_dtype(str(dtype)) == dtype and type(pandas_dtype(str(dtype))) is type(dtype):
             return str(dtype)
@@ -287,7 +290,7 @@ def _build_delta(pd: Any, parts: Any) -> object:
 
 
 def _build_offset(pd: Any, parts: Any) -> object:
-    from pandas.tseries.frequencies import to_offset
+    to_offset = import_module("pandas.tseries.frequencies").to_offset
 
     return to_offset(parts)
 

@@ -1,8 +1,11 @@
 """polars and pyarrow tables, taken apart and put together.
 
-A table's fingerprint is that of its types and of its Arrow stream, which does not tell how its values lie in memory. It is
-stored in Arrow's own format: what pyarrow reads back refers to the buffer.
+A table's fingerprint is that of its types and of its Arrow stream, which does not tell how its values lie in memory. It
+is stored in Arrow's own format: what pyarrow reads back refers to the buffer.
 """
+
+# Objects of every type come through here.
+# ruff: noqa: ANN401
 
 from __future__ import annotations
 
@@ -170,7 +173,9 @@ def _build_pyarrow(kind: str, parts: Any, buffers: list[memoryview], trusted: bo
         raise ValueError("an array has another length")
     if kind == "ChunkedArray":
         return column
-    array = column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks or [pa.array([], column.type)])
+    array = (
+        column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks or [pa.array([], column.type)])
+    )
     if kind == "Array":
         return array
     if kind == "Scalar":

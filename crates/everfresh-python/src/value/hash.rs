@@ -1,7 +1,8 @@
 //! The walk that makes a fingerprint.
 //!
-//! Every value is written as the name of its type and then its content, of a length that type and content tell, so that no
-//! two different values are written alike. What has no order (sets, and dicts if asked for) is written as the sorted
+//! An int of 64 bits, a float and a bool are items of the builder, whose tags tell them apart; every other value is written
+//! as the name of its type and then its content, of a length that type and content tell. So no two different values are
+//! written alike. What has no order (sets, and dicts if asked for) is written as the sorted
 //! fingerprints of its items. Large memory is hashed in place, without the interpreter's lock.
 
 use super::{
@@ -47,15 +48,15 @@ impl Walk {
             }
         } else if let Ok(number) = value.cast_exact::<PyInt>() {
             match number.extract::<i64>() {
-                Ok(number) => to.str("int").i64(number),
+                Ok(number) => to.i64(number),
                 Err(_) => to.str("int").bytes(&large_int(number)?),
             }
         } else if let Ok(number) = value.cast_exact::<PyFloat>() {
-            to.str("float").f64(number.value())
+            to.f64(number.value())
         } else if value.is_none() {
             to.str("None")
         } else if let Ok(truth) = value.cast_exact::<PyBool>() {
-            to.str("bool").bool(truth.is_true())
+            to.bool(truth.is_true())
         } else if let Ok(bytes) = value.cast_exact::<PyBytes>() {
             bytes_of(to.str("bytes"), value.py(), bytes.as_bytes())
         } else if value.is_exact_instance_of::<PyByteArray>() {
