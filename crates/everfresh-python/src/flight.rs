@@ -118,7 +118,13 @@ pub struct Flight {
 }
 
 impl Flight {
-    pub fn new(function: Arc<Function>, key: Fingerprint, declared: Vec<Declared>, make: Py<PyAny>, anew: bool) -> Self {
+    pub fn new(
+        function: Arc<Function>,
+        key: Fingerprint,
+        declared: Vec<Declared>,
+        make: Py<PyAny>,
+        anew: bool,
+    ) -> Self {
         let exchange = Arc::<Mutex<Exchange>>::default();
         let coroutine = Coroutine { make, running: None, exchange: Arc::clone(&exchange) };
         let future = async move {

@@ -7,6 +7,7 @@
 //! | `store` | `everfresh.Store` |
 //! | `observe`, `audit` | what a cached function reads: as the package tells it, and by audit events |
 //! | `buffer` | stored results as read-only buffers |
+//! | `value` | fingerprints, safe encodings, and protected copies of values |
 //! | `units` | sizes and durations as people write them |
 //! | `yaml` | YAML as Python values |
 //! | `errors` | the engine's errors as Python's exceptions |
@@ -19,6 +20,7 @@ mod flight;
 mod observe;
 mod store;
 mod units;
+mod value;
 mod yaml;
 
 use pyo3::prelude::*;
@@ -45,6 +47,9 @@ mod _native {
     #[pymodule_export]
     #[allow(non_upper_case_globals)]
     const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    #[pymodule_export]
+    use crate::value::api::{Template, dumps, encode, fingerprint, loads, protect, set_code_hook};
 
     /// In a child, right after a fork: lets go of what belongs to its parent.
     #[pyfunction]

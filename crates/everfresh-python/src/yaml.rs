@@ -1,6 +1,7 @@
 //! YAML as Python values.
 
 use pyo3::{
+    IntoPyObjectExt,
     exceptions::PyValueError,
     prelude::*,
     types::{PyDict, PyList},
@@ -30,22 +31,8 @@ impl<'de, 'py> DeserializeSeed<'de> for Value<'py> {
 }
 
 impl<'py> Value<'py> {
-    fn made<E: serde::de::Error>(self, value: impl IntoPyObject<'py, Error: fmt::Display>) -> Result<Bound<'py, PyAny>, E> {
-        value.into_bound_py_any_or(self.0).map_err(E::custom)
-    }
-}
-
-/// As `IntoPyObjectExt`, with the error as text.
-trait Made<'py> {
-    fn into_bound_py_any_or(self, py: Python<'py>) -> Result<Bound<'py, PyAny>, String>;
-}
-
-impl<'py, T: IntoPyObject<'py, Error: fmt::Display>> Made<'py> for T {
-    fn into_bound_py_any_or(self, py: Python<'py>) -> Result<Bound<'py, PyAny>, String> {
-        match self.into_pyobject(py) {
-            Ok(object) => Ok(object.into_bound().into_any()),
-            Err(error) => Err(error.to_string()),
-        }
+    fn made<E: serde::de::Error>(self, value: impl IntoPyObjectExt<'py>) -> Result<Bound<'py, PyAny>, E> {
+        value.into_bound_py_any(self.0).map_err(E::custom)
     }
 }
 
