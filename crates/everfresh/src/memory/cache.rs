@@ -29,6 +29,15 @@ use std::{
 };
 
 /// How many entries there are unless something else is said, as in Python's `functools`.
+///
+/// ```
+/// use everfresh::memory::{Cache, DEFAULT_ENTRIES};
+///
+/// let cache = Cache::builder().build();
+/// (0..1000).try_for_each(|key| cache.insert(key, key))?;
+/// assert_eq!(cache.len(), DEFAULT_ENTRIES);
+/// # Ok::<_, everfresh::memory::Refused>(())
+/// ```
 pub const DEFAULT_ENTRIES: usize = 128;
 
 /// A cache of fewer entries a shard would let one shard evict while another has room.
