@@ -287,8 +287,13 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
 
     #[inline]
     pub(super) fn part(&self, hash: KeyHash) -> &Part<K, V> {
+        &self.inner.parts[self.part_at(hash)]
+    }
+
+    #[inline]
+    pub(super) fn part_at(&self, hash: KeyHash) -> usize {
         // The number of shards is a power of two. The table uses the lowest and the highest bits.
-        &self.inner.parts[(hash.get() >> 40) as usize & (self.inner.parts.len() - 1)]
+        (hash.get() >> 40) as usize & (self.inner.parts.len() - 1)
     }
 }
 

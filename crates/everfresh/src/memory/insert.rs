@@ -103,22 +103,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
     ) -> Result<(), NotKept<K, V>> {
         let part = self.part(hash);
         let now = self.now();
-        let end = deadline(now, options.ttl, self.inner.jitter * chance(hash, now));
-        let (deadline, due) = self.inner.ages.life(now, end);
-        let EntryOptions { tags, made, .. } = options;
-        let has_more = self.inner.idle != NEVER || due.is_some() || !tags.is_empty() || made.is_some();
-        let more = || More { used: AtomicU64::new(now), due: due.unwrap_or_default(), tags, made };
-        let more = has_more.then(|| Box::new(more()));
-        let entry = Entry {
-            key,
-            value,
-            deadline,
-            more,
-            hash: hash.short(),
-            state: State::default(),
-            weight,
-            cost: (options.cost.as_secs_f64() * 1e9) as f32,
-        };
+        let entry = self.entry_of(hash, key, value, options, weight, now);
         let mut shard = part.write();
         if shard.has_room_for(weight) {
             shard.insert(hash, entry, now, gone);
@@ -133,6 +118,41 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         part.counts.refused.fetch_add(1, Relaxed);
         let why = if entries == 0 { Refused::NoEntries } else { Refused::TooHeavy { weight, max_bytes } };
         Err(Box::new((why, entry)))
+    }
+
+    /// Puts a value in if nothing has to go for it, its key has none, and nobody computes that. Whether it did.
+    pub(super) fn fill(&self, hash: KeyHash, key: K, value: V, options: EntryOptions, weight: u32) -> bool {
+        let (part, now, mut gone) = (self.part(hash), self.now(), Vec::new());
+        let entry = self.entry_of(hash, key, value, options, weight, now);
+        let Some(closed) = part.flights.close_unless_flying(hash, |own| *own == entry.key) else { return false };
+        let mut shard = part.write();
+        let fits = shard.find(hash, |own| *own == entry.key).is_none() && shard.room().take(weight);
+        if fits {
+            shard.insert(hash, entry, now, &mut gone);
+        }
+        drop(shard);
+        drop(closed);
+        self.tell(gone);
+        fits
+    }
+
+    fn entry_of(&self, hash: KeyHash, key: K, value: V, options: EntryOptions, weight: u32, now: u64) -> Entry<K, V> {
+        let end = deadline(now, options.ttl, self.inner.jitter * chance(hash, now));
+        let (deadline, due) = self.inner.ages.life(now, end);
+        let EntryOptions { tags, made, .. } = options;
+        let has_more = self.inner.idle != NEVER || due.is_some() || !tags.is_empty() || made.is_some();
+        let more = || More { used: AtomicU64::new(now), due: due.unwrap_or_default(), tags, made };
+        let more = has_more.then(|| Box::new(more()));
+        Entry {
+            key,
+            value,
+            deadline,
+            more,
+            hash: hash.short(),
+            state: State::default(),
+            weight,
+            cost: (options.cost.as_secs_f64() * 1e9) as f32,
+        }
     }
 }
 

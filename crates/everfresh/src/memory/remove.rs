@@ -9,6 +9,7 @@ use super::{
 use std::{
     borrow::Borrow,
     hash::{BuildHasher, Hash},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
 };
 
 impl<K: Eq, V, S> Cache<K, V, S> {
@@ -89,31 +90,38 @@ impl<K: Eq, V, S> Cache<K, V, S> {
         )
     }
 
-    /// Removes in every shard, after what is being computed for some keys was declared out of date.
+    /// Removes in every shard, after what is being computed for some keys was declared out of date. Listeners hear of it
+    /// when all is done.
     fn remove_in_all(
         &self,
         outdated: impl Fn(KeyHash, &K) -> bool,
         remove: impl Fn(&mut Shard<K, V>, &mut Gone<K, V>),
     ) -> usize {
-        let mut removed = 0;
-        for part in &self.inner.parts {
-            let mut gone = Vec::new();
-            let closed = part.flights.outdate(&outdated);
-            remove(&mut part.write(), &mut gone);
-            drop(closed);
-            removed += gone.len();
-            self.tell(gone);
-        }
+        let mut gone = Vec::new();
+        // What has left is told even if a function of the user's ends it early.
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            for part in &self.inner.parts {
+                let _closed = part.flights.outdate(&outdated);
+                remove(&mut part.write(), &mut gone);
+            }
+        }));
         self.inner.identity.outdate();
+        let removed = gone.len();
+        self.tell(gone);
+        ended.unwrap_or_else(|panic| resume_unwind(panic));
         removed
     }
 
-    /// Drops what left, and tells the listener. No lock is held.
+    /// Drops what left, and tells the listener of all of it, even if that panics. No lock is held.
     pub(super) fn tell(&self, gone: Gone<K, V>) {
-        if let Some(listener) = &self.inner.listener {
-            for (entry, cause) in gone {
-                listener(entry.key, entry.value, cause);
-            }
+        let Some(listener) = &self.inner.listener else { return };
+        let mut panicked = None;
+        for (entry, cause) in gone {
+            let told = catch_unwind(AssertUnwindSafe(|| listener(entry.key, entry.value, cause)));
+            panicked = panicked.or(told.err());
+        }
+        if let Some(panic) = panicked {
+            resume_unwind(panic);
         }
     }
 }
