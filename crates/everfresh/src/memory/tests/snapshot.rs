@@ -10,7 +10,7 @@ use std::{
     hash::Hash,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -157,6 +157,29 @@ fn what_is_over_makes_room() {
     clock.advance(SECOND);
     assert_eq!(cache.load_at(&file(&folder), SAVED).unwrap(), 1);
     assert_eq!((cache.get("live"), cache.len(), cache.stats().evicted), (Some(8), 2, 0));
+}
+
+#[test]
+fn what_comes_while_a_snapshot_is_loaded_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = with_policy(Policy::Lru, 100);
+    (0..100).for_each(|key| full.insert(key, key).unwrap());
+    full.save_to(file(&folder)).unwrap();
+    for policy in POLICIES {
+        let slot: Arc<Mutex<Option<Cache<u32, u32>>>> = Arc::default();
+        let late = slot.clone();
+        // Asked of each entry before any goes in.
+        let ttl = move |key: &u32, _: &u32| {
+            let cache = if *key < 100 { late.lock().unwrap().take() } else { None };
+            cache.into_iter().for_each(|cache| (1000..1005).for_each(|key| cache.insert(key, 7).unwrap()));
+            None
+        };
+        let cache = Cache::builder().policy(policy).max_entries(10).ttl_by(ttl).build();
+        *slot.lock().unwrap() = Some(cache.clone());
+        assert_eq!(cache.load_from(file(&folder)).unwrap(), 5);
+        assert!((1000..1005).all(|key| cache.peek(&key) == Some(7)));
+        assert_eq!((cache.len(), cache.stats().evicted), (10, 0));
+    }
 }
 
 #[test]
