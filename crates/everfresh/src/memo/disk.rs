@@ -9,7 +9,7 @@ use super::{held::Held, reason::Reason};
 use crate::{
     Fingerprint, FingerprintBuilder,
     codec::{self, CodecError, Decoded, Storable},
-    disk::{LockGuard, Space, Store, StoreError, StoreOptions},
+    disk::{Space, Store, StoreError, StoreOptions},
     trace::{TRACES_PER_KEY, Trace},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -72,12 +72,11 @@ impl<V> Disk<V> {
         Ok(decoded.value)
     }
 
-    /// Stores a value, then its trace beside those of `old` for which `stays` holds.
+    /// Stores a value, then its trace beside those of its key for which `stays` holds.
     pub(super) fn put(
         &self,
         key: &Fingerprint,
         held: &mut Held<V>,
-        old: Vec<Stored>,
         stays: impl Fn(&Trace) -> bool,
     ) -> Result<(), NotStored> {
         let Storable { bytes, shape } = (self.encode)(&held.value)?;
@@ -87,18 +86,13 @@ impl<V> Disk<V> {
         writer.write_all(&bytes)?;
         writer.finish(output, Duration::from_nanos(held.trace.cost_ns))?;
         let mut traces = vec![Stored { trace: held.trace.clone(), shape }];
-        let others =
-            old.into_iter().filter(|old| old.trace.observations != held.trace.observations && stays(&old.trace));
+        let old = self.traces(key).into_iter().map(|old| (old.trace.observations != held.trace.observations, old));
+        let others = old.filter_map(|(differs, old)| (differs && stays(&old.trace)).then_some(old));
         traces.extend(others.take(TRACES_PER_KEY - 1));
         let outputs: Vec<Fingerprint> = traces.iter().map(|stored| stored.trace.output).collect();
         self.store.put(Space::Traces, key, &codec::to_vec(&traces)?, &outputs)?;
         self.store.enforce()?;
         Ok(())
-    }
-
-    /// The lock of a key: one process computes it. `None` where there are no locks, which costs at most a second computation.
-    pub(super) fn lock(&self, key: &Fingerprint) -> Option<LockGuard> {
-        self.store.lock(key, &|| false).map_err(|error| tracing::warn!("{error}")).ok()
     }
 }
 

@@ -24,5 +24,5 @@ pub(crate) use frame::{
     Frame, Reading, Recorded, absolute, current, current_traced, hand_up, is_computing, is_recording, is_tracing,
 };
 pub(crate) use function::register;
-pub(crate) use generation::Generations;
+pub(crate) use generation::{Generations, random};
 pub(crate) use look::{World, env_fingerprint, listing, metadata_fingerprint};
