@@ -1,7 +1,7 @@
 //! Who computes, and who waits: single flight in the process, then on the machine.
 
 use super::{
-    age::Age,
+    age::{Age, signed},
     counts::count,
     held::Held,
     lookup::{Found, Lookup},
@@ -92,14 +92,16 @@ impl<'a, V: Clone> Lookup<'a, V> {
             start => return self.go_on(start, compute),
         };
         let Self { memo, key, terms } = self;
+        let Ready { lock, lead, .. } = match self.ready(lead, None, Some(old.clone())) {
+            Ok(ready) => ready,
+            Err(found) => return Ok(memo.inner.serve(&found)),
+        };
         let (behind, terms, flight, found) = (memo.clone(), terms.clone(), lead.flight(), old.clone());
         let refresh = move || {
             let lead = behind.inner.flights.resume(flight);
             let lookup = Lookup { memo: &behind, key, terms: &terms };
-            if let Ok(ready) = lookup.ready(lead, None, Some(found)) {
-                // What counts of it is counted.
-                let _ = Attempt::new(lookup, ready).run(compute);
-            }
+            // What counts of it is counted.
+            let _ = Attempt::new(lookup, Ready { lock, lead, old: Some(found) }).run(compute);
         };
         match thread::Builder::new().name("everfresh-refresh".to_owned()).spawn(refresh) {
             Ok(_) => lead.hand_over(),
@@ -243,7 +245,7 @@ impl<'a, V: Clone> Attempt<'a, V> {
         let inner = &*self.lookup.memo.inner;
         count(&inner.counts.failures);
         if let Some(ttl) = self.lookup.terms.ttl.or(inner.ttl) {
-            self.reading.0.recorded().expire_by(Some(self.began_ns.saturating_add(super::age::signed(ttl))));
+            self.reading.0.recorded().expire_by(Some(self.began_ns.saturating_add(signed(ttl))));
         }
         if let Some(old) = &self.ready.old {
             inner.ages.put_off(&old.held, inner.now_ns());

@@ -70,7 +70,7 @@ impl<V> MemoBuilder<V> {
     /// let told = move |value: &u32, cause| _ = sender.send((*value, cause));
     /// let squares = Memo::builder("MemoBuilder::on_removal").max_entries(1).on_removal(told).build();
     /// (1..=2).for_each(|n| _ = squares.get_or_compute(&n, || n * n));
-    /// squares.invalidate(&2);
+    /// squares.invalidate(&2u32);
     /// assert_eq!(gone.try_iter().collect::<Vec<_>>(), [(1, Cause::Evicted), (4, Cause::Invalidated)]);
     /// ```
     #[must_use]

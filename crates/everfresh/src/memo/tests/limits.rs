@@ -6,6 +6,7 @@ use crate::{
     memory::{Cause, ManualClock, Policy},
 };
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, mpsc},
     time::Duration,
 };
@@ -118,6 +119,18 @@ fn a_listener_may_use_the_memo() {
 }
 
 #[test]
+fn after_a_weigher_or_a_listener_panics_the_next_caller_computes() {
+    let weigher = |value: &u32| if *value == 1 { panic!("broken") } else { 1 };
+    let memo = memo().max_bytes(1, weigher).on_removal(|_, _| panic!("broken")).build();
+    let ask = |key: u32, value| catch_unwind(AssertUnwindSafe(|| memo.get_or_compute(&key, || value)));
+    assert!(ask(1, 1).is_err());
+    assert_eq!(ask(1, 2).unwrap(), 2);
+    // Makes the other one leave.
+    assert!(ask(2, 3).is_err());
+    assert_eq!((ask(1, 4).is_err(), ask(1, 5).unwrap()), (true, 4));
+}
+
+#[test]
 fn results_that_were_made_together_do_not_expire_together() {
     let clock = Arc::new(ManualClock::default());
     let memo = memo().max_entries(1000).ttl(60 * SECOND).jitter(0.5).clock(clock.clone()).build();
@@ -157,7 +170,7 @@ fn a_result_may_say_how_long_it_lives() {
 fn a_result_may_say_that_it_lives_longer_than_others() {
     let clock = Arc::new(ManualClock::default());
     let memo = memo().ttl(SECOND).ttl_by(|n: &u32| (*n > 5).then_some(60 * SECOND)).clock(clock.clone()).build();
-    (memo.get_or_compute(&1, || 1), memo.get_or_compute(&9, || 9));
+    [1, 9].map(|n| memo.get_or_compute(&n, || n));
     clock.advance(SECOND);
     assert_eq!((memo.get(&1), memo.get(&9)), (None, Some(9)));
 }
