@@ -21,13 +21,12 @@
 
 use crate::{
     observation::Observation,
-    recording::{Frame, content, current, is_absence, listing, metadata_fingerprint, read_observed},
+    recording::{Frame, content, is_absence, listing, metadata_fingerprint, read_observed, recorded},
 };
 use std::{
     fs::{File, Metadata, ReadDir},
     io,
-    path::{Path, PathBuf},
-    sync::Arc,
+    path::Path,
 };
 
 /// A file's bytes, as [`std::fs::read`].
@@ -199,14 +198,6 @@ pub fn exists(path: impl AsRef<Path>) -> io::Result<bool> {
         }
     }
     exists
-}
-
-/// The computation that reads, the path as it will be looked at again, and its name in the observation.
-fn recorded(path: &Path) -> Option<(Arc<Frame>, PathBuf, String)> {
-    let frame = current()?;
-    let absolute = frame.absolute(path)?;
-    let name = absolute.to_str()?.to_owned();
-    Some((frame, absolute, name))
 }
 
 /// An absence is observed. Another error is nothing that could be looked at again, and what is no regular file can be read

@@ -9,6 +9,7 @@
 //! | [`observation`] | one thing that a computation read, with what it saw |
 //! | [`trace`] | the observations of one computation, and what came out |
 //! | [`fs`], [`env`](mod@env) | reading files and variables so that a cached computation knows of it |
+//! | [`observe`] | telling it what is read by other means |
 //! | [`memo`] | results of functions with their traces, in memory and on disk |
 //! | [`memory`] | the memory tier: a bounded cache of one process, each value computed once |
 //! | [`precomputed`](mod@precomputed) | tables of results: their domains, and those that lie in files |
@@ -30,6 +31,7 @@ pub mod fs;
 pub mod memo;
 pub mod memory;
 pub mod observation;
+pub mod observe;
 pub mod precomputed;
 mod recording;
 #[cfg(feature = "arrow")]

@@ -1,7 +1,8 @@
 //! One thing that a computation read, with what it saw.
 
-use crate::Fingerprint;
+use crate::{Fingerprint, recording::is_absence};
 use serde::{Deserialize, Serialize};
+use std::{fmt, io, path::Path};
 
 /// What a computation saw of one of its inputs. It *holds* while the world still looks like that.
 ///
@@ -63,6 +64,13 @@ pub enum Observation {
         /// Whether there was.
         exists: bool,
     },
+    /// What kind of thing was at a path.
+    Kind {
+        /// The absolute path.
+        path: String,
+        /// Which kind; `None` if there was nothing.
+        kind: Option<PathKind>,
+    },
     /// The working folder, from which a relative path was taken.
     WorkingDir {
         /// Its path.
@@ -109,10 +117,83 @@ impl Observation {
             Self::WorkingDir { .. } => (4, ""),
             Self::Generation { name, .. } => (5, name),
             Self::Exists { path, .. } => (6, path),
-            Self::Metadata { path, .. } => (7, path),
-            Self::File { path, .. } => (8, path),
-            Self::Dir { path, .. } => (9, path),
-            Self::Table(table) => (10, &table.name),
+            Self::Kind { path, .. } => (7, path),
+            Self::Metadata { path, .. } => (8, path),
+            Self::File { path, .. } => (9, path),
+            Self::Dir { path, .. } => (10, path),
+            Self::Table(table) => (11, &table.name),
+        }
+    }
+}
+
+/// An observation in a line, for people.
+///
+/// ```
+/// use everfresh::observation::Observation;
+///
+/// let seen = Observation::Env { name: "HOME".to_owned(), value: None };
+/// assert_eq!(seen.to_string(), "environment variable HOME (absent)");
+/// ```
+impl fmt::Display for Observation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seen = |what: &str, seen: bool| format!("{what}{}", if seen { "" } else { " (absent)" });
+        let line = match self {
+            Self::File { path, content } => seen(&format!("file {path}"), content.is_some()),
+            Self::Dir { path, listing } => seen(&format!("folder {path}"), listing.is_some()),
+            Self::Metadata { path, metadata } => seen(&format!("stat of {path}"), metadata.is_some()),
+            Self::Exists { path, exists } => seen(&format!("existence of {path}"), *exists),
+            Self::Kind { path, kind } => seen(&format!("kind of {path}"), kind.is_some()),
+            Self::Env { name, value } => seen(&format!("environment variable {name}"), value.is_some()),
+            Self::WorkingDir { path } => format!("working folder {path}"),
+            Self::Value { name, .. } => format!("value {name}"),
+            Self::Function { name, version: Some(version), .. } => format!("version {version} of {name}"),
+            Self::Function { name, version: None, .. } => format!("code of {name}"),
+            Self::Generation { name, .. } => format!("no invalidation of {name}"),
+            Self::Version { name, .. } => name.clone(),
+            Self::Table(table) => format!("table {}", table.name),
+        };
+        f.write_str(&line)
+    }
+}
+
+/// What can be at a path; symbolic links are followed.
+///
+/// ```
+/// use everfresh::observation::PathKind;
+///
+/// assert_eq!(PathKind::of("Cargo.toml".as_ref())?, Some(PathKind::File));
+/// assert_eq!(PathKind::of("no such file".as_ref())?, None);
+/// # Ok::<_, std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PathKind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Dir,
+    /// Anything else: a device, a pipe, a socket.
+    Other,
+}
+
+impl PathKind {
+    /// What is at a path now; `None` is nothing.
+    ///
+    /// ```
+    /// use everfresh::observation::PathKind;
+    ///
+    /// assert_eq!(PathKind::of("src".as_ref())?, Some(PathKind::Dir));
+    /// # Ok::<_, std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the path cannot be looked at.
+    pub fn of(path: &Path) -> io::Result<Option<Self>> {
+        match std::fs::metadata(path) {
+            Ok(found) if found.is_file() => Ok(Some(Self::File)),
+            Ok(found) if found.is_dir() => Ok(Some(Self::Dir)),
+            Ok(_) => Ok(Some(Self::Other)),
+            Err(error) if is_absence(&error) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 }

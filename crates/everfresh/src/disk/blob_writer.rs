@@ -75,6 +75,12 @@ impl BlobWriter {
         self
     }
 
+    /// The fingerprint of what was written so far.
+    pub(crate) fn content(&self) -> Fingerprint {
+        let mut hasher = self.hasher.clone();
+        Fingerprint::from_bytes(hasher.update(&self.buffer).finalize().into())
+    }
+
     /// Moves the buffer into the temporary file.
     fn spill(&mut self) -> io::Result<()> {
         let mut buffer = std::mem::take(&mut self.buffer);

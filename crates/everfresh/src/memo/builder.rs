@@ -5,6 +5,7 @@ use super::{
     cache::{Inner, Listener, Memo, TtlBy, Weigher},
     counts::Counts,
     disk::{Disk, default_store},
+    encoding::{Encoding, Serde},
     held::Kept,
     ledger::Ledger,
     shared::{KeyFlights, shared_flights},
@@ -13,7 +14,7 @@ use crate::{
     Fingerprint, FingerprintBuilder, build_id,
     disk::{Store, StoreError, StoreOptions},
     memory::{Cache, CacheBuilder, Clock, WallClock},
-    recording::register,
+    recording::{Versions, register},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
@@ -47,6 +48,7 @@ pub struct MemoBuilder<V> {
     clock: Arc<dyn Clock>,
     disk: Option<Disk<V>>,
     flights: Arc<KeyFlights<V>>,
+    versions: Option<Versions>,
 }
 
 impl<V> fmt::Debug for MemoBuilder<V> {
@@ -72,6 +74,7 @@ impl<V> MemoBuilder<V> {
             clock: Arc::new(WallClock),
             disk: None,
             flights: Arc::default(),
+            versions: None,
         }
     }
 
@@ -89,12 +92,73 @@ impl<V> MemoBuilder<V> {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn store(mut self, store: Store) -> Self
+    pub fn store(self, store: Store) -> Self
     where
         V: Serialize + DeserializeOwned + Send + Sync + 'static,
     {
+        self.store_with(store, Serde::default())
+    }
+
+    /// Keeps results in a store too, in an [`Encoding`] of their own.
+    ///
+    /// ```
+    /// use everfresh::{Fingerprint, Memo, disk::{Blob, Store, StoreOptions}, memo::{Encoding, EncodingError}};
+    /// use std::io::Write;
+    ///
+    /// struct Byte;
+    ///
+    /// impl Encoding<u8> for Byte {
+    ///     fn encode(&self, value: &u8, output: &mut dyn Write) -> Result<Fingerprint, EncodingError> {
+    ///         output.write_all(&[*value])?;
+    ///         Ok(Fingerprint::of_bytes(b"byte"))
+    ///     }
+    ///
+    ///     fn decode(&self, stored: Blob) -> Result<(u8, Fingerprint), EncodingError> {
+    ///         let byte = stored.first().ok_or("it is empty")?;
+    ///         Ok((*byte, Fingerprint::of_bytes(b"byte")))
+    ///     }
+    /// }
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("results");
+    /// let store = Store::open(&path, StoreOptions::default())?;
+    /// let bytes = || Memo::builder("MemoBuilder::store_with").store_with(store.clone(), Byte).build();
+    /// assert_eq!(bytes().get_or_compute(&1, || 7), 7);
+    /// assert_eq!(bytes().get_or_compute(&1, || unreachable!("it is there")), 7);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn store_with(mut self, store: Store, encoding: impl Encoding<V> + 'static) -> Self
+    where
+        V: Send + Sync + 'static,
+    {
         self.flights = shared_flights(store.dir());
-        self.disk = Some(Disk::new(store));
+        self.disk = Some(Disk { store, encoding: Box::new(encoding) });
+        self
+    }
+
+    /// Who knows the versions of what was observed by [`observe::version`](crate::observe::version): the present one of
+    /// that name, or `None` if there is nothing of that name. Without it, what observed one is computed anew each time.
+    ///
+    /// ```
+    /// use everfresh::{Fingerprint, Memo, observe};
+    /// use std::sync::{Arc, atomic::{AtomicU8, Ordering}};
+    ///
+    /// let rules = Arc::new(AtomicU8::new(1));
+    /// let present = Arc::clone(&rules);
+    /// let versions = move |name: &str| (name == "rules").then(|| Fingerprint::of_bytes(&[present.load(Ordering::Relaxed)]));
+    /// let memo = Memo::builder("MemoBuilder::versions").versions(versions.clone()).build();
+    /// let price = || memo.get_or_compute(&(), || {
+    ///     observe::version("rules", versions("rules").unwrap());
+    ///     rules.load(Ordering::Relaxed)
+    /// });
+    /// assert_eq!((price(), price(), memo.stats().loads), (1, 1, 1));
+    /// rules.store(2, Ordering::Relaxed);
+    /// assert_eq!(price(), 2);
+    /// ```
+    #[must_use]
+    pub fn versions(mut self, versions: impl Fn(&str) -> Option<Fingerprint> + Send + Sync + 'static) -> Self {
+        self.versions = Some(Versions(Arc::new(versions)));
         self
     }
 
@@ -236,6 +300,7 @@ impl<V> MemoBuilder<V> {
             clock,
             disk,
             flights,
+            versions,
         } = self;
         register(&name, version);
         if let Some(disk) = &disk {
@@ -262,6 +327,7 @@ impl<V> MemoBuilder<V> {
                 ledger: Ledger::default(),
                 warned: AtomicBool::new(false),
                 warned_impure: AtomicBool::new(false),
+                versions,
             }),
         }
     }

@@ -16,7 +16,7 @@ use crate::{
     codec::{self, CodecError},
     disk::{Space, Store, StoreError},
     memory::{Cache, Cause, Clock},
-    recording::Generations,
+    recording::{Generations, Versions},
 };
 use serde::Serialize;
 use std::{
@@ -80,6 +80,7 @@ pub(super) struct Inner<V> {
     /// Whether somebody was warned that results are not kept, and that the function is not pure.
     pub(super) warned: AtomicBool,
     pub(super) warned_impure: AtomicBool,
+    pub(super) versions: Option<Versions>,
 }
 
 pub(super) type Weigher<V> = Arc<dyn Fn(&V) -> u32 + Send + Sync>;

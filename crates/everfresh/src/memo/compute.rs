@@ -99,7 +99,7 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     /// As of [`or_try_compute`](Self::or_try_compute).
     pub fn or_try_serve<E>(self, compute: impl FnOnce() -> Result<V, E>) -> Result<Served<V>, E> {
         match self.counted_lookup() {
-            Some(lookup) => lookup.run(compute),
+            Some(lookup) => lookup.run(compute).map(Found::served),
             None => compute().map(Served::fresh),
         }
     }
@@ -120,7 +120,7 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     /// As of [`or_try_compute`](Self::or_try_compute).
     pub async fn or_try_serve_async<E>(self, compute: impl Future<Output = Result<V, E>>) -> Result<Served<V>, E> {
         match self.counted_lookup() {
-            Some(lookup) => lookup.run_async(compute).await,
+            Some(lookup) => lookup.run_async(compute).await.map(Found::served),
             None => compute.await.map(Served::fresh),
         }
     }
@@ -173,7 +173,7 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
         V: Send + Sync + 'static,
     {
         match self.counted_lookup() {
-            Some(lookup) => lookup.run_behind(compute),
+            Some(lookup) => lookup.run_behind(compute).map(Found::served),
             None => compute().map(Served::fresh),
         }
     }
@@ -189,7 +189,7 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     /// assert_eq!(squares.call(&12).get(), Some(144));
     /// ```
     pub fn get(self) -> Option<V> {
-        self.counted_lookup()?.serve_if(|found| found.age == Age::Fresh).map(|served| served.value)
+        self.counted_lookup()?.find_if(|found| found.age == Age::Fresh).map(|found| found.served().value)
     }
 
     /// The same, and a result whose time is over too, where the memo serves it [stale](super::MemoBuilder::stale).
@@ -205,7 +205,7 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     /// assert_eq!((rates.get(&"EUR"), rates.call(&"EUR").get_stale()), (None, Some(Served { value: 4, stale: true })));
     /// ```
     pub fn get_stale(self) -> Option<Served<V>> {
-        self.counted_lookup()?.serve_if(|_| true)
+        self.counted_lookup()?.find_if(|_| true).map(Found::served)
     }
 
     /// The result that is kept, if nothing is to be computed for it: that counts as a hit, and nothing else counts. So what
@@ -230,7 +230,7 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
         let lookup = self.lookup().ok().filter(|_| !terms.anew && terms.same.is_none())?;
         let found = lookup.find(false).ok().filter(|found| !found.due && found.age == Age::Fresh)?;
         inner.counts.hit(found.tier);
-        Some(inner.serve(&found).value)
+        Some(inner.serve(found).served().value)
     }
 
     /// What the call would do now, and why. Nothing is computed, and nothing counts.
@@ -249,22 +249,24 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
             Err(error) => Explanation::Miss { reason: Reason::NoKey { error } },
         }
     }
+}
 
+impl<V, A: Serialize + ?Sized> Call<'_, V, A> {
     /// The lookup; `None`, which is counted, if nothing is kept.
-    fn counted_lookup(&self) -> Option<Lookup<'_, V>> {
+    pub(super) fn counted_lookup(&self) -> Option<Lookup<'_, V>> {
         self.lookup().map_err(|error| self.memo.inner.not_kept(&error)).ok()
     }
 }
 
-impl<V: Clone> Lookup<'_, V> {
-    /// Serves what is kept, if it is such a result.
-    fn serve_if(&self, is_such: impl FnOnce(&Found<V>) -> bool) -> Option<Served<V>> {
+impl<V> Lookup<'_, V> {
+    /// What is kept, if it is such a result.
+    pub(super) fn find_if(&self, is_such: impl FnOnce(&Found<V>) -> bool) -> Option<Found<V>> {
         let inner = &*self.memo.inner;
         let Some(found) = self.find(false).ok().filter(is_such) else {
             count(&inner.counts.misses);
             return None;
         };
         inner.counts.hit(found.tier);
-        Some(inner.serve(&found))
+        Some(inner.serve(found))
     }
 }

@@ -5,21 +5,23 @@
 //! | `Traces` | function and arguments | up to 16 traces, each with the shape of its value's type ([`codec`]) |
 //! | blob | shape and encoding of a value | the encoding |
 
-use super::{held::Held, reason::Reason};
+use super::{
+    encoding::{Encoding, EncodingError},
+    held::Held,
+    reason::Reason,
+};
 use crate::{
-    Fingerprint, FingerprintBuilder,
-    codec::{self, CodecError, Decoded, Storable},
+    Fingerprint, FingerprintBuilder, codec,
     disk::{Space, Store, StoreError, StoreOptions},
     trace::{TRACES_PER_KEY, Trace},
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::{env, fmt, io::Write as _, path::PathBuf, sync::OnceLock, time::Duration};
+use serde::{Deserialize, Serialize};
+use std::{env, fmt, path::PathBuf, sync::OnceLock, time::Duration};
 
 /// Where a memo keeps values, and how.
 pub(super) struct Disk<V> {
     pub(super) store: Store,
-    encode: fn(&V) -> Result<Storable, CodecError>,
-    decode: fn(&[u8]) -> Result<Decoded<V>, CodecError>,
+    pub(super) encoding: Box<dyn Encoding<V>>,
 }
 
 impl<V> fmt::Debug for Disk<V> {
@@ -39,17 +41,9 @@ pub(super) struct Stored {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotStored {
     #[error(transparent)]
-    Codec(#[from] CodecError),
+    Encoding(#[from] EncodingError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("cannot write a result to the store: {0}")]
-    Write(#[from] std::io::Error),
-}
-
-impl<V: Serialize + DeserializeOwned> Disk<V> {
-    pub(super) fn new(store: Store) -> Self {
-        Self { store, encode: codec::to_storable, decode: codec::from_storable }
-    }
 }
 
 impl<V> Disk<V> {
@@ -63,13 +57,13 @@ impl<V> Disk<V> {
     /// The value of a trace.
     pub(super) fn value(&self, stored: &Stored) -> Result<V, Reason> {
         let blob = self.store.blob(&stored.trace.output).ok_or(Reason::ResultGone)?;
-        let decoded = (self.decode)(&blob).map_err(|_| Reason::ShapeChanged)?;
-        if decoded.shape != stored.shape {
+        let (value, shape) = self.encoding.decode(blob).map_err(|_| Reason::ShapeChanged)?;
+        if shape != stored.shape {
             return Err(Reason::ShapeChanged);
         }
         let cost = Duration::from_nanos(stored.trace.cost_ns);
         self.store.used(&[(stored.trace.output, cost.as_secs_f64())]);
-        Ok(decoded.value)
+        Ok(value)
     }
 
     /// Stores a value, then its trace beside those of its key for which `stays` holds.
@@ -79,18 +73,18 @@ impl<V> Disk<V> {
         held: &mut Held<V>,
         stays: impl Fn(&Trace) -> bool,
     ) -> Result<(), NotStored> {
-        let Storable { bytes, shape } = (self.encode)(&held.value)?;
-        let output = FingerprintBuilder::new("everfresh.value").fingerprint(&shape).bytes(&bytes).finish();
-        (held.trace.output, held.trace.bytes) = (output, bytes.len() as u64);
         let mut writer = self.store.blob_writer()?.here();
-        writer.write_all(&bytes)?;
-        writer.finish(output, Duration::from_nanos(held.trace.cost_ns))?;
+        let shape = self.encoding.encode(&held.value, &mut writer)?;
+        let content = writer.content();
+        let output = FingerprintBuilder::new("everfresh.value").fingerprint(&shape).fingerprint(&content).finish();
+        held.trace.output = output;
+        held.trace.bytes = writer.finish(output, Duration::from_nanos(held.trace.cost_ns))?;
         let mut traces = vec![Stored { trace: held.trace.clone(), shape }];
         let old = self.traces(key).into_iter().map(|old| (old.trace.observations != held.trace.observations, old));
         let others = old.filter_map(|(differs, old)| (differs && stays(&old.trace)).then_some(old));
         traces.extend(others.take(TRACES_PER_KEY - 1));
         let outputs: Vec<Fingerprint> = traces.iter().map(|stored| stored.trace.output).collect();
-        self.store.put(Space::Traces, key, &codec::to_vec(&traces)?, &outputs)?;
+        self.store.put(Space::Traces, key, &codec::to_vec(&traces).map_err(EncodingError::from)?, &outputs)?;
         self.store.enforce()?;
         Ok(())
     }

@@ -5,12 +5,11 @@ use super::{
     counts::count,
     held::Held,
     lookup::{Found, Lookup},
-    reason::Tier,
 };
 use crate::{
     Fingerprint,
     disk::LockGuard,
-    memory::{Failed, Joined, KeyHash, Lead, Served, Wait, Waited},
+    memory::{Failed, Joined, KeyHash, Lead, Wait, Waited},
     recording::{Reading, is_computing},
 };
 use std::{future::Future, sync::Arc, thread, time::Instant};
@@ -19,7 +18,7 @@ type Leads<'a, V> = Lead<'a, Fingerprint, Arc<Held<V>>>;
 
 /// What a call comes to before anybody computes.
 enum Start<'a, V> {
-    Served(Served<V>),
+    Found(Found<V>),
     /// It computes for all who ask for the key, anew if there is an old value.
     Lead(Leads<'a, V>, Option<Found<V>>),
     /// Another caller computes.
@@ -36,39 +35,39 @@ struct Ready<'a, V> {
     old: Option<Found<V>>,
 }
 
-impl<'a, V: Clone> Lookup<'a, V> {
+impl<'a, V> Lookup<'a, V> {
     /// The value, or what `compute` gives.
-    pub(super) fn run<E>(self, compute: impl FnOnce() -> Result<V, E>) -> Result<Served<V>, E> {
+    pub(super) fn run<E>(self, compute: impl FnOnce() -> Result<V, E>) -> Result<Found<V>, E> {
         let start = self.start();
         self.go_on(start, compute)
     }
 
-    fn go_on<E>(self, mut start: Start<'a, V>, compute: impl FnOnce() -> Result<V, E>) -> Result<Served<V>, E> {
+    fn go_on<E>(self, mut start: Start<'a, V>, compute: impl FnOnce() -> Result<V, E>) -> Result<Found<V>, E> {
         let (lead, old) = loop {
             start = match start {
-                Start::Served(served) => return Ok(served),
+                Start::Found(found) => return Ok(found),
                 Start::Lead(lead, old) => break (lead, old),
                 Start::Wait(wait) => self.waited(wait.wait()),
-                Start::Alone => return compute().map(Served::fresh),
+                Start::Alone => return compute().map(alone),
             }
         };
         let disk = self.memo.inner.disk.as_ref().filter(|_| self.waits_for_lock(&old));
         let lock = disk.and_then(|disk| disk.lock(&self.key));
         match self.ready(lead, lock, old) {
             Ok(ready) => Attempt::new(self, ready).run(compute),
-            Err(found) => Ok(self.memo.inner.serve(&found)),
+            Err(found) => Ok(self.memo.inner.serve(found)),
         }
     }
 
     /// The same for a future, which is polled only if there is no value.
-    pub(super) async fn run_async<E>(self, compute: impl Future<Output = Result<V, E>>) -> Result<Served<V>, E> {
+    pub(super) async fn run_async<E>(self, compute: impl Future<Output = Result<V, E>>) -> Result<Found<V>, E> {
         let mut start = self.start();
         let (lead, old) = loop {
             start = match start {
-                Start::Served(served) => return Ok(served),
+                Start::Found(found) => return Ok(found),
                 Start::Lead(lead, old) => break (lead, old),
                 Start::Wait(wait) => self.waited(wait.await),
-                Start::Alone => return compute.await.map(Served::fresh),
+                Start::Alone => return compute.await.map(alone),
             }
         };
         let mut lock = None;
@@ -78,14 +77,14 @@ impl<'a, V: Clone> Lookup<'a, V> {
         }
         match self.ready(lead, lock, old) {
             Ok(ready) => Attempt::new(self, ready).run_async(compute).await,
-            Err(found) => Ok(self.memo.inner.serve(&found)),
+            Err(found) => Ok(self.memo.inner.serve(found)),
         }
     }
 
     /// The same, and nobody waits if there is an old value that is to be computed anew: a thread of its own does that.
-    pub(super) fn run_behind<E>(self, compute: impl FnOnce() -> Result<V, E> + Send + 'static) -> Result<Served<V>, E>
+    pub(super) fn run_behind<E>(self, compute: impl FnOnce() -> Result<V, E> + Send + 'static) -> Result<Found<V>, E>
     where
-        V: Send + Sync + 'static,
+        V: Clone + Send + Sync + 'static,
     {
         let (lead, old) = match self.start() {
             Start::Lead(lead, Some(old)) => (lead, old),
@@ -94,7 +93,7 @@ impl<'a, V: Clone> Lookup<'a, V> {
         let Self { memo, key, terms } = self;
         let Ready { lock, lead, .. } = match self.ready(lead, None, Some(old.clone())) {
             Ok(ready) => ready,
-            Err(found) => return Ok(memo.inner.serve(&found)),
+            Err(found) => return Ok(memo.inner.serve(found)),
         };
         let (behind, terms, flight, found) = (memo.clone(), terms.clone(), lead.flight(), old.clone());
         let refresh = move || {
@@ -110,7 +109,7 @@ impl<'a, V: Clone> Lookup<'a, V> {
                 memo.inner.ages.put_off(&old.held, memo.inner.now_ns());
             }
         }
-        Ok(memo.inner.serve(&old))
+        Ok(memo.inner.serve(old))
     }
 
     fn hash(&self) -> KeyHash {
@@ -133,7 +132,7 @@ impl<'a, V: Clone> Lookup<'a, V> {
         {
             return Start::Lead(lead, Some(found));
         }
-        Start::Served(inner.serve(&found))
+        Start::Found(inner.serve(found))
     }
 
     fn join(&self) -> Start<'a, V> {
@@ -154,8 +153,7 @@ impl<'a, V: Clone> Lookup<'a, V> {
     fn waited(&self, waited: Waited<'a, Fingerprint, Arc<Held<V>>>) -> Start<'a, V> {
         match waited {
             Waited::Value(held) if held.unstorable.is_none() && self.holds(&held) == Some(Age::Fresh) => {
-                let found = Found { held, tier: Tier::Memory, age: Age::Fresh, due: false };
-                Start::Served(self.memo.inner.serve(&found))
+                Start::Found(self.memo.inner.serve(Found::new(held)))
             }
             Waited::Value(_) => self.join(),
             Waited::Lead(lead) => Start::Lead(lead, None),
@@ -206,6 +204,11 @@ impl<'a, V: Clone> Lookup<'a, V> {
     }
 }
 
+/// What is computed beside all others.
+pub(super) fn alone<V>(value: V) -> Found<V> {
+    Found::new(Arc::new(Held::alone(value)))
+}
+
 /// A computation that has begun.
 struct Attempt<'a, V> {
     lookup: Lookup<'a, V>,
@@ -216,13 +219,13 @@ struct Attempt<'a, V> {
     began_ns: i64,
 }
 
-impl<'a, V: Clone> Attempt<'a, V> {
+impl<'a, V> Attempt<'a, V> {
     fn new(lookup: Lookup<'a, V>, ready: Ready<'a, V>) -> Self {
         let (reading, began_ns) = (Reading(lookup.frame()), lookup.memo.inner.now_ns());
         Self { lookup, reading, ready, started: Instant::now(), began_ns }
     }
 
-    fn run<E>(self, compute: impl FnOnce() -> Result<V, E>) -> Result<Served<V>, E> {
+    fn run<E>(self, compute: impl FnOnce() -> Result<V, E>) -> Result<Found<V>, E> {
         // A panic counts before the lead goes to somebody else.
         let failed = Failed(|| self.fail());
         let result = self.ready.lead.run(|| {
@@ -233,7 +236,7 @@ impl<'a, V: Clone> Attempt<'a, V> {
         self.end(result)
     }
 
-    async fn run_async<E>(self, compute: impl Future<Output = Result<V, E>>) -> Result<Served<V>, E> {
+    async fn run_async<E>(self, compute: impl Future<Output = Result<V, E>>) -> Result<Found<V>, E> {
         let failed = Failed(|| self.fail());
         let result = self.ready.lead.run_async(self.reading.0.run_async(compute)).await;
         failed.unless(result.is_ok());
@@ -252,7 +255,7 @@ impl<'a, V: Clone> Attempt<'a, V> {
         }
     }
 
-    fn end<E>(self, result: Result<V, E>) -> Result<Served<V>, E> {
+    fn end<E>(self, result: Result<V, E>) -> Result<Found<V>, E> {
         let Self { lookup, reading, ready: Ready { lock, lead, old }, started, began_ns } = self;
         let (inner, took) = (&*lookup.memo.inner, started.elapsed());
         let value = match result {
@@ -263,7 +266,7 @@ impl<'a, V: Clone> Attempt<'a, V> {
                 let keeps_old = inner.ages.any() || lookup.terms.same.is_some();
                 let Some(found) = keeps_old.then(|| lookup.find(false).ok()).flatten() else { return Err(error) };
                 count(&inner.counts.rescued);
-                return Ok(inner.serve(&found));
+                return Ok(inner.serve(found));
             }
         };
         inner.counts.computed(took);
@@ -276,13 +279,13 @@ impl<'a, V: Clone> Attempt<'a, V> {
             inner.verified(same);
             if same {
                 drop((lock, lead));
-                return Ok(inner.serve(&old));
+                return Ok(inner.serve(old));
             }
         }
         let held = lookup.keep(held);
         drop(lock);
         lead.land(|| Arc::clone(&held), || {});
         inner.hand_up(&held);
-        Ok(Served::fresh(held.value.clone()))
+        Ok(Found::new(held))
     }
 }

@@ -1,6 +1,6 @@
 //! A value with its trace, and those of one key that this process met.
 
-use crate::{memory::Cause, trace::Trace};
+use crate::{Fingerprint, memory::Cause, trace::Trace};
 use std::sync::{Arc, atomic::AtomicI64};
 
 /// More states of the world than this are left to the store.
@@ -28,6 +28,21 @@ pub(super) type Gone<V> = Vec<(Arc<Held<V>>, Cause)>;
 impl<V> Held<V> {
     pub(super) fn new(trace: Trace, value: V) -> Self {
         Self { trace, unstorable: None, weight: 1, not_before: AtomicI64::new(0), value }
+    }
+
+    /// A value that was computed beside all others, and is not kept.
+    pub(super) fn alone(value: V) -> Self {
+        let trace = Trace {
+            observations: Vec::new(),
+            output: Fingerprint::from_bytes([0; 32]),
+            cost_ns: 0,
+            bytes: 0,
+            rows: 0,
+            made_ns: 0,
+            expires_ns: None,
+        };
+        let unstorable = Some("it has no key, or was asked for while it was computed".to_owned());
+        Self { unstorable, ..Self::new(trace, value) }
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     counts::count,
     disk::Stored,
     held::{Held, Kept},
-    reason::{Explanation, Reason, Tier, line},
+    reason::{Explanation, Reason, Tier},
     terms::Terms,
 };
 use crate::{
@@ -45,7 +45,8 @@ impl<V> Clone for Found<V> {
 
 impl<V> Lookup<'_, V> {
     pub(super) fn world(&self) -> World<'_> {
-        World::new(self.memo.inner.store(), &self.terms.values)
+        let inner = &*self.memo.inner;
+        World::new(inner.store(), &self.terms.values, inner.versions.as_ref())
     }
 
     /// The first result of the key whose trace holds: in memory, then on disk, one that is stale only if there is no other.
@@ -123,6 +124,15 @@ impl<V> Lookup<'_, V> {
         self.check(&self.world(), &held.trace, self.memo.inner.now_ns()).ok()
     }
 
+    /// Whether a result holds now and is fresh.
+    pub(super) fn check_fresh(&self, trace: &Trace) -> Result<(), Reason> {
+        let now = self.memo.inner.now_ns();
+        match self.check(&self.world(), trace, now).map_err(|(_, reason)| reason)? {
+            Age::Fresh => Ok(()),
+            Age::Stale => Err(Reason::Expired { ago: expired_for(trace.expires_ns.unwrap_or(now), now) }),
+        }
+    }
+
     /// What the call would do now, and why.
     pub(super) fn explain(&self) -> Explanation {
         let (inner, world) = (&*self.memo.inner, self.world());
@@ -131,7 +141,7 @@ impl<V> Lookup<'_, V> {
         let hit = |tier, trace: &Trace, age| Explanation::Hit {
             tier,
             cost: Duration::from_nanos(trace.cost_ns),
-            observed: trace.observations.iter().map(line).collect(),
+            observed: trace.observations.iter().map(ToString::to_string).collect(),
             stale: (age == Age::Stale).then(|| expired_for(trace.expires_ns.unwrap_or(now), now)),
         };
         let kept = inner.memory.peek(&self.key).unwrap_or_else(|| Arc::new(Kept(Vec::new())));
@@ -150,20 +160,35 @@ impl<V> Lookup<'_, V> {
     }
 }
 
-impl<V: Clone> Inner<V> {
-    /// A value that was found, for a caller who now depends on all that it depends on.
-    pub(super) fn serve(&self, found: &Found<V>) -> Served<V> {
-        let (held, stale) = (&found.held, found.age == Age::Stale);
-        self.counts.saved(held.trace.cost_ns);
-        self.hand_up(held);
-        if stale {
+impl<V> Found<V> {
+    /// What was computed just now.
+    pub(super) fn new(held: Arc<Held<V>>) -> Self {
+        Self { held, tier: Tier::Memory, age: Age::Fresh, due: false }
+    }
+
+    pub(super) fn served(self) -> Served<V>
+    where
+        V: Clone,
+    {
+        // What nobody keeps need not be copied.
+        let value = Arc::try_unwrap(self.held).map_or_else(|held| held.value.clone(), |held| held.value);
+        Served { value, stale: self.age == Age::Stale }
+    }
+}
+
+impl<V> Inner<V> {
+    /// A value that was found is used by a caller who now depends on all that it depends on.
+    pub(super) fn serve(&self, found: Found<V>) -> Found<V> {
+        self.counts.saved(found.held.trace.cost_ns);
+        self.hand_up(&found.held);
+        if found.age == Age::Stale {
             count(&self.counts.stale);
             if let Some(caller) = current() {
                 caller.recorded().refuse(|| format!("a result of `{}` that it used was served stale", self.name));
             }
         }
         self.tell();
-        Served { value: held.value.clone(), stale }
+        found
     }
 }
 

@@ -12,7 +12,8 @@
 //! | `keep` | what a computation depends on, and how its value goes in |
 //! | `verify` | whether a function is pure |
 //! | `held` | a value with its trace, in memory |
-//! | `disk` | the same in the store |
+//! | `entry` | a result in the hands of a caller who keeps it too |
+//! | `disk`, `encoding` | the same in the store |
 //! | `reason` | why a result was not served |
 //! | `counts`, `ledger` | what happened, in this process and in all |
 //!
@@ -32,6 +33,8 @@ mod call;
 mod compute;
 mod counts;
 mod disk;
+mod encoding;
+mod entry;
 mod flight;
 mod held;
 mod keep;
@@ -52,5 +55,7 @@ pub use cache::Memo;
 pub use call::Call;
 pub use counts::MemoStats;
 pub use disk::{default_folder, default_store};
+pub use encoding::{Encoding, EncodingError};
+pub use entry::Entry;
 pub use ledger::{FunctionStats, function_stats};
 pub use reason::{Explanation, Reason, Tier};

@@ -68,6 +68,11 @@ pub enum Reason {
         /// The function.
         function: String,
     },
+    /// Something that was observed by its version has another one, or is not there any more.
+    VersionChanged {
+        /// What it is.
+        name: String,
+    },
     /// Somebody invalidated it, or something that it used.
     Invalidated {
         /// What was invalidated.
@@ -82,7 +87,7 @@ pub enum Reason {
     ResultGone,
     /// The type of the result has another shape than when it was stored.
     ShapeChanged,
-    /// An operator or a table of a pipeline, which only the pipeline can look at.
+    /// A table of a pipeline, which only the pipeline can look at.
     Foreign {
         /// Its name.
         name: String,
@@ -100,7 +105,7 @@ impl Reason {
         match observation {
             Observation::File { path, .. } => Self::FileChanged { path: path.clone() },
             Observation::Dir { path, .. } => Self::DirChanged { path: path.clone() },
-            Observation::Metadata { path, .. } | Observation::Exists { path, .. } => {
+            Observation::Metadata { path, .. } | Observation::Exists { path, .. } | Observation::Kind { path, .. } => {
                 Self::MetadataChanged { path: path.clone() }
             }
             Observation::Env { name, .. } => Self::EnvChanged { name: name.clone() },
@@ -108,7 +113,7 @@ impl Reason {
             Observation::Value { name, .. } => Self::ValueChanged { name: name.clone() },
             Observation::Function { name, .. } => Self::CodeChanged { function: name.clone() },
             Observation::Generation { name, .. } => Self::Invalidated { name: name.clone() },
-            Observation::Version { name, .. } => Self::Foreign { name: name.clone() },
+            Observation::Version { name, .. } => Self::VersionChanged { name: name.clone() },
             Observation::Table(table) => Self::Foreign { name: table.name.clone() },
         }
     }
@@ -130,6 +135,7 @@ impl fmt::Display for Reason {
             }
             Self::ValueChanged { name } => write!(f, "the value `{name}` changed"),
             Self::CodeChanged { function } => write!(f, "the code of `{function}` may have changed"),
+            Self::VersionChanged { name } => write!(f, "{name} changed"),
             Self::Invalidated { name } => write!(f, "{name} was invalidated"),
             Self::Expired { ago } => write!(f, "its time was over {ago:?} ago"),
             Self::ResultGone => write!(f, "the result was evicted or is damaged"),
@@ -216,24 +222,5 @@ impl fmt::Display for Explanation {
             }
             Self::Miss { reason } => write!(f, "miss: {reason}"),
         }
-    }
-}
-
-/// An observation in a line.
-pub(super) fn line(observation: &Observation) -> String {
-    let seen = |what: &str, seen: bool| format!("{what}{}", if seen { "" } else { " (absent)" });
-    match observation {
-        Observation::File { path, content } => seen(&format!("file {path}"), content.is_some()),
-        Observation::Dir { path, listing } => seen(&format!("folder {path}"), listing.is_some()),
-        Observation::Metadata { path, metadata } => seen(&format!("stat of {path}"), metadata.is_some()),
-        Observation::Exists { path, exists } => seen(&format!("existence of {path}"), *exists),
-        Observation::Env { name, value } => seen(&format!("environment variable {name}"), value.is_some()),
-        Observation::WorkingDir { path } => format!("working folder {path}"),
-        Observation::Value { name, .. } => format!("value {name}"),
-        Observation::Function { name, version: Some(version), .. } => format!("version {version} of {name}"),
-        Observation::Function { name, version: None, .. } => format!("code of {name}"),
-        Observation::Generation { name, .. } => format!("no invalidation of {name}"),
-        Observation::Version { name, .. } => format!("version of {name}"),
-        Observation::Table(table) => format!("table {}", table.name),
     }
 }

@@ -9,7 +9,7 @@ use crate::{
 };
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     future::Future,
     path::{Path, PathBuf},
     pin::pin,
@@ -73,6 +73,10 @@ pub(crate) struct Recorded {
     by_subject: BTreeMap<(u8, String), Observation>,
     /// What files looked like before they were read.
     pub(crate) files: HashMap<PathBuf, Seen>,
+    /// The files and folders that it made or wrote itself.
+    made: HashSet<PathBuf>,
+    /// What it did that no function does whose result hangs on its inputs alone.
+    pub(crate) impurities: BTreeSet<String>,
     /// The earliest moment at which something that was used expires, in nanoseconds since the Unix epoch.
     pub(crate) expires_ns: Option<i64>,
     /// Why the result cannot be kept, if so.
@@ -106,6 +110,25 @@ impl Recorded {
         }
     }
 
+    /// A file or folder that the computation is about to make or write itself.
+    pub(crate) fn make(&mut self, path: &Path) {
+        let Some(name) = path.to_str() else { return };
+        let read = |observation: &Observation| matches!(observation, Observation::File { path, content: Some(_) } if path == name);
+        if self.observations().any(read) {
+            self.refuse(|| format!("it reads `{name}` and then writes it"));
+        }
+        self.made.insert(path.to_owned());
+    }
+
+    pub(crate) fn made(&self) -> Vec<PathBuf> {
+        self.made.iter().cloned().collect()
+    }
+
+    /// Whether the computation made this itself, or the folder that it lies in.
+    fn is_own(&self, path: &Path) -> bool {
+        !self.made.is_empty() && path.ancestors().any(|path| self.made.contains(path))
+    }
+
     pub(crate) fn expire_by(&mut self, expires_ns: Option<i64>) {
         self.expires_ns = match (self.expires_ns, expires_ns) {
             (Some(one), Some(other)) => Some(one.min(other)),
@@ -132,6 +155,18 @@ impl Recorded {
         }
         self.expire_by(expires_ns);
     }
+}
+
+/// The computation that reads a path, the path as it will be looked at again, and its name in the observation; `None` if
+/// nobody records, or the computation made it itself.
+pub(crate) fn recorded(path: &Path) -> Option<(Arc<Frame>, PathBuf, String)> {
+    let frame = current()?;
+    if absolute(path).is_some_and(|absolute| frame.recorded().is_own(&absolute)) {
+        return None;
+    }
+    let absolute = frame.absolute(path)?;
+    let name = absolute.to_str()?.to_owned();
+    Some((frame, absolute, name))
 }
 
 /// A path from the root on, otherwise as it is written; `None` if there is no working folder.

@@ -6,13 +6,21 @@ use super::{
     function::build_matches,
     generation::Generations,
 };
-use crate::{Fingerprint, FingerprintBuilder, disk::Store, file::observe, memo::Reason, observation::Observation};
+use crate::{
+    Fingerprint, FingerprintBuilder,
+    disk::Store,
+    file::observe,
+    memo::Reason,
+    observation::{Observation, PathKind},
+};
 use std::{
     ffi::OsStr,
+    fmt,
     fs::Metadata,
     io,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::Path,
+    sync::Arc,
 };
 
 /// The world as one lookup sees it.
@@ -21,16 +29,34 @@ pub(crate) struct World<'a> {
     generations: Generations<'a>,
     /// What the caller declared, by name.
     values: &'a [(String, Fingerprint)],
+    /// Who knows the versions of code.
+    versions: Option<&'a Versions>,
+}
+
+/// Who knows the present versions of what was observed by name.
+#[derive(Clone)]
+pub(crate) struct Versions(pub(crate) Arc<Version>);
+
+type Version = dyn Fn(&str) -> Option<Fingerprint> + Send + Sync;
+
+impl fmt::Debug for Versions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Versions")
+    }
 }
 
 impl<'a> World<'a> {
-    pub(crate) fn new(store: Option<&'a Store>, values: &'a [(String, Fingerprint)]) -> Self {
-        Self { generations: Generations::new(store), values }
+    pub(crate) fn new(
+        store: Option<&'a Store>,
+        values: &'a [(String, Fingerprint)],
+        versions: Option<&'a Versions>,
+    ) -> Self {
+        Self { generations: Generations::new(store), values, versions }
     }
 
     /// For a caller that declares nothing.
     pub(crate) fn undeclared() -> Self {
-        Self::new(None, &[])
+        Self::new(None, &[], None)
     }
 
     /// Whether somebody invalidated one of these.
@@ -55,6 +81,10 @@ impl<'a> World<'a> {
                 Ok(now) => now == *exists,
                 Err(error) => return Err(unreadable(path, &error)),
             },
+            Observation::Kind { path, kind } => match PathKind::of(Path::new(path)) {
+                Ok(now) => now == *kind,
+                Err(error) => return Err(unreadable(path, &error)),
+            },
             Observation::Metadata { path, metadata } => match metadata_fingerprint(Path::new(path)) {
                 Ok(now) => now == *metadata,
                 Err(error) => return Err(unreadable(path, &error)),
@@ -77,8 +107,11 @@ impl<'a> World<'a> {
                 Ok(now) => now == *before,
                 Err(error) => return Err(unreadable(path, &error)),
             },
-            // Nobody but a pipeline knows tables and operators.
-            Observation::Version { .. } | Observation::Table(_) => false,
+            Observation::Version { name, version } => {
+                self.versions.is_some_and(|versions| (versions.0)(name).as_ref() == Some(version))
+            }
+            // Nobody but a pipeline knows tables.
+            Observation::Table(_) => false,
         };
         if holds { Ok(()) } else { Err(Reason::changed(observation)) }
     }

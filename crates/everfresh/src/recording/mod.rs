@@ -22,7 +22,8 @@ pub(crate) use content::{content, is_absence, read as read_observed};
 pub use context::Context;
 pub(crate) use frame::{
     Frame, Reading, Recorded, absolute, current, current_traced, hand_up, is_computing, is_recording, is_tracing,
+    recorded,
 };
 pub(crate) use function::register;
 pub(crate) use generation::{Generations, random};
-pub(crate) use look::{World, env_fingerprint, listing, metadata_fingerprint};
+pub(crate) use look::{Versions, World, env_fingerprint, listing, metadata_fingerprint};

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     executor::block_on,
-    memo::MemoBuilder,
+    memo::{MemoBuilder, Reason},
     memory::{Cache, ManualClock, Served},
 };
 use std::{
@@ -66,6 +66,17 @@ fn a_result_is_stale_until_it_is_over() {
     clock.advance(SECOND);
     assert_eq!((memo.call(&1).get_stale(), memo.try_get_or_compute(&1, || Err("down"))), (None, Err("down")));
     assert_eq!(memo.explain(&1).to_string(), "miss: its time was over 60s ago");
+}
+
+#[test]
+fn who_keeps_a_result_too_does_not_use_it_when_it_is_stale() {
+    let clock = clock();
+    let memo = aging(&clock).build();
+    let entry = memo.call(&1).or_try_compute_entry(|| Ok::<_, ()>(4)).unwrap();
+    assert_eq!(memo.call(&1).check(&entry), Ok(()));
+    clock.advance(61 * SECOND);
+    assert_eq!(memo.call(&1).check(&entry), Err(Reason::Expired { ago: SECOND }));
+    assert!(memo.call(&1).entry().is_none());
 }
 
 #[test]

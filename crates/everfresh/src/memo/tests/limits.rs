@@ -170,9 +170,9 @@ fn a_result_may_say_how_long_it_lives() {
 fn a_result_may_say_that_it_lives_longer_than_others() {
     let clock = Arc::new(ManualClock::default());
     let memo = memo().ttl(SECOND).ttl_by(|n: &u32| (*n > 5).then_some(60 * SECOND)).clock(clock.clone()).build();
-    [1, 9].map(|n| memo.get_or_compute(&n, || n));
+    assert_eq!([1, 9].map(|n| memo.get_or_compute(&n, || n)), [1, 9]);
     clock.advance(SECOND);
-    assert_eq!((memo.get(&1), memo.get(&9)), (None, Some(9)));
+    assert_eq!((memo.get(&1u32), memo.get(&9u32)), (None, Some(9)));
 }
 
 #[test]

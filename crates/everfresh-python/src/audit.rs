@@ -1,0 +1,195 @@
+//! Python's audit events, as far as they tell what a cached function reads or does.
+//!
+//! | event | means |
+//! | --- | --- |
+//! | `open` | a file is read, or made |
+//! | `os.listdir`, `os.scandir` | a folder is read |
+//! | `sqlite3.connect` | a database is read: by its stat, since hashing it would drop SQLite's locks on it |
+//! | `tempfile.*`, `os.mkdir`, `os.rename` … | files are made, moved, removed |
+//! | `socket.*`, `os.putenv` … | it is not pure |
+//! | `subprocess.Popen`, `os.fork` … | somebody else reads for it: its result is not kept |
+//! | `_thread.start_*` | the same, unless the thread was given its context |
+#![allow(unsafe_code)]
+
+use crate::observe::file;
+use everfresh::observe;
+use pyo3::{ffi, intern, prelude::*, types::PyTuple};
+use std::{
+    cell::Cell,
+    ffi::{CStr, OsString, c_char, c_int, c_void},
+    os::unix::ffi::OsStringExt,
+    path::{Path, PathBuf},
+    ptr,
+};
+
+unsafe extern "C" {
+    fn PySys_AddAuditHook(
+        hook: unsafe extern "C" fn(*const c_char, *mut ffi::PyObject, *mut c_void) -> c_int,
+        data: *mut c_void,
+    ) -> c_int;
+}
+
+thread_local! {
+    /// Whether a thread is being started that was given its context.
+    static CARRIED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Begins to listen, for as long as the interpreter lives.
+pub fn listen(py: Python<'_>) -> PyResult<()> {
+    // SAFETY: the hook is a function of this module, which Python never unloads, and it takes no data.
+    if unsafe { PySys_AddAuditHook(hook, ptr::null_mut()) } == 0 { Ok(()) } else { Err(PyErr::fetch(py)) }
+}
+
+/// Whether a thread that this thread starts now knows what it works for.
+#[pyfunction]
+pub fn set_carried(carried: bool) {
+    CARRIED.with(|own| own.set(carried));
+}
+
+unsafe extern "C" fn hook(event: *const c_char, args: *mut ffi::PyObject, _: *mut c_void) -> c_int {
+    if !observe::is_recording() || event.is_null() || args.is_null() {
+        return 0;
+    }
+    // SAFETY: Python gives a C string that outlives the call.
+    let event = unsafe { CStr::from_ptr(event) };
+    let Ok(event) = event.to_str() else { return 0 };
+    // What goes wrong here must not fail what the function does.
+    let _ = std::panic::catch_unwind(|| {
+        Python::attach(|py| {
+            // SAFETY: `args` is the tuple of the event's arguments, borrowed for the call.
+            let args = unsafe { Bound::from_borrowed_ptr(py, args) };
+            let Ok(args) = args.cast::<PyTuple>() else { return };
+            let pending = PyErr::take(py);
+            if let Err(error) = heard(event, args) {
+                observe::refuse(format!("the event `{event}` is not understood: {error}"));
+            }
+            if let Some(pending) = pending {
+                pending.restore(py);
+            }
+        });
+    });
+    0
+}
+
+fn heard(event: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
+    let py = args.py();
+    let path = |index: usize| -> PyResult<Option<PathBuf>> { path_of(&args.get_item(index)?) };
+    match event {
+        "open" => {
+            let Some(path) = path(0)? else { return Ok(()) };
+            if path.starts_with("/dev") && path.ends_with("urandom") {
+                observe::impure("it reads a random source");
+            } else if !is_for_python(py)? {
+                opened(py, &path, &args.get_item(1)?, &args.get_item(2)?)?;
+            }
+        }
+        "os.listdir" | "os.scandir" => {
+            let folder = args.get_item(0)?;
+            if folder.is_none() {
+                py.detach(|| observe::dir("."));
+            } else if let Some(path) = path_of(&folder)?
+                && !is_for_python(py)?
+            {
+                py.detach(|| observe::dir(path));
+            }
+        }
+        "sqlite3.connect" => {
+            let Some(path) = path(0)? else { return Ok(()) };
+            database(py, &path);
+        }
+        "tempfile.mkstemp" | "tempfile.mkdtemp" | "os.mkdir" => {
+            if let Some(path) = path(0)? {
+                py.detach(|| observe::made(path));
+            }
+        }
+        "os.rename" | "os.link" | "os.symlink" => {
+            if let Some(path) = path(1)? {
+                py.detach(|| observe::made(path));
+            }
+        }
+        "os.putenv" | "os.unsetenv" => observe::impure("it changes environment variables"),
+        "os.chdir" => observe::impure("it changes the working folder"),
+        "socket.connect" | "socket.bind" | "socket.sendto" | "socket.getaddrinfo" => {
+            observe::impure("it opens a socket")
+        }
+        "subprocess.Popen" | "os.system" | "os.posix_spawn" | "os.spawn" | "os.fork" | "os.forkpty" | "os.exec" => {
+            observe::impure("it starts a process");
+            observe::refuse("it starts a process, and what that reads is not seen");
+        }
+        "_thread.start_new_thread" | "_thread.start_joinable_thread" => {
+            if !CARRIED.with(Cell::get) {
+                observe::refuse("it starts a thread in a way that is not seen through");
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// A file is opened: to be read, to be made, or both.
+fn opened(py: Python<'_>, path: &Path, mode: &Bound<'_, PyAny>, flags: &Bound<'_, PyAny>) -> PyResult<()> {
+    // `os.open` gives no mode, `open` with an opener of its own no flags.
+    let mode = mode.extract::<Option<String>>().unwrap_or(None);
+    let flags = flags.extract::<Option<c_int>>().unwrap_or(None).unwrap_or(0);
+    let (reads, writes) = match mode {
+        Some(mode) => {
+            let plus = mode.contains('+');
+            (mode.contains('r') || mode.contains('a'), plus || mode.contains(['w', 'a', 'x']))
+        }
+        None => (flags & libc::O_TRUNC == 0 && flags & libc::O_EXCL == 0, flags & libc::O_ACCMODE != libc::O_RDONLY),
+    };
+    py.detach(|| {
+        if reads {
+            file(path);
+        }
+        if writes && !path.starts_with("/dev") {
+            observe::made(path);
+        }
+    });
+    Ok(())
+}
+
+/// A database of SQLite changes with its stat, or that of its log.
+fn database(py: Python<'_>, path: &Path) {
+    let text = path.to_string_lossy();
+    if text.is_empty() || text == ":memory:" {
+        return;
+    }
+    let path = text.strip_prefix("file:").map_or(&*text, |uri| uri.split('?').next().unwrap_or(uri));
+    if path == ":memory:" || text.contains("mode=memory") {
+        return;
+    }
+    py.detach(|| {
+        for suffix in ["", "-wal", "-journal"] {
+            observe::metadata(format!("{path}{suffix}"));
+        }
+    });
+}
+
+/// A path; `None` for a descriptor.
+fn path_of(value: &Bound<'_, PyAny>) -> PyResult<Option<PathBuf>> {
+    if value.is_instance_of::<pyo3::types::PyInt>() || value.is_none() {
+        return Ok(None);
+    }
+    if let Ok(bytes) = value.extract::<Vec<u8>>() {
+        return Ok(Some(OsString::from_vec(bytes).into()));
+    }
+    value.extract().map(Some)
+}
+
+/// Whether the interpreter reads for itself: a module that it imports, the lines of a traceback. Code is observed apart.
+fn is_for_python(py: Python<'_>) -> PyResult<bool> {
+    // SAFETY: a borrowed frame, or null if no Python code runs; the interpreter is attached.
+    let frame = unsafe { Bound::from_borrowed_ptr_or_opt(py, ffi::PyEval_GetFrame().cast()) };
+    let mut frame = frame;
+    for _ in 0..4 {
+        let Some(at) = frame.filter(|frame| !frame.is_none()) else { break };
+        let file = at.getattr(intern!(py, "f_code"))?.getattr(intern!(py, "co_filename"))?;
+        let file: String = file.extract()?;
+        if file.starts_with("<frozen importlib") || file.ends_with("/linecache.py") {
+            return Ok(true);
+        }
+        frame = Some(at.getattr(intern!(py, "f_back"))?);
+    }
+    Ok(false)
+}

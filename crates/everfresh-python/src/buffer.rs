@@ -1,0 +1,39 @@
+//! A stored result as a read-only buffer: arrays that are made from it lie in the mapped file, and keep it open.
+#![allow(unsafe_code)]
+
+use everfresh::disk::Blob;
+use pyo3::{buffer::PyBuffer, exceptions::PyBufferError, ffi, prelude::*};
+use std::{ffi::c_int, ptr};
+
+/// The bytes of a buffer that nobody writes meanwhile; `None` if they do not lie in one piece.
+pub fn bytes_of<'a>(_: Python<'a>, buffer: &'a PyBuffer<u8>) -> Option<&'a [u8]> {
+    let bytes = buffer.as_slice_ptr()?;
+    // SAFETY: the memory lives as long as the buffer is held. Whoever encodes a value hands over buffers of the cache's own
+    // copy of it, which nobody writes.
+    Some(unsafe { bytes.as_ref() })
+}
+
+/// The bytes of a result in the store.
+#[pyclass(frozen, module = "everfresh._native")]
+pub struct Stored(pub Blob);
+
+#[pymethods]
+impl Stored {
+    fn __len__(&self) -> usize {
+        self.0.len()
+    }
+
+    unsafe fn __getbuffer__(slf: PyRef<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
+        if flags & ffi::PyBUF_WRITABLE != 0 {
+            // SAFETY: `view` is the caller's, to be filled in; on an error its owner has to be null.
+            unsafe { (*view).obj = ptr::null_mut() };
+            return Err(PyBufferError::new_err("a stored result is read-only"));
+        }
+        let (start, length) = (slf.0.as_ptr(), slf.0.len());
+        let length = isize::try_from(length).map_err(|_| PyBufferError::new_err("a result of this size"))?;
+        // SAFETY: the bytes live as long as `slf`, of which `PyBuffer_FillInfo` takes a reference into the view, and never
+        // change; the view is marked as read-only.
+        let filled = unsafe { ffi::PyBuffer_FillInfo(view, slf.as_ptr(), start.cast_mut().cast(), length, 1, flags) };
+        if filled == -1 { Err(PyErr::fetch(slf.py())) } else { Ok(()) }
+    }
+}

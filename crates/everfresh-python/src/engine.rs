@@ -1,0 +1,419 @@
+//! A cached function's results with their traces: the engine's `Memo` over Python values.
+//!
+//! Nothing here waits with the interpreter attached: whoever computes needs it.
+
+use crate::{
+    buffer::{Stored, bytes_of},
+    flight::Flight,
+    store::{Slot, Store},
+};
+use everfresh::{
+    Fingerprint, Memo,
+    disk::Blob,
+    memo::{Call, Encoding, EncodingError, Entry, MemoStats},
+    observation::Observation,
+};
+use pyo3::{
+    buffer::PyBuffer,
+    exceptions::{PyRuntimeWarning, PyValueError},
+    prelude::*,
+    types::{PyBytes, PyDict, PyList, PyTuple},
+};
+use std::{
+    ffi::CString,
+    io::Write,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+/// All functions of this process, so that a forked child can let go of its parent's stores.
+static FUNCTIONS: Mutex<Vec<Weak<Function>>> = Mutex::new(Vec::new());
+
+/// How often anything was invalidated in this process.
+static INVALIDATIONS: AtomicU64 = AtomicU64::new(0);
+
+/// Whoever keeps a result without looking at its trace has to look again.
+pub fn outdated() {
+    INVALIDATIONS.fetch_add(1, Ordering::Release);
+}
+
+/// How often anything was invalidated in this process.
+#[pyfunction]
+pub fn invalidations() -> u64 {
+    INVALIDATIONS.load(Ordering::Acquire)
+}
+
+/// In a child, right after a fork.
+pub fn after_fork() {
+    let functions = FUNCTIONS.try_lock().map(|functions| functions.clone()).unwrap_or_default();
+    for function in functions.iter().filter_map(Weak::upgrade) {
+        // A thread that held the lock is not here any more; then the function goes on without a store.
+        if let Ok(mut memo) = function.memo.try_lock() {
+            *memo = None;
+        }
+    }
+}
+
+/// A result as the cache keeps it: nobody outside can change it.
+pub struct Kept {
+    pub value: Py<PyAny>,
+    /// Makes what a caller gets, if that is not the value itself.
+    pub copy: Option<Py<PyAny>>,
+    pub size: u64,
+}
+
+pub type Value = Arc<Kept>;
+
+impl Kept {
+    pub fn new(made: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let (value, copy, size) = made.extract()?;
+        Ok(Self { value, copy, size })
+    }
+}
+
+/// How Python values are stored: by `encode` and `decode`, which the package gives.
+struct ByPython {
+    encode: Py<PyAny>,
+    decode: Py<PyAny>,
+}
+
+impl Encoding<Value> for ByPython {
+    fn encode(&self, value: &Value, output: &mut dyn Write) -> Result<Fingerprint, EncodingError> {
+        Python::attach(|py| {
+            for part in self.encode.bind(py).call1((value.value.bind(py),))?.try_iter()? {
+                let buffer = PyBuffer::<u8>::get(&part?)?;
+                output.write_all(bytes_of(py, &buffer).ok_or("an encoding in pieces")?)?;
+            }
+            Ok(shape())
+        })
+    }
+
+    fn decode(&self, stored: Blob) -> Result<(Value, Fingerprint), EncodingError> {
+        Python::attach(|py| {
+            let stored = Bound::new(py, Stored(stored))?;
+            let kept = Kept::new(&self.decode.bind(py).call1((stored,))?)?;
+            Ok((Arc::new(kept), shape()))
+        })
+    }
+}
+
+/// Encoded Python values tell their types themselves.
+fn shape() -> Fingerprint {
+    Fingerprint::of_bytes(b"everfresh.python.value")
+}
+
+/// One function's results.
+pub struct Function {
+    name: String,
+    settings: Settings,
+    memo: Mutex<Option<Memo<Value>>>,
+}
+
+struct Settings {
+    slot: Option<Arc<Slot>>,
+    ttl: Option<Duration>,
+    tags: Vec<String>,
+    versions: Arc<Py<PyAny>>,
+    encode: Arc<Py<PyAny>>,
+    decode: Arc<Py<PyAny>>,
+}
+
+impl Function {
+    /// The memo, made when it is first needed. Not with the interpreter attached.
+    pub fn memo(&self) -> Memo<Value> {
+        let mut memo = self.memo.lock().unwrap_or_else(PoisonError::into_inner);
+        memo.get_or_insert_with(|| self.make()).clone()
+    }
+
+    fn make(&self) -> Memo<Value> {
+        let Settings { slot, ttl, tags, versions, encode, decode } = &self.settings;
+        let versions = Arc::clone(versions);
+        // The faster memory in front of it holds what is used; a version stands for the code, which is observed apart.
+        let mut builder = Memo::builder(&self.name).version(1).max_entries(0).versions(move |name| {
+            Python::attach(|py| {
+                let version: Option<Vec<u8>> = versions.bind(py).call1((name,)).ok()?.extract().ok()?;
+                Some(Fingerprint::from_bytes(version?.try_into().ok()?))
+            })
+        });
+        if let Some(ttl) = ttl {
+            builder = builder.ttl(*ttl);
+        }
+        for tag in tags {
+            builder = builder.tag(tag);
+        }
+        match slot.as_ref().map(|slot| slot.get()) {
+            None => builder.build(),
+            Some(Ok(store)) => {
+                let clone = |function: &Arc<Py<PyAny>>| Python::attach(|py| function.clone_ref(py));
+                builder.store_with(store, ByPython { encode: clone(encode), decode: clone(decode) }).build()
+            }
+            Some(Err(error)) => {
+                warn(&format!("results of {} are kept in memory alone: {error}", self.name));
+                builder.build()
+            }
+        }
+    }
+}
+
+/// Says something to the user once for each place, as Python's warnings do.
+pub fn warn(message: &str) {
+    Python::attach(|py| {
+        let Ok(text) = CString::new(message.replace('\0', "")) else { return };
+        if let Err(error) = PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &text, 1) {
+            error.write_unraisable(py, None);
+        }
+    });
+}
+
+/// What a caller declares: kind, name, and for values their fingerprint.
+#[derive(FromPyObject)]
+pub struct Declared(String, PathBuf, Option<[u8; 32]>);
+
+/// A call with what it declares.
+pub fn with<'a>(
+    memo: &'a Memo<Value>,
+    key: &'a Fingerprint,
+    declared: &[Declared],
+) -> Result<Call<'a, Value, Fingerprint>, String> {
+    declared.iter().try_fold(memo.call(key), |call, Declared(kind, name, value)| {
+        let text = name.to_str().ok_or_else(|| format!("`{}` is not UTF-8", name.display()));
+        Ok(match (kind.as_str(), value) {
+            ("file", _) => call.file(name),
+            ("dir", _) => call.dir(name),
+            ("env", _) => call.env(text?),
+            ("value", Some(value)) => call.value(text?, &Fingerprint::from_bytes(*value)),
+            _ => return Err(format!("nothing is declared as `{kind}`")),
+        })
+    })
+}
+
+/// One function's results with their traces, in memory as far as somebody holds them, and in a store.
+#[pyclass(frozen, module = "everfresh._native")]
+pub struct Engine(Arc<Function>);
+
+#[pymethods]
+impl Engine {
+    #[new]
+    #[pyo3(signature = (name, *, store, ttl, tags, versions, encode, decode))]
+    fn new(
+        name: String,
+        store: Option<&Bound<'_, Store>>,
+        ttl: Option<f64>,
+        tags: Vec<String>,
+        versions: Py<PyAny>,
+        encode: Py<PyAny>,
+        decode: Py<PyAny>,
+    ) -> PyResult<Self> {
+        let ttl = ttl.map(Duration::try_from_secs_f64).transpose();
+        let settings = Settings {
+            slot: store.map(|store| Arc::clone(&store.get().slot)),
+            ttl: ttl.map_err(|error| PyValueError::new_err(error.to_string()))?,
+            tags,
+            versions: Arc::new(versions),
+            encode: Arc::new(encode),
+            decode: Arc::new(decode),
+        };
+        let function = Arc::new(Function { name, settings, memo: Mutex::default() });
+        if let Ok(mut functions) = FUNCTIONS.lock() {
+            functions.retain(|function| function.strong_count() > 0);
+            functions.push(Arc::downgrade(&function));
+        }
+        Ok(Self(function))
+    }
+
+    /// The result that is kept, or what `compute()` gives: `(value, copy, size)`.
+    fn call(&self, py: Python<'_>, key: [u8; 32], declared: Vec<Declared>, compute: Py<PyAny>) -> PyResult<Found> {
+        let key = Fingerprint::from_bytes(key);
+        py.detach(|| {
+            let memo = self.0.memo();
+            let call = with(&memo, &key, &declared).map_err(PyValueError::new_err)?;
+            let compute = || Python::attach(|py| Kept::new(&compute.bind(py).call0()?).map(Arc::new));
+            Ok(Found { entry: call.or_try_compute_entry(compute)?, key })
+        })
+    }
+
+    /// The same for a coroutine, of which `compute()` gives a new one.
+    fn call_async(&self, key: [u8; 32], declared: Vec<Declared>, compute: Py<PyAny>) -> Flight {
+        Flight::new(Arc::clone(&self.0), Fingerprint::from_bytes(key), declared, compute)
+    }
+
+    /// The result that is kept and holds.
+    fn find(&self, py: Python<'_>, key: [u8; 32], declared: Vec<Declared>) -> PyResult<Option<Found>> {
+        let key = Fingerprint::from_bytes(key);
+        py.detach(|| {
+            let memo = self.0.memo();
+            let call = with(&memo, &key, &declared).map_err(PyValueError::new_err)?;
+            Ok(call.entry().map(|entry| Found { entry, key }))
+        })
+    }
+
+    /// Whether a result that was found before may be used again, which it then counts as.
+    fn reuse(&self, py: Python<'_>, found: &Found, declared: Vec<Declared>) -> PyResult<bool> {
+        py.detach(|| {
+            let memo = self.0.memo();
+            let call = with(&memo, &found.key, &declared).map_err(PyValueError::new_err)?;
+            if found.entry.unstorable().is_some() || call.check(&found.entry).is_err() {
+                return Ok(false);
+            }
+            call.reuse(&found.entry);
+            Ok(true)
+        })
+    }
+
+    /// What a call would do now, and why.
+    fn explain(
+        &self,
+        py: Python<'_>,
+        key: [u8; 32],
+        declared: Vec<Declared>,
+        found: Option<&Found>,
+    ) -> PyResult<String> {
+        let key = Fingerprint::from_bytes(key);
+        py.detach(|| {
+            let memo = self.0.memo();
+            let call = || with(&memo, &key, &declared).map_err(PyValueError::new_err);
+            let kept = found.filter(|found| found.key == key);
+            let stored = call()?.explain();
+            Ok(match kept.map(|found| Ok::<_, PyErr>((found, call()?.check(&found.entry)))).transpose()? {
+                Some((found, Ok(()))) => found.says(),
+                // The store may have a trace that holds; else what is in memory came nearest.
+                Some((_, Err(reason))) if !stored.is_hit() => format!("miss: {reason}"),
+                _ => stored.to_string(),
+            })
+        })
+    }
+
+    /// Forgets the result of a key.
+    fn invalidate(&self, py: Python<'_>, key: [u8; 32]) -> bool {
+        let forgot = py.detach(|| self.0.memo().invalidate(&Fingerprint::from_bytes(key)));
+        outdated();
+        forgot
+    }
+
+    /// Forgets what has a tag.
+    fn invalidate_tag(&self, py: Python<'_>, tag: &str) {
+        py.detach(|| self.0.memo().invalidate_tag(tag));
+        outdated();
+    }
+
+    /// Forgets everything.
+    fn clear(&self, py: Python<'_>) {
+        py.detach(|| self.0.memo().clear());
+        outdated();
+    }
+
+    /// What was done so far in this process.
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let stats = py.detach(|| self.0.memo().stats());
+        stats_of(py, &stats)
+    }
+}
+
+/// Statistics as a dictionary, times in seconds.
+pub fn stats_of<'py>(py: Python<'py>, stats: &MemoStats) -> PyResult<Bound<'py, PyDict>> {
+    let said = PyDict::new(py);
+    let counts = [
+        ("memory_hits", stats.memory_hits),
+        ("disk_hits", stats.disk_hits),
+        ("misses", stats.misses),
+        ("loads", stats.loads),
+        ("failures", stats.failures),
+        ("unstored", stats.unstored),
+    ];
+    counts.into_iter().try_for_each(|(name, count)| said.set_item(name, count))?;
+    let times =
+        [("compute_time", stats.compute_time), ("lookup_time", stats.lookup_time), ("saved_time", stats.saved_time)];
+    times.into_iter().try_for_each(|(name, time)| said.set_item(name, time.as_secs_f64()))?;
+    Ok(said)
+}
+
+/// A result with its trace.
+#[pyclass(frozen, module = "everfresh._native")]
+pub struct Found {
+    pub entry: Entry<Value>,
+    pub key: Fingerprint,
+}
+
+impl Found {
+    fn says(&self) -> String {
+        let (cost, _) = self.entry.cost();
+        let lines: String = self.entry.observations().iter().map(|seen| format!("\n  {seen}")).collect();
+        format!("hit in memory, which saves {cost:?}: all of this is as it was{lines}")
+    }
+}
+
+#[pymethods]
+impl Found {
+    /// The result as the cache keeps it.
+    #[getter]
+    fn value(&self, py: Python<'_>) -> Py<PyAny> {
+        self.entry.value().value.clone_ref(py)
+    }
+
+    /// What makes a caller's copy of it, if it needs one.
+    #[getter]
+    fn copy(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.entry.value().copy.as_ref().map(|copy| copy.clone_ref(py))
+    }
+
+    #[getter]
+    fn size(&self) -> u64 {
+        self.entry.value().size
+    }
+
+    #[getter]
+    fn key<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, self.key.as_bytes())
+    }
+
+    /// Why it must not be used again, if so.
+    #[getter]
+    fn unstorable(&self) -> Option<&str> {
+        self.entry.unstorable()
+    }
+
+    /// How many seconds it may still be used; `None` is for ever.
+    #[getter]
+    fn remaining(&self) -> Option<f64> {
+        let (_, expires) = self.entry.times();
+        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        expires.map(|expires| expires.saturating_sub(now).as_secs_f64())
+    }
+
+    /// How many seconds it took to compute.
+    #[getter]
+    fn cost(&self) -> f64 {
+        self.entry.cost().0.as_secs_f64()
+    }
+
+    /// The names of the code that it was made by.
+    fn versions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let names = self.entry.observations().iter().filter_map(|seen| match seen {
+            Observation::Version { name, .. } => Some(name.as_str()),
+            _ => None,
+        });
+        PyTuple::new(py, names.collect::<Vec<_>>())
+    }
+
+    /// Whether there is anything to look at but code and the given number of invalidations in this process.
+    fn is_simple(&self, generations: usize) -> bool {
+        let mut left = generations;
+        self.entry.observations().iter().all(|seen| match seen {
+            Observation::Function { .. } | Observation::Version { .. } => true,
+            Observation::Generation { home: None, .. } => {
+                left = left.wrapping_sub(1);
+                left != usize::MAX
+            }
+            _ => false,
+        })
+    }
+
+    /// What was read, one line each.
+    fn observed<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        PyList::new(py, self.entry.observations().iter().map(ToString::to_string))
+    }
+}

@@ -1,0 +1,57 @@
+//! The extension module `everfresh._native`: what has to be fast or is the engine's.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | `engine` | a cached function's results with their traces |
+//! | `flight` | asynchronous calls, driven by Python's event loop |
+//! | `store` | `everfresh.Store` |
+//! | `observe`, `audit` | what a cached function reads: as the package tells it, and by audit events |
+//! | `buffer` | stored results as read-only buffers |
+//! | `units` | sizes and durations as people write them |
+//! | `errors` | the engine's errors as Python's exceptions |
+
+mod audit;
+mod buffer;
+mod engine;
+mod errors;
+mod flight;
+mod observe;
+mod store;
+mod units;
+
+use pyo3::prelude::*;
+
+#[pymodule(gil_used = false)]
+mod _native {
+    use super::{Bound, PyModule, PyResult, pyfunction};
+
+    #[pymodule_export]
+    use super::{
+        audit::set_carried,
+        buffer::Stored,
+        engine::{Engine, Found, invalidations},
+        flight::Flight,
+        observe::{
+            PyContext, impure, impurities, is_recording, observe_env, observe_path, observe_version,
+            observe_working_dir, refuse,
+        },
+        store::Store,
+        units::{parse_duration, parse_size},
+    };
+
+    #[pymodule_export]
+    #[allow(non_upper_case_globals)]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    /// In a child, right after a fork: lets go of what belongs to its parent.
+    #[pyfunction]
+    fn after_fork() {
+        super::engine::after_fork();
+        super::store::after_fork();
+    }
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::audit::listen(module.py())
+    }
+}

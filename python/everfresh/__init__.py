@@ -1,0 +1,1 @@
+"""A cache for data pipelines: computed once, never stale."""

@@ -1,0 +1,218 @@
+"""Wrappers around what raises no audit event, in place only while a cached function runs somewhere.
+
+| wrapped | tells |
+| --- | --- |
+| `os.stat`, `os.lstat`, `os.access`, `os.readlink` | what is at a path |
+| `os.path.exists`, `isfile`, `isdir`, … | whether something is there, and what kind of thing |
+| `os.environ`, `os.environb`, `os.getenv` | environment variables, absent ones too |
+| `os.getcwd` | the working folder |
+| `threading.Thread.start`, `ThreadPoolExecutor.submit` | nothing: they hand the computation on to their threads |
+
+A wrapper looks first whether its thread records, and then calls what it wraps. Who replaced one meanwhile is left alone.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+
+from . import _native
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+_lock = threading.Lock()
+_depth = 0
+_installed: list[tuple[Any, str, Any, Any]] = []
+_silent = threading.local()
+
+
+class _Silence:
+    """Within it this thread's wrappers tell nothing."""
+
+    def __enter__(self) -> None:
+        _silent.depth = getattr(_silent, "depth", 0) + 1
+
+    def __exit__(self, *_: object) -> None:
+        _silent.depth -= 1
+
+
+silence = _Silence()
+
+
+def _tells() -> bool:
+    return _native.is_recording() and not getattr(_silent, "depth", 0)
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str | bytes | os.PathLike)
+
+
+def _path_wrapper(original: Callable[..., Any], how: str) -> Callable[..., Any]:
+    def wrapper(path: Any, *args: Any, **kwargs: Any) -> Any:
+        if _tells() and _is_path(path) and not _for_python():
+            if kwargs.get("dir_fd") is not None:
+                _native.refuse(f"it looks at {os.fsdecode(path)!r} relative to a descriptor")
+            else:
+                _native.observe_path(how, os.fsdecode(path))
+            with silence:
+                return original(path, *args, **kwargs)
+        return original(path, *args, **kwargs)
+
+    wrapper.__name__ = wrapper.__qualname__ = getattr(original, "__name__", how)
+    wrapper.__doc__ = original.__doc__
+    wrapper.__wrapped__ = original  # type: ignore[attr-defined]
+    return wrapper
+
+
+def _for_python() -> bool:
+    """Whether the interpreter asks for itself: it imports a module, or shows a line of a traceback."""
+    frame = sys._getframe(2)
+    for _ in range(3):
+        name = frame.f_code.co_filename
+        if name.startswith("<frozen importlib") or name.endswith("/linecache.py"):
+            return True
+        if frame.f_back is None:
+            return False
+        frame = frame.f_back
+    return False
+
+
+def _getcwd_wrapper(original: Callable[[], str]) -> Callable[[], str]:
+    def getcwd() -> str:
+        if _tells() and not _for_python():
+            _native.observe_working_dir()
+        return original()
+
+    return getcwd
+
+
+def _environ_getitem(original: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def __getitem__(self: Any, key: Any) -> Any:
+        if _tells() and isinstance(key, str | bytes):
+            _native.observe_env(os.fsdecode(key))
+        return original(self, key)
+
+    return __getitem__
+
+
+def _environ_iter(original: Callable[[Any], Iterator[Any]]) -> Callable[[Any], Iterator[Any]]:
+    def __iter__(self: Any) -> Iterator[Any]:
+        if _tells():
+            _native.observe_version(ENVIRONMENT, environment_names())
+        return original(self)
+
+    return __iter__
+
+
+ENVIRONMENT = "the names of all environment variables"
+
+
+def environment_names() -> bytes:
+    """A fingerprint of which variables there are."""
+    with silence:
+        names = sorted(os.environ._data)  # type: ignore[attr-defined]
+    return _native.blake3(b"".join(len(name).to_bytes(8, "little") + name for name in names))
+
+
+def _start_wrapper(original: Callable[[Any], None]) -> Callable[[Any], None]:
+    def start(self: Any) -> None:
+        if not _tells():
+            return original(self)
+        context, run = _native.Context(), self.run
+
+        def run_in_context() -> None:
+            # What the thread holds of itself would keep it alive.
+            self.__dict__.pop("run", None)
+            context.run(run)
+
+        self.run = run_in_context
+        _native.set_carried(True)
+        try:
+            return original(self)
+        finally:
+            _native.set_carried(False)
+
+    return start
+
+
+def _submit_wrapper(original: Callable[..., Any]) -> Callable[..., Any]:
+    def submit(self: Any, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        if not _native.is_recording():
+            return original(self, function, *args, **kwargs)
+        context = _native.Context()
+        # The pool's own threads outlive the computation and work for others: they start without a context.
+        _native.set_carried(True)
+        try:
+            with silence:
+                return original(self, context.run, function, *args, **kwargs)
+        finally:
+            _native.set_carried(False)
+
+    return submit
+
+
+def _refusing_wrapper(original: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        _native.refuse("it hands work to other processes or to a pool, and what those read is not seen")
+        return original(self, *args, **kwargs)
+
+    return wrapper
+
+
+def _wrappers() -> Iterator[tuple[Any, str, Any]]:
+    for name in ("stat", "lstat", "access", "readlink"):
+        yield os, name, _path_wrapper(getattr(os, name), "metadata")
+    path = os.path
+    for name in ("exists", "lexists"):
+        yield path, name, _path_wrapper(getattr(path, name), "exists")
+    for name in ("isfile", "isdir"):
+        yield path, name, _path_wrapper(getattr(path, name), "kind")
+    for name in ("islink", "getsize", "getmtime", "getctime"):
+        yield path, name, _path_wrapper(getattr(path, name), "metadata")
+    yield os, "getcwd", _getcwd_wrapper(os.getcwd)
+    environ = type(os.environ)
+    yield environ, "__getitem__", _environ_getitem(environ.__getitem__)
+    yield environ, "__iter__", _environ_iter(environ.__iter__)
+    yield threading.Thread, "start", _start_wrapper(threading.Thread.start)
+    pools = sys.modules.get("concurrent.futures.thread")
+    if pools is not None:
+        pool = pools.ThreadPoolExecutor
+        yield pool, "submit", _submit_wrapper(pool.submit)
+    pools = sys.modules.get("concurrent.futures.process")
+    if pools is not None:
+        pool = pools.ProcessPoolExecutor
+        yield pool, "submit", _refusing_wrapper(pool.submit)
+    pools = sys.modules.get("multiprocessing.pool")
+    if pools is not None:
+        for name in ("apply_async", "_map_async", "imap", "imap_unordered"):
+            yield pools.Pool, name, _refusing_wrapper(getattr(pools.Pool, name))
+
+
+class _Watching:
+    """Within it the wrappers are in place, for all threads."""
+
+    def __enter__(self) -> None:
+        global _depth
+        with _lock:
+            _depth += 1
+            if _depth == 1:
+                for owner, name, wrapper in _wrappers():
+                    _installed.append((owner, name, getattr(owner, name), wrapper))
+                    setattr(owner, name, wrapper)
+
+    def __exit__(self, *_: object) -> None:
+        global _depth
+        with _lock:
+            _depth -= 1
+            if _depth == 0:
+                for owner, name, original, wrapper in reversed(_installed):
+                    if owner.__dict__.get(name) is wrapper:
+                        setattr(owner, name, original)
+                _installed.clear()
+
+
+watching = _Watching()
