@@ -8,22 +8,10 @@ use syn::{ItemFn, Type};
 
 /// A cache in memory alone.
 pub fn cache(options: &Options, key: &TokenStream, kept: &Type, name: &TokenStream) -> TokenStream {
-    let Options { max_entries, idle, jitter, stale, refresh_ahead, .. } = options;
     let mut built = quote!(::everfresh::memory::Cache::<#key, #kept>::builder().name(#name));
-    add(&mut built, "max_entries", max_entries.as_ref().map(|entries| quote!(#entries)));
-    if let (Some((_, bytes)), Some(weigher)) = (&options.max_bytes, &options.weigher) {
-        built.extend(quote!(.max_bytes(#bytes, #weigher)));
-    }
-    add(&mut built, "idle", idle.map(written));
-    add(&mut built, "jitter", jitter.map(|part| quote!(#part)));
-    add(&mut built, "stale", stale.map(written));
-    add(&mut built, "refresh_ahead", refresh_ahead.map(|part| quote!(#part)));
     add_common(&mut built, options);
-    let bad = options.cache_err.as_ref().map(|kept| (kept, quote!(is_err)));
-    if let Some((kept_bad, is_bad)) = bad.or(options.cache_none.as_ref().map(|kept| (kept, quote!(is_none))))
-        && let Some(ttl) = kept_bad.ttl.map(written)
-    {
-        built.extend(quote!(.ttl_by(|_, kept: &#kept| kept.#is_bad().then_some(#ttl))));
+    if let Some(ttl) = ttl_of_bad(options) {
+        built.extend(quote!(.ttl_by(|_, kept: &#kept| #ttl)));
     }
     quote!(#built.build())
 }
@@ -39,18 +27,37 @@ pub fn memo(options: &Options, kept: &Type, name: &TokenStream, function: &ItemF
         None => TokenStream::new(),
     });
     add(&mut built, "version", options.version.as_ref().map(|version| quote!(#version)));
-    add(&mut built, "max_entries", options.max_entries.as_ref().map(|entries| quote!(#entries)));
     add_common(&mut built, options);
+    if let Some(ttl) = ttl_of_bad(options) {
+        built.extend(quote!(.ttl_by(|kept: &#kept| #ttl)));
+    }
     let tags = &options.tags;
     quote!(#built #(.tag(#tags))*.build())
 }
 
 /// What both have.
 fn add_common(built: &mut TokenStream, options: &Options) {
-    add(built, "ttl", options.ttl.map(written));
+    let Options { max_entries, ttl, idle, jitter, stale, refresh_ahead, .. } = options;
+    add(built, "max_entries", max_entries.as_ref().map(|entries| quote!(#entries)));
+    if let (Some((_, bytes)), Some(weigher)) = (&options.max_bytes, &options.weigher) {
+        built.extend(quote!(.max_bytes(#bytes, #weigher)));
+    }
+    add(built, "ttl", ttl.map(written));
+    add(built, "idle", idle.map(written));
+    add(built, "jitter", jitter.map(|part| quote!(#part)));
+    add(built, "stale", stale.map(written));
+    add(built, "refresh_ahead", refresh_ahead.map(|part| quote!(#part)));
     add(built, "policy", options.policy.as_ref().map(|policy| quote!(::everfresh::memory::Policy::#policy)));
     // By a name, so that it becomes an `Arc<dyn Clock>` after its own type is known.
     add(built, "clock", options.clock.as_ref().map(|clock| quote!({ let __clock = #clock; __clock })));
+}
+
+/// For how long an error or `None` in `kept` lives, where that is said.
+fn ttl_of_bad(options: &Options) -> Option<TokenStream> {
+    let bad = options.cache_err.as_ref().map(|bad| (bad, quote!(is_err)));
+    let (bad, is_bad) = bad.or(options.cache_none.as_ref().map(|bad| (bad, quote!(is_none))))?;
+    let ttl = written(bad.ttl?);
+    Some(quote!(kept.#is_bad().then_some(#ttl)))
 }
 
 fn add(built: &mut TokenStream, method: &str, argument: Option<TokenStream>) {

@@ -3,7 +3,7 @@
 use crate::{
     built::{cache, memo},
     options::{Dependency, Options},
-    signature::{Argument, Output, Part, Wrapper, arguments, named, returns_borrowed, undocumented},
+    signature::{Argument, Output, Part, Wrapper, arguments, borrows, named, returns_borrowed, undocumented},
 };
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
@@ -42,6 +42,14 @@ pub struct Cached<'a> {
     /// What is looked up, from the arguments.
     borrowed: TokenStream,
     reached: Reached,
+}
+
+/// What a function that is computed behind its callers gets.
+struct Owned {
+    /// A tuple of what its arguments are made of, as an expression.
+    made: TokenStream,
+    /// The arguments, of the parts of the tuple by their names.
+    arguments: Vec<TokenStream>,
 }
 
 /// How a function reaches its parts.
@@ -106,11 +114,7 @@ impl<'a> Cached<'a> {
     pub fn outer(&self) -> TokenStream {
         let ItemFn { attrs, vis, sig, .. } = self.function;
         let (attrs, sig) = (attrs.iter().map(allowing), named(&undocumented(sig), self.names()));
-        let found = match &self.output {
-            Output::Whole(_) => quote!(__found),
-            Output::Good(_, Wrapper::Result) => quote!(::std::result::Result::Ok(__found)),
-            Output::Good(_, Wrapper::Option) => quote!(::std::option::Option::Some(__found)),
-        };
+        let found = self.found();
         // First by reference, so that a hit makes no key. Where hits are verified, one may have to be computed.
         let look = match self.options.verify {
             Some(_) => TokenStream::new(),
@@ -122,6 +126,15 @@ impl<'a> Cached<'a> {
         };
         let body = self.body(&look, false);
         quote!(#(#attrs)* #vis #sig #body)
+    }
+
+    /// What the function gives for a value that was found.
+    fn found(&self) -> TokenStream {
+        match &self.output {
+            Output::Whole(_) => quote!(__found),
+            Output::Good(_, Wrapper::Result) => quote!(::std::result::Result::Ok(__found)),
+            Output::Good(_, Wrapper::Option) => quote!(::std::option::Option::Some(__found)),
+        }
     }
 
     /// The body of `refresh`.
@@ -161,6 +174,7 @@ impl<'a> Cached<'a> {
     /// What is asked for the value of a key.
     fn lookup(&self) -> TokenStream {
         let Options { tags, verify, depends, .. } = self.options;
+        let verify = verify.map(|share| quote!(.verify(#share)));
         if self.options.traced() {
             let depends = depends.iter().map(|Dependency { kind, on }| {
                 // What does not fit is told at its place.
@@ -174,20 +188,16 @@ impl<'a> Cached<'a> {
                     _ => quote!(.#kind(#borrowed)),
                 }
             });
-            return quote!(__cache.call(&__key)#(#depends)*);
+            return quote!(__cache.call(&__key)#(#depends)*#verify);
         }
-        let verify = verify.map(|share| quote!(.verify(#share)));
         quote!(__cache.lookup(&__key)#(.tag(#tags))*#verify)
     }
 
     /// A body that looks a key up and computes what is not there, or in any case; `look` has the borrowed key.
     fn body(&self, look: &TokenStream, anew: bool) -> TokenStream {
         let (Reached { cache, compute, .. }, key, mut lookup) = (&self.reached, self.key(look), self.lookup());
-        let mut then = TokenStream::new();
-        match (anew, self.options.traced()) {
-            (false, _) => {}
-            (true, true) => then = quote!(__cache.invalidate(&__key);),
-            (true, false) => lookup.extend(quote!(.anew())),
+        if anew {
+            lookup.extend(quote!(.anew()));
         }
         let names = self.names();
         let call = match self.function.sig.unsafety {
@@ -195,24 +205,35 @@ impl<'a> Cached<'a> {
             Some(_) => quote!(unsafe { #compute(#(#names),*) }),
             None => quote!(#compute(#(#names),*)),
         };
-        if let Some((owned, own)) = self.owned().filter(|_| !anew) {
+        if let Some(Owned { made, arguments: own }) = self.owned().filter(|_| !anew) {
+            let all = self.names();
+            let call = quote!({ let (#(#all,)*) = __owned; #compute(#(#own),*) });
             let computed = match &self.output {
-                Output::Whole(_) => quote!(or_compute_behind(move || { #owned #compute(#(#own),*) })),
-                Output::Good(_, Wrapper::Result) => quote! {
-                    or_try_serve_behind(move || { #owned #compute(#(#own),*) }).map(|__served| __served.value)
-                },
-                Output::Good(_, Wrapper::Option) => quote! {
-                    or_try_serve_behind(move || { #owned #compute(#(#own),*).ok_or(()) })
-                        .map(|__served| __served.value)
-                        .ok()
-                },
+                Output::Whole(_) => quote!(or_compute_behind(move || #call)),
+                Output::Good(_, Wrapper::Result) => {
+                    quote!(or_try_serve_behind(move || #call).map(|__served| __served.value))
+                }
+                Output::Good(_, Wrapper::Option) => {
+                    quote!(or_try_serve_behind(move || #call.ok_or(())).map(|__served| __served.value).ok())
+                }
             };
+            let found = self.found();
+            // Where there are traces, so that a hit makes nothing owned.
+            let hit = (self.options.traced() && self.options.verify.is_none()).then(|| {
+                quote! {
+                    if let ::std::option::Option::Some(__found) = __call.hit() {
+                        return #found;
+                    }
+                }
+            });
             return quote! {
                 {
                     let __cache = #cache;
                     let __key = #key;
-                    let __owned = ::std::clone::Clone::clone(&__key);
-                    #lookup.#computed
+                    let __call = #lookup;
+                    #hit
+                    let __owned = #made;
+                    __call.#computed
                 }
             };
         }
@@ -228,21 +249,23 @@ impl<'a> Cached<'a> {
         };
         match self.options.traced() {
             // Apart, so that what the dependencies borrow from the arguments is let go.
-            true => quote!({ let __cache = #cache; let __key = #key; #then let __call = #lookup; __call.#computed }),
-            false => quote!({ let __cache = #cache; let __key = #key; #then #lookup.#computed }),
+            true => quote!({ let __cache = #cache; let __key = #key; let __call = #lookup; __call.#computed }),
+            false => quote!({ let __cache = #cache; let __key = #key; #lookup.#computed }),
         }
     }
 
-    /// How the function gets its arguments from a key of its own, `__owned`, to be computed behind its callers: names for
-    /// the key's parts, and the arguments made of them. `None` where it cannot, or need not.
-    fn owned(&self) -> Option<(TokenStream, Vec<TokenStream>)> {
+    /// How the function gets arguments of its own, to be computed behind its callers. `None` where it cannot, or need not.
+    fn owned(&self) -> Option<Owned> {
         let (Options { stale, refresh_ahead, key, .. }, sig) = (self.options, &self.function.sig);
         let ages = stale.is_some() || refresh_ahead.is_some();
         let plain = sig.asyncness.is_none() && sig.unsafety.is_none() && sig.receiver().is_none() && key.is_none();
         if !ages || !plain || sig.generics.lifetimes().next().is_some() || returns_borrowed(sig) {
             return None;
         }
-        let names: Vec<_> = self.names().collect();
+        if self.options.traced() {
+            // What its type parameters can do is not known.
+            return if sig.generics.type_params().next().is_some() { None } else { self.owned_arguments() };
+        }
         let own = self.arguments.iter().map(|Argument { name, declared, key }| match key {
             Part::Value(_) => Some(quote!(#name)),
             Part::Float(_) => Some(quote!(<#declared>::from_bits(#name))),
@@ -250,8 +273,24 @@ impl<'a> Cached<'a> {
             // Not any type can stand in for an `impl`.
             Part::Borrowed(_) | Part::AsRef(_) | Part::Ignored => None,
         });
-        let own = own.collect::<Option<_>>()?;
-        Some((quote!(let (#(#names,)*) = __owned;), own))
+        Some(Owned { made: quote!(::std::clone::Clone::clone(&__key)), arguments: own.collect::<Option<_>>()? })
+    }
+
+    /// The same from the arguments themselves, since of a key with traces only a fingerprint is kept.
+    fn owned_arguments(&self) -> Option<Owned> {
+        let own = self.arguments.iter().map(|Argument { name, declared, key }| match (key, declared) {
+            (Part::Value(_), Type::Reference(reference)) if !is_static(declared) && !borrows(&reference.elem) => {
+                let of = &reference.elem;
+                let made = quote!(<#of as ::std::borrow::ToOwned>::to_owned(#name));
+                Some((made, quote!(::std::borrow::Borrow::<#of>::borrow(&#name))))
+            }
+            (Part::Value(_), _) if !borrows(declared) => {
+                Some((quote!(<#declared as ::std::clone::Clone>::clone(&#name)), quote!(#name)))
+            }
+            _ => None,
+        });
+        let (made, arguments): (Vec<_>, _) = own.collect::<Option<Vec<_>>>()?.into_iter().unzip();
+        Some(Owned { made: quote!((#(#made,)*)), arguments })
     }
 
     /// The function as it was written, under another name and with these generic parameters.

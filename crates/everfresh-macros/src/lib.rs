@@ -72,9 +72,15 @@ use syn::{DeriveInput, Item, ItemFn, parse_macro_input};
 /// | `version = 2` | the version of what the function calls, a `u64`, beside its own text; without it, every build of the executable is another version |
 ///
 /// What the function reads through `everfresh::fs` and `everfresh::env` counts without being declared. The arguments must be
-/// `Serialize` and may borrow; with a store the result must be `Serialize + DeserializeOwned`. Beside `ignore`, `key`,
-/// `tags`, `max_entries` (those in memory), `policy`, `ttl`, `clock`, and `cache_err` and `cache_none` without a time, there
-/// are no other options. A store that cannot be opened is logged as a warning, and results are kept in memory alone.
+/// `Serialize` and may borrow; with a store the result must be `Serialize + DeserializeOwned`. A store that cannot be opened
+/// is logged as a warning, and results are kept in memory alone.
+///
+/// All other options go with these. `max_entries`, `max_bytes`, `idle` and `policy` bound what is in memory, not the store;
+/// the weigher is of `(&Value)`, since of the key only a fingerprint is kept; `verify` needs a result that is `Serialize`, and
+/// compares fingerprints. Only a result's time may be stale, never what it was made from, and a caller with traces keeps
+/// nothing that it made of a stale one. With `stale` or `refresh_ahead` a thread of its own computes from a copy of the
+/// arguments, which must then be `Clone + Send + 'static` in their owned form; with type parameters the caller computes.
+/// `name::refresh(arguments)` makes whatever was made with the old result out of date, once there is a new one.
 ///
 /// Beside the verbs of all caches there is `name::explain(arguments)`: what a call would do now, and why.
 /// `name::cache_info()` gives `MemoStats`, and `name::invalidate_tag(tag)` gives nothing.

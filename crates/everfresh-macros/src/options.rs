@@ -101,9 +101,6 @@ const BOUNDS: [&str; 10] =
 /// Those that make results be kept with traces.
 const TRACED: [&str; 3] = ["store", "depends", "version"];
 
-/// Those that results with traces do not have.
-const MEMORY_ALONE: [&str; 7] = ["max_bytes", "weigher", "idle", "jitter", "stale", "refresh_ahead", "verify"];
-
 /// What a result can depend on.
 const KINDS: [&str; 4] = ["file", "dir", "env", "value"];
 
@@ -184,19 +181,9 @@ impl Options {
 
     /// Whether they go with each other.
     fn check_together(&self) -> Result<()> {
-        if let Some(traced) = self.said(&TRACED) {
-            let help = match (self.said(&MEMORY_ALONE), self.kept_for()) {
-                (Some(alone), _) => (alone, format!("`{alone}` is for results in memory alone, without `{traced}`")),
-                (None, Some(kept)) => {
-                    let help = format!("a time for `{kept}` is for results in memory alone, without `{traced}`");
-                    (kept, help)
-                }
-                (None, None) => return Ok(()),
-            };
-            return Err(syn::Error::new(help.0.span(), help.1));
-        }
         if let (Some((name, _)), None) = (&self.max_bytes, &self.weigher) {
-            let help = "`max_bytes` needs `weigher = …`, a function or closure of `(&Key, &Value)` that gives a `u32`";
+            let of = if self.traced() { "(&Value)" } else { "(&Key, &Value)" };
+            let help = format!("`max_bytes` needs `weigher = …`, a function or closure of `{of}` that gives a `u32`");
             return Err(syn::Error::new(name.span(), help));
         }
         match (self.said(&["stale", "refresh_ahead"]), self.ttl) {

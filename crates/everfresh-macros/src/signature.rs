@@ -170,7 +170,7 @@ pub fn returns_borrowed(signature: &Signature) -> bool {
 }
 
 /// Whether a type holds a reference or a lifetime, other than `'static`.
-fn borrows(kept: &Type) -> bool {
+pub fn borrows(kept: &Type) -> bool {
     struct Search(bool);
     impl VisitMut for Search {
         fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {

@@ -64,13 +64,6 @@ pub enum Observation {
         /// Whether there was.
         exists: bool,
     },
-    /// What kind of thing was at a path.
-    Kind {
-        /// The absolute path.
-        path: String,
-        /// Which kind; `None` if there was nothing.
-        kind: Option<PathKind>,
-    },
     /// The working folder, from which a relative path was taken.
     WorkingDir {
         /// Its path.
@@ -102,6 +95,13 @@ pub enum Observation {
         home: Option<String>,
         /// A number that each invalidation replaces by a random one.
         generation: u64,
+    },
+    /// What kind of thing was at a path.
+    Kind {
+        /// The absolute path.
+        path: String,
+        /// Which kind; `None` if there was nothing.
+        kind: Option<PathKind>,
     },
 }
 

@@ -1,16 +1,19 @@
 //! How a memo is made.
 
 use super::{
-    cache::{Inner, Memo},
+    age::Ages,
+    cache::{Inner, Listener, Memo, TtlBy, Weigher},
     counts::Counts,
     disk::{Disk, default_store},
     encoding::{Encoding, Serde},
+    held::Kept,
     ledger::Ledger,
+    shared::{KeyFlights, shared_flights},
 };
 use crate::{
     Fingerprint, FingerprintBuilder, build_id,
     disk::{Store, StoreError, StoreOptions},
-    memory::{Cache, Clock, DEFAULT_ENTRIES, Flights, Policy, WallClock},
+    memory::{Cache, CacheBuilder, Clock, WallClock},
     recording::{Versions, register},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -33,12 +36,18 @@ pub struct MemoBuilder<V> {
     name: String,
     source: Option<u64>,
     version: Option<u64>,
-    max_entries: usize,
-    policy: Policy,
-    ttl: Option<Duration>,
+    /// For the memory tier.
+    pub(super) memory: CacheBuilder<Fingerprint, Arc<Kept<V>>>,
+    pub(super) weigher: Option<Weigher<V>>,
+    pub(super) max_bytes: u64,
+    pub(super) listener: Option<Listener<V>>,
+    pub(super) ttl: Option<Duration>,
+    pub(super) ttl_by: Option<TtlBy<V>>,
+    pub(super) ages: Ages,
     tags: Vec<String>,
     clock: Arc<dyn Clock>,
     disk: Option<Disk<V>>,
+    flights: Arc<KeyFlights<V>>,
     versions: Option<Versions>,
 }
 
@@ -54,12 +63,17 @@ impl<V> MemoBuilder<V> {
             name,
             source: None,
             version: None,
-            max_entries: DEFAULT_ENTRIES,
-            policy: Policy::default(),
+            memory: Cache::builder().private(),
+            weigher: None,
+            max_bytes: u64::MAX,
+            listener: None,
             ttl: None,
+            ttl_by: None,
+            ages: Ages::default(),
             tags: Vec::new(),
             clock: Arc::new(WallClock),
             disk: None,
+            flights: Arc::default(),
             versions: None,
         }
     }
@@ -80,7 +94,7 @@ impl<V> MemoBuilder<V> {
     #[must_use]
     pub fn store(self, store: Store) -> Self
     where
-        V: Serialize + DeserializeOwned + 'static,
+        V: Serialize + DeserializeOwned + Send + Sync + 'static,
     {
         self.store_with(store, Serde::default())
     }
@@ -114,7 +128,11 @@ impl<V> MemoBuilder<V> {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn store_with(mut self, store: Store, encoding: impl Encoding<V> + 'static) -> Self {
+    pub fn store_with(mut self, store: Store, encoding: impl Encoding<V> + 'static) -> Self
+    where
+        V: Send + Sync + 'static,
+    {
+        self.flights = shared_flights(store.dir());
         self.disk = Some(Disk { store, encoding: Box::new(encoding) });
         self
     }
@@ -153,7 +171,7 @@ impl<V> MemoBuilder<V> {
     #[must_use]
     pub fn default_store(self) -> Self
     where
-        V: Serialize + DeserializeOwned + 'static,
+        V: Serialize + DeserializeOwned + Send + Sync + 'static,
     {
         self.store_if_open(default_store())
     }
@@ -175,14 +193,14 @@ impl<V> MemoBuilder<V> {
     #[must_use]
     pub fn store_in(self, folder: impl AsRef<Path>) -> Self
     where
-        V: Serialize + DeserializeOwned + 'static,
+        V: Serialize + DeserializeOwned + Send + Sync + 'static,
     {
         self.store_if_open(Store::open(folder.as_ref(), StoreOptions::default()))
     }
 
     fn store_if_open(self, opened: Result<Store, StoreError>) -> Self
     where
-        V: Serialize + DeserializeOwned + 'static,
+        V: Serialize + DeserializeOwned + Send + Sync + 'static,
     {
         match opened {
             Ok(store) => self.store(store),
@@ -223,54 +241,6 @@ impl<V> MemoBuilder<V> {
         self
     }
 
-    /// For how many arguments results are kept in memory: 128 unless said otherwise. The store has a bound of its own.
-    ///
-    /// ```
-    /// use everfresh::{Memo, memory::Policy};
-    ///
-    /// let last = Memo::builder("MemoBuilder::max_entries").max_entries(1).policy(Policy::Fifo).build();
-    /// (1..=2).for_each(|n| _ = last.get_or_compute(&n, || n * n));
-    /// assert_eq!((last.get(&1), last.get(&2)), (None, Some(4)));
-    /// ```
-    #[must_use]
-    pub fn max_entries(mut self, entries: usize) -> Self {
-        self.max_entries = entries;
-        self
-    }
-
-    /// Which results leave the memory when there is no room.
-    ///
-    /// ```
-    /// use everfresh::{Memo, memory::Policy};
-    ///
-    /// let squares = Memo::builder("MemoBuilder::policy").max_entries(2).policy(Policy::Lru).build();
-    /// [1, 2, 1, 3].into_iter().for_each(|n| _ = squares.get_or_compute(&n, || n * n));
-    /// assert_eq!((squares.get(&1), squares.get(&2)), (Some(1), None));
-    /// ```
-    #[must_use]
-    pub fn policy(mut self, policy: Policy) -> Self {
-        self.policy = policy;
-        self
-    }
-
-    /// How long a result lives at most, wherever it is.
-    ///
-    /// ```
-    /// use everfresh::{Memo, memory::ManualClock};
-    /// use std::{sync::Arc, time::Duration};
-    ///
-    /// let clock = Arc::new(ManualClock::default());
-    /// let rates = Memo::builder("MemoBuilder::ttl").ttl(Duration::from_secs(60)).clock(clock.clone()).build();
-    /// assert_eq!(rates.get_or_compute(&"EUR", || 2), 2);
-    /// clock.advance(Duration::from_secs(60));
-    /// assert_eq!(rates.get(&"EUR"), None);
-    /// ```
-    #[must_use]
-    pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = Some(ttl);
-        self
-    }
-
     /// A name under which [`Memo::invalidate_tag`] finds all results. There may be several.
     ///
     /// ```
@@ -301,6 +271,7 @@ impl<V> MemoBuilder<V> {
     /// ```
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.memory = self.memory.clock(Arc::clone(&clock));
         self.clock = clock;
         self
     }
@@ -314,29 +285,48 @@ impl<V> MemoBuilder<V> {
     /// assert_eq!(squares.get_or_compute(&12, || 144), 144);
     /// ```
     pub fn build(self) -> Memo<V> {
-        let Self { name, source, version, max_entries, policy, ttl, tags, clock, disk, versions } = self;
+        let Self {
+            name,
+            source,
+            version,
+            memory,
+            weigher,
+            max_bytes,
+            listener,
+            ttl,
+            ttl_by,
+            ages,
+            tags,
+            clock,
+            disk,
+            flights,
+            versions,
+        } = self;
         register(&name, version);
         if let Some(disk) = &disk {
             build_id::known_in(&disk.store);
         }
-        let memory = Cache::builder().max_entries(max_entries).policy(policy).private().build();
-        let (flights, counts, ledger) = (Flights::default(), Counts::default(), Ledger::default());
-        let warned = AtomicBool::new(false);
         let function = FingerprintBuilder::new("everfresh.memo").str(&name).option(source, FingerprintBuilder::u64);
         Memo {
             inner: Arc::new(Inner {
                 name,
                 function,
                 version,
-                memory,
+                memory: memory.build(),
+                weigher,
+                max_bytes,
+                listener,
                 disk,
                 flights,
                 ttl,
+                ttl_by,
+                ages,
                 tags,
                 clock,
-                counts,
-                ledger,
-                warned,
+                counts: Counts::default(),
+                ledger: Ledger::default(),
+                warned: AtomicBool::new(false),
+                warned_impure: AtomicBool::new(false),
                 versions,
             }),
         }

@@ -1,25 +1,31 @@
 //! A function's results with their traces: the verbs.
 
 use super::{
+    age::Ages,
     builder::MemoBuilder,
     call::Call,
-    counts::{Counts, MemoStats},
+    counts::{Counts, MemoStats, count},
     disk::Disk,
-    held::{Held, Kept},
+    held::Kept,
     ledger::Ledger,
     reason::Explanation,
+    shared::KeyFlights,
 };
 use crate::{
     Fingerprint, FingerprintBuilder,
+    codec::{self, CodecError},
     disk::{Space, Store, StoreError},
-    memory::{Cache, Clock, Flights},
+    memory::{Cache, Cause, Clock},
     recording::{Generations, Versions},
 };
 use serde::Serialize;
 use std::{
     fmt,
     future::Future,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -59,17 +65,42 @@ pub(super) struct Inner<V> {
     pub(super) version: Option<u64>,
     pub(super) memory: Cache<Fingerprint, Arc<Kept<V>>>,
     pub(super) disk: Option<Disk<V>>,
-    pub(super) flights: Flights<Fingerprint, Arc<Held<V>>>,
+    pub(super) flights: Arc<KeyFlights<V>>,
+    pub(super) weigher: Option<Weigher<V>>,
+    /// What all values in memory may weigh.
+    pub(super) max_bytes: u64,
+    pub(super) listener: Option<Listener<V>>,
     pub(super) ttl: Option<Duration>,
+    pub(super) ttl_by: Option<TtlBy<V>>,
+    pub(super) ages: Ages,
     pub(super) tags: Vec<String>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) counts: Counts,
     pub(super) ledger: Ledger,
+    /// Whether somebody was warned that results are not kept, and that the function is not pure.
     pub(super) warned: AtomicBool,
+    pub(super) warned_impure: AtomicBool,
     pub(super) versions: Option<Versions>,
 }
 
+pub(super) type Weigher<V> = Arc<dyn Fn(&V) -> u32 + Send + Sync>;
+pub(super) type Listener<V> = Arc<dyn Fn(&V, Cause) + Send + Sync>;
+pub(super) type TtlBy<V> = Arc<dyn Fn(&V) -> Option<Duration> + Send + Sync>;
+
 impl<V> Inner<V> {
+    pub(super) fn key<A: Serialize + ?Sized>(&self, arguments: &A) -> Result<Fingerprint, CodecError> {
+        let arguments = codec::fingerprint(arguments)?;
+        Ok(self.function.clone().fingerprint(&arguments).finish())
+    }
+
+    /// Says once why results are not kept.
+    pub(super) fn not_kept(&self, why: &dyn fmt::Display) {
+        count(&self.counts.unstored);
+        if !self.warned.swap(true, Relaxed) {
+            tracing::warn!("a result of `{}` is not kept: {why}", self.name);
+        }
+    }
+
     pub(super) fn store(&self) -> Option<&Store> {
         self.disk.as_ref().map(|disk| &disk.store)
     }
@@ -158,7 +189,13 @@ impl<V> Memo<V> {
     /// assert!(!squares.invalidate(&12));
     /// ```
     pub fn invalidate<A: Serialize + ?Sized>(&self, arguments: &A) -> bool {
-        let Some(key) = self.inner.key_of(arguments) else { return false };
+        let key = match self.inner.key(arguments) {
+            Ok(key) => key,
+            Err(error) => {
+                self.inner.not_kept(&error);
+                return false;
+            }
+        };
         self.outdate(&Generations::of_key(&key));
         let in_memory = self.inner.memory.remove(&key).is_some();
         let deleted = self.inner.store().map(|store| store.delete(Space::Traces, &key));
@@ -202,7 +239,7 @@ impl<V> Memo<V> {
 
     fn outdate(&self, of: &Fingerprint) {
         // This process knows in any case.
-        if let Err(error) = Generations(self.inner.store()).replace(of) {
+        if let Err(error) = Generations::new(self.inner.store()).replace(of) {
             warn(&error);
         }
     }

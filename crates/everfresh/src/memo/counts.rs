@@ -1,5 +1,6 @@
 //! What a [`Memo`](super::Memo) did.
 
+use super::reason::Tier;
 use crate::memory::{Advice, ENOUGH, nanoseconds};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -19,12 +20,17 @@ use std::{
 /// assert_eq!((stats.loads, stats.misses, stats.memory_hits, stats.disk_hits), (1, 1, 2, 0));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct MemoStats {
     /// Results that were found in memory.
     pub memory_hits: u64,
     /// Results that were found in the store.
     pub disk_hits: u64,
+    /// Of those, the ones that were served though their time was over.
+    pub stale: u64,
+    /// Results that were served in the place of an error.
+    pub rescued: u64,
     /// Calls that found none.
     pub misses: u64,
     /// Computations that gave a value.
@@ -34,6 +40,10 @@ pub struct MemoStats {
     /// Values that were returned and not kept, since something that they were made from changed meanwhile, cannot be
     /// observed, or has no encoding.
     pub unstored: u64,
+    /// Results that were computed once more to be compared.
+    pub verified: u64,
+    /// Of those, the ones that came out different.
+    pub impure: u64,
     /// How long computations took that gave a value.
     pub compute_time: Duration,
     /// How long it took to look for results: to take fingerprints, and to verify traces.
@@ -85,7 +95,7 @@ impl MemoStats {
         self.saved_time > self.lookup_time
     }
 
-    /// What to change about the function; nothing before it was called a hundred times.
+    /// What to change about the function; before it was called a hundred times, only that it is not pure.
     ///
     /// ```
     /// use everfresh::Memo;
@@ -104,6 +114,7 @@ impl MemoStats {
             (used && hit_ratio < 0.01, Advice::NeverHit { hit_ratio }),
             (used && self.loads > 0 && lookup > compute, Advice::SlowToHash { lookup, compute }),
             (self.loads >= ENOUGH && not_kept > 0.05, Advice::NotKept { not_kept }),
+            (self.impure > 0, Advice::Impure { impure: self.impure, verified: self.verified }),
         ];
         all.into_iter().filter_map(|(holds, advice)| holds.then_some(advice)).collect()
     }
@@ -114,6 +125,12 @@ impl fmt::Display for MemoStats {
         let Self { memory_hits, disk_hits, misses, failures, unstored, .. } = self;
         writeln!(f, "hits      {} ({memory_hits} in memory, {disk_hits} in the store)", self.hits())?;
         writeln!(f, "misses    {misses} ({failures} failed, {unstored} not kept)")?;
+        if self.stale + self.rescued > 0 {
+            writeln!(f, "stale     {}, and {} in place of an error", self.stale, self.rescued)?;
+        }
+        if self.verified > 0 {
+            writeln!(f, "verified  {}, of which {} came out different", self.verified, self.impure)?;
+        }
         writeln!(f, "saved     {:.3?}", self.saved_time)?;
         write!(f, "spent     {:.3?} computing, {:.3?} looking", self.compute_time, self.lookup_time)
     }
@@ -121,12 +138,16 @@ impl fmt::Display for MemoStats {
 
 #[derive(Debug, Default)]
 pub(super) struct Counts {
-    pub(super) memory_hits: AtomicU64,
-    pub(super) disk_hits: AtomicU64,
+    memory_hits: AtomicU64,
+    disk_hits: AtomicU64,
+    pub(super) stale: AtomicU64,
+    pub(super) rescued: AtomicU64,
     pub(super) misses: AtomicU64,
     pub(super) loads: AtomicU64,
     pub(super) failures: AtomicU64,
     pub(super) unstored: AtomicU64,
+    pub(super) verified: AtomicU64,
+    pub(super) impure: AtomicU64,
     compute_ns: AtomicU64,
     lookup_ns: AtomicU64,
     saved_ns: AtomicU64,
@@ -137,6 +158,10 @@ pub(super) fn count(counter: &AtomicU64) {
 }
 
 impl Counts {
+    pub(super) fn hit(&self, tier: Tier) {
+        count(if tier == Tier::Memory { &self.memory_hits } else { &self.disk_hits });
+    }
+
     pub(super) fn computed(&self, took: Duration) {
         count(&self.loads);
         self.compute_ns.fetch_add(nanoseconds(took), Relaxed);
@@ -156,10 +181,14 @@ impl Counts {
         MemoStats {
             memory_hits: number(&self.memory_hits),
             disk_hits: number(&self.disk_hits),
+            stale: number(&self.stale),
+            rescued: number(&self.rescued),
             misses: number(&self.misses),
             loads: number(&self.loads),
             failures: number(&self.failures),
             unstored: number(&self.unstored),
+            verified: number(&self.verified),
+            impure: number(&self.impure),
             compute_time: time(&self.compute_ns),
             lookup_time: time(&self.lookup_ns),
             saved_time: time(&self.saved_ns),

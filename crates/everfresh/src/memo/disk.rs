@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Fingerprint, FingerprintBuilder, codec,
-    disk::{LockGuard, Space, Store, StoreError, StoreOptions},
+    disk::{Space, Store, StoreError, StoreOptions},
     trace::{TRACES_PER_KEY, Trace},
 };
 use serde::{Deserialize, Serialize};
@@ -66,12 +66,11 @@ impl<V> Disk<V> {
         Ok(value)
     }
 
-    /// Stores a value, then its trace beside those of `old` for which `stays` holds.
+    /// Stores a value, then its trace beside those of its key for which `stays` holds.
     pub(super) fn put(
         &self,
         key: &Fingerprint,
         held: &mut Held<V>,
-        old: Vec<Stored>,
         stays: impl Fn(&Trace) -> bool,
     ) -> Result<(), NotStored> {
         let mut writer = self.store.blob_writer()?.here();
@@ -81,18 +80,13 @@ impl<V> Disk<V> {
         held.trace.output = output;
         held.trace.bytes = writer.finish(output, Duration::from_nanos(held.trace.cost_ns))?;
         let mut traces = vec![Stored { trace: held.trace.clone(), shape }];
-        let others =
-            old.into_iter().filter(|old| old.trace.observations != held.trace.observations && stays(&old.trace));
+        let old = self.traces(key).into_iter().map(|old| (old.trace.observations != held.trace.observations, old));
+        let others = old.filter_map(|(differs, old)| (differs && stays(&old.trace)).then_some(old));
         traces.extend(others.take(TRACES_PER_KEY - 1));
         let outputs: Vec<Fingerprint> = traces.iter().map(|stored| stored.trace.output).collect();
         self.store.put(Space::Traces, key, &codec::to_vec(&traces).map_err(EncodingError::from)?, &outputs)?;
         self.store.enforce()?;
         Ok(())
-    }
-
-    /// The lock of a key: one process computes it. `None` where there are no locks, which costs at most a second computation.
-    pub(super) fn lock(&self, key: &Fingerprint) -> Option<LockGuard> {
-        self.store.lock(key, &|| false).map_err(|error| tracing::warn!("{error}")).ok()
     }
 }
 

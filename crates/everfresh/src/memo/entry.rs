@@ -1,6 +1,13 @@
 //! A result in the hands of a caller who keeps it too, and asks before each use whether it still holds.
 
-use super::{Call, held::Held, reason::Reason};
+use super::{
+    Call,
+    age::Age,
+    flight::alone,
+    held::Held,
+    lookup::Found,
+    reason::{Reason, Tier},
+};
 use crate::observation::Observation;
 use serde::Serialize;
 use std::{fmt, future::Future, sync::Arc, time::Duration};
@@ -36,6 +43,10 @@ impl<V> fmt::Debug for Entry<V> {
 }
 
 impl<V> Entry<V> {
+    fn of(found: Found<V>) -> Self {
+        Self(found.held)
+    }
+
     /// The result.
     ///
     /// ```
@@ -123,7 +134,10 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     /// # Errors
     /// Those of `compute`.
     pub fn or_try_compute_entry<E>(&self, compute: impl FnOnce() -> Result<V, E>) -> Result<Entry<V>, E> {
-        self.run(compute).map(Entry)
+        match self.counted_lookup() {
+            Some(lookup) => lookup.run(compute).map(Entry::of),
+            None => compute().map(alone).map(Entry::of),
+        }
     }
 
     /// As [`or_try_compute_async`](Call::or_try_compute_async), with the result's trace.
@@ -145,7 +159,10 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
         &self,
         compute: impl Future<Output = Result<V, E>>,
     ) -> Result<Entry<V>, E> {
-        self.run_async(compute).await.map(Entry)
+        match self.counted_lookup() {
+            Some(lookup) => lookup.run_async(compute).await.map(Entry::of),
+            None => compute.await.map(alone).map(Entry::of),
+        }
     }
 
     /// The result that is kept, with its trace, if all that it was made from is unchanged. Counts as a use, as
@@ -160,11 +177,10 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     /// assert!(squares.call(&12).entry().is_some_and(|entry| *entry.value() == 144));
     /// ```
     pub fn entry(&self) -> Option<Entry<V>> {
-        let found = self.find(&self.key()?).ok()?;
-        Some(Entry(self.use_held(found)))
+        self.counted_lookup()?.find_if(|found| found.age == Age::Fresh).map(Entry::of)
     }
 
-    /// Whether a result that the caller kept may be used now.
+    /// Whether a result that the caller kept may be used now; one that is [stale](super::MemoBuilder::stale) may not.
     ///
     /// ```
     /// use everfresh::Memo;
@@ -179,7 +195,7 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     /// # Errors
     /// The reason why not.
     pub fn check(&self, entry: &Entry<V>) -> Result<(), Reason> {
-        self.holds(&entry.0.trace).map_err(|(_, reason)| reason)
+        self.lookup().map_err(|error| Reason::NoKey { error })?.check_fresh(&entry.0.trace)
     }
 
     /// A result that the caller kept is used: what it was made from counts for the computation that calls.
@@ -193,7 +209,8 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     /// assert_eq!(squares.stats().hits(), 1);
     /// ```
     pub fn reuse(&self, entry: &Entry<V>) {
-        super::counts::count(&self.memo.inner.counts.memory_hits);
-        self.use_held(Arc::clone(&entry.0));
+        let inner = &*self.memo.inner;
+        inner.counts.hit(Tier::Memory);
+        inner.serve(Found::new(Arc::clone(&entry.0)));
     }
 }

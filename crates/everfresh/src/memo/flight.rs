@@ -1,216 +1,291 @@
 //! Who computes, and who waits: single flight in the process, then on the machine.
 
 use super::{
-    Call,
-    cache::{Inner, Memo},
+    age::{Age, signed},
     counts::count,
     held::Held,
+    lookup::{Found, Lookup},
 };
 use crate::{
     Fingerprint,
     disk::LockGuard,
-    memory::{Joined, KeyHash, Lead, Waited},
+    memory::{Failed, Joined, KeyHash, Lead, Wait, Waited},
     recording::{Reading, is_computing},
 };
-use serde::Serialize;
-use std::{
-    future::Future,
-    sync::{Arc, Mutex, PoisonError, mpsc},
-    task::{Poll, Waker},
-    thread,
-    time::Instant,
-};
+use std::{future::Future, sync::Arc, thread, time::Instant};
 
 type Leads<'a, V> = Lead<'a, Fingerprint, Arc<Held<V>>>;
 
-/// How a caller goes on.
-enum Next<'a, V> {
-    /// With this value.
-    Found(Arc<Held<V>>),
-    /// It computes for all who ask for the key.
-    Lead(Leads<'a, V>),
+/// What a call comes to before anybody computes.
+enum Start<'a, V> {
+    Found(Found<V>),
+    /// It computes for all who ask for the key, anew if there is an old value.
+    Lead(Leads<'a, V>, Option<Found<V>>),
+    /// Another caller computes.
+    Wait(Wait<'a, Fingerprint, Arc<Held<V>>>),
     /// It computes for itself: it is the very computation that it would wait for.
     Alone,
 }
 
-impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
-    /// The value with its trace, or what `compute` gives.
-    pub(super) fn run<E>(&self, compute: impl FnOnce() -> Result<V, E>) -> Result<Arc<Held<V>>, E> {
-        let Some(key) = self.key() else { return compute().map(Held::alone) };
-        let inner = &*self.memo.inner;
-        match self.find(&key) {
-            Ok(held) => return Ok(self.use_held(held)),
-            Err(_) => count(&inner.counts.misses),
-        }
-        loop {
-            let waited = match self.join(&key) {
-                Joined::Lead(lead) => Waited::Lead(lead),
-                Joined::Wait(wait) => wait.wait(),
-                Joined::Again => Waited::Blocked,
-            };
-            match self.next(waited) {
-                None => {}
-                Some(Next::Found(held)) => return Ok(self.use_held(held)),
-                Some(Next::Alone) => return compute().map(Held::alone),
-                Some(Next::Lead(lead)) => {
-                    let lock = inner.disk.as_ref().and_then(|disk| disk.lock(&key));
-                    if let Ok(held) = self.find(&key) {
-                        lead.land(|| Arc::clone(&held), || {});
-                        return Ok(self.use_held(held));
-                    }
-                    let started = Computation::start(self, &key);
-                    let value = lead.run(|| {
-                        let _entered = started.reading.0.enter();
-                        compute()
-                    });
-                    return started.end(lead, lock, value);
-                }
+/// What a caller that leads needs to compute.
+struct Ready<'a, V> {
+    // Dropped first: who leads next finds it free.
+    lock: Option<LockGuard>,
+    lead: Leads<'a, V>,
+    old: Option<Found<V>>,
+}
+
+impl<'a, V> Lookup<'a, V> {
+    /// The value, or what `compute` gives.
+    pub(super) fn run<E>(self, compute: impl FnOnce() -> Result<V, E>) -> Result<Found<V>, E> {
+        let start = self.start();
+        self.go_on(start, compute)
+    }
+
+    fn go_on<E>(self, mut start: Start<'a, V>, compute: impl FnOnce() -> Result<V, E>) -> Result<Found<V>, E> {
+        let (lead, old) = loop {
+            start = match start {
+                Start::Found(found) => return Ok(found),
+                Start::Lead(lead, old) => break (lead, old),
+                Start::Wait(wait) => self.waited(wait.wait()),
+                Start::Alone => return compute().map(alone),
             }
+        };
+        let disk = self.memo.inner.disk.as_ref().filter(|_| self.waits_for_lock(&old));
+        let lock = disk.and_then(|disk| disk.lock(&self.key));
+        match self.ready(lead, lock, old) {
+            Ok(ready) => Attempt::new(self, ready).run(compute),
+            Err(found) => Ok(self.memo.inner.serve(found)),
         }
     }
 
     /// The same for a future, which is polled only if there is no value.
-    pub(super) async fn run_async<E>(&self, compute: impl Future<Output = Result<V, E>>) -> Result<Arc<Held<V>>, E> {
-        let Some(key) = self.key() else { return compute.await.map(Held::alone) };
-        let inner = &*self.memo.inner;
-        match self.find(&key) {
-            Ok(held) => return Ok(self.use_held(held)),
-            Err(_) => count(&inner.counts.misses),
-        }
-        loop {
-            let waited = match self.join(&key) {
-                Joined::Lead(lead) => Waited::Lead(lead),
-                Joined::Wait(wait) => wait.await,
-                Joined::Again => Waited::Blocked,
-            };
-            match self.next(waited) {
-                None => {}
-                Some(Next::Found(held)) => return Ok(self.use_held(held)),
-                Some(Next::Alone) => return compute.await.map(Held::alone),
-                Some(Next::Lead(lead)) => {
-                    // It leads while it waits for the lock too, so that no caller on its thread keeps it from going on.
-                    let lock = lead.run_async(self.memo.lock_async(&key)).await;
-                    if let Ok(held) = self.find(&key) {
-                        lead.land(|| Arc::clone(&held), || {});
-                        return Ok(self.use_held(held));
-                    }
-                    let started = Computation::start(self, &key);
-                    let value = lead.run_async(started.reading.0.run_async(compute)).await;
-                    return started.end(lead, lock, value);
-                }
+    pub(super) async fn run_async<E>(self, compute: impl Future<Output = Result<V, E>>) -> Result<Found<V>, E> {
+        let mut start = self.start();
+        let (lead, old) = loop {
+            start = match start {
+                Start::Found(found) => return Ok(found),
+                Start::Lead(lead, old) => break (lead, old),
+                Start::Wait(wait) => self.waited(wait.await),
+                Start::Alone => return compute.await.map(alone),
             }
+        };
+        let mut lock = None;
+        if let Some(disk) = self.memo.inner.disk.as_ref().filter(|_| self.waits_for_lock(&old)) {
+            // It leads while it waits for the lock too, so that no caller on its thread keeps it from going on.
+            lock = lead.run_async(disk.lock_async(&self.key)).await;
+        }
+        match self.ready(lead, lock, old) {
+            Ok(ready) => Attempt::new(self, ready).run_async(compute).await,
+            Err(found) => Ok(self.memo.inner.serve(found)),
         }
     }
 
-    fn join(&self, key: &Fingerprint) -> Joined<'_, Fingerprint, Arc<Held<V>>> {
-        // Also by way of another memo of the same function.
-        if is_computing(key) {
-            return Joined::Again;
+    /// The same, and nobody waits if there is an old value that is to be computed anew: a thread of its own does that.
+    pub(super) fn run_behind<E>(self, compute: impl FnOnce() -> Result<V, E> + Send + 'static) -> Result<Found<V>, E>
+    where
+        V: Clone + Send + Sync + 'static,
+    {
+        let (lead, old) = match self.start() {
+            Start::Lead(lead, Some(old)) => (lead, old),
+            start => return self.go_on(start, compute),
+        };
+        let Self { memo, key, terms } = self;
+        let Ready { lock, lead, .. } = match self.ready(lead, None, Some(old.clone())) {
+            Ok(ready) => ready,
+            Err(found) => return Ok(memo.inner.serve(found)),
+        };
+        let (behind, terms, flight, found) = (memo.clone(), terms.clone(), lead.flight(), old.clone());
+        let refresh = move || {
+            let lead = behind.inner.flights.resume(flight);
+            let lookup = Lookup { memo: &behind, key, terms: &terms };
+            // What counts of it is counted.
+            let _ = Attempt::new(lookup, Ready { lock, lead, old: Some(found) }).run(compute);
+        };
+        match thread::Builder::new().name("everfresh-refresh".to_owned()).spawn(refresh) {
+            Ok(_) => lead.hand_over(),
+            Err(error) => {
+                tracing::warn!("no thread can compute a result anew: {error}");
+                memo.inner.ages.put_off(&old.held, memo.inner.now_ns());
+            }
         }
-        let hash = key.as_bytes().first_chunk().copied().map_or(0, u64::from_le_bytes);
-        let joined = self.memo.inner.flights.join(KeyHash::new(hash), |own| own == key, || *key, || None::<()>);
-        joined.unwrap_or(Joined::Again)
+        Ok(memo.inner.serve(old))
+    }
+
+    fn hash(&self) -> KeyHash {
+        KeyHash::new(self.key.as_bytes().first_chunk().copied().map_or(0, u64::from_le_bytes))
+    }
+
+    fn start(&self) -> Start<'a, V> {
+        let (inner, key) = (&*self.memo.inner, self.key);
+        if self.terms.anew {
+            return Start::Lead(inner.flights.begin_anew(self.hash(), key), None);
+        }
+        let Ok(found) = self.find(false) else {
+            count(&inner.counts.misses);
+            return self.join();
+        };
+        inner.counts.hit(found.tier);
+        if (found.due || self.terms.same.is_some())
+            && !is_computing(&key)
+            && let Some(lead) = inner.flights.begin(self.hash(), |own| *own == key, || key, || true)
+        {
+            return Start::Lead(lead, Some(found));
+        }
+        Start::Found(inner.serve(found))
+    }
+
+    fn join(&self) -> Start<'a, V> {
+        let (inner, key) = (&*self.memo.inner, self.key);
+        // Also by way of another memo of the same function.
+        if is_computing(&key) {
+            return Start::Alone;
+        }
+        match inner.flights.join(self.hash(), |own| *own == key, || key, || None::<()>) {
+            Ok(Joined::Lead(lead)) => Start::Lead(lead, None),
+            Ok(Joined::Wait(wait)) => Start::Wait(wait),
+            Ok(Joined::Again) | Err(()) => Start::Alone,
+        }
     }
 
     /// A value that somebody else computed is used only if all that it was made from holds now: its computation may have
-    /// begun before this call. `None`: once more from the beginning.
-    fn next<'a>(&self, waited: Waited<'a, Fingerprint, Arc<Held<V>>>) -> Option<Next<'a, V>> {
+    /// begun before this call. What is not kept may hang on more than its trace says.
+    fn waited(&self, waited: Waited<'a, Fingerprint, Arc<Held<V>>>) -> Start<'a, V> {
         match waited {
-            // What is not kept may hang on more than its trace says.
-            Waited::Value(held) => {
-                (held.unstorable.is_none() && self.holds(&held.trace).is_ok()).then_some(Next::Found(held))
+            Waited::Value(held) if held.unstorable.is_none() && self.holds(&held) == Some(Age::Fresh) => {
+                Start::Found(self.memo.inner.serve(Found::new(held)))
             }
-            Waited::Lead(lead) => Some(Next::Lead(lead)),
-            Waited::Blocked => Some(Next::Alone),
+            Waited::Value(_) => self.join(),
+            Waited::Lead(lead) => Start::Lead(lead, None),
+            Waited::Blocked => Start::Alone,
         }
     }
+
+    /// Whether it waits for other processes that compute the key: not to compute anew what there is.
+    fn waits_for_lock(&self, old: &Option<Found<V>>) -> bool {
+        !self.terms.anew && old.is_none()
+    }
+
+    /// Looks again before it computes, since somebody may have been quicker.
+    ///
+    /// # Errors
+    /// What to serve in place of computing.
+    fn ready(
+        &self,
+        lead: Leads<'a, V>,
+        mut lock: Option<LockGuard>,
+        old: Option<Found<V>>,
+    ) -> Result<Ready<'a, V>, Found<V>> {
+        let verifies = old.as_ref().is_some_and(|old| !old.due);
+        if let (Some(old), Some(disk)) = (&old, &self.memo.inner.disk)
+            && old.due
+        {
+            lock = match disk.store.try_lock(&self.key) {
+                // Another process computes it anew.
+                Ok(None) => return Err(old.clone()),
+                Ok(lock) => lock,
+                Err(error) => {
+                    tracing::warn!("{error}");
+                    None
+                }
+            };
+        }
+        if !self.terms.anew
+            && !verifies
+            && let Ok(found) = self.find(true)
+            && !found.due
+        {
+            if found.age == Age::Fresh {
+                lead.land(|| Arc::clone(&found.held), || {});
+            }
+            return Err(found);
+        }
+        Ok(Ready { lock, lead, old })
+    }
+}
+
+/// What is computed beside all others.
+pub(super) fn alone<V>(value: V) -> Found<V> {
+    Found::new(Arc::new(Held::alone(value)))
 }
 
 /// A computation that has begun.
-struct Computation<'c, 'a, V, A: ?Sized> {
-    call: &'c Call<'a, V, A>,
-    key: &'c Fingerprint,
+struct Attempt<'a, V> {
+    lookup: Lookup<'a, V>,
     reading: Reading,
+    ready: Ready<'a, V>,
     started: Instant,
-    done: bool,
+    /// In nanoseconds since the Unix epoch.
+    began_ns: i64,
 }
 
-impl<'c, 'a, V: Clone, A: Serialize + ?Sized> Computation<'c, 'a, V, A> {
-    fn start(call: &'c Call<'a, V, A>, key: &'c Fingerprint) -> Self {
-        Self { call, key, reading: Reading(call.frame(key)), started: Instant::now(), done: false }
+impl<'a, V> Attempt<'a, V> {
+    fn new(lookup: Lookup<'a, V>, ready: Ready<'a, V>) -> Self {
+        let (reading, began_ns) = (Reading(lookup.frame()), lookup.memo.inner.now_ns());
+        Self { lookup, reading, ready, started: Instant::now(), began_ns }
     }
 
-    fn end<E>(mut self, lead: Leads<'_, V>, lock: Option<LockGuard>, value: Result<V, E>) -> Result<Arc<Held<V>>, E> {
-        let took = self.started.elapsed();
-        // Whoever called sees an error too, and with it what was read.
-        let value = value?;
-        let recorded = self.reading.0.take();
-        self.done = true;
-        let inner = &*self.call.memo.inner;
+    fn run<E>(self, compute: impl FnOnce() -> Result<V, E>) -> Result<Found<V>, E> {
+        // A panic counts before the lead goes to somebody else.
+        let failed = Failed(|| self.fail());
+        let result = self.ready.lead.run(|| {
+            let _entered = self.reading.0.enter();
+            compute()
+        });
+        failed.unless(result.is_ok());
+        self.end(result)
+    }
+
+    async fn run_async<E>(self, compute: impl Future<Output = Result<V, E>>) -> Result<Found<V>, E> {
+        let failed = Failed(|| self.fail());
+        let result = self.ready.lead.run_async(self.reading.0.run_async(compute)).await;
+        failed.unless(result.is_ok());
+        self.end(result)
+    }
+
+    /// Counts a computation that came to nothing. Whoever sees the error depends on it for as long as on a value.
+    fn fail(&self) {
+        let inner = &*self.lookup.memo.inner;
+        count(&inner.counts.failures);
+        if let Some(ttl) = self.lookup.terms.ttl.or(inner.ttl) {
+            self.reading.0.recorded().expire_by(Some(self.began_ns.saturating_add(signed(ttl))));
+        }
+        if let Some(old) = &self.ready.old {
+            inner.ages.put_off(&old.held, inner.now_ns());
+        }
+    }
+
+    fn end<E>(self, result: Result<V, E>) -> Result<Found<V>, E> {
+        let Self { lookup, reading, ready: Ready { lock, lead, old }, started, began_ns } = self;
+        let (inner, took) = (&*lookup.memo.inner, started.elapsed());
+        let value = match result {
+            Ok(value) => value,
+            Err(error) => {
+                // Whoever called sees what was read, and whoever waits tries for itself.
+                drop((reading, lock, lead));
+                let keeps_old = inner.ages.any() || lookup.terms.same.is_some();
+                let Some(found) = keeps_old.then(|| lookup.find(false).ok()).flatten() else { return Err(error) };
+                count(&inner.counts.rescued);
+                return Ok(inner.serve(found));
+            }
+        };
         inner.counts.computed(took);
-        let held = self.call.keep(self.key, recorded, value, took);
+        let held = lookup.hold(reading.0.take(), value, began_ns, took);
+        if let (Some(same), Some(old)) = (lookup.terms.same, old.filter(|old| !old.due))
+            && held.unstorable.is_none()
+            && lookup.holds(&old.held).is_some()
+        {
+            let same = same(&old.held.value, &held.value);
+            inner.verified(same);
+            if same {
+                drop((lock, lead));
+                return Ok(inner.serve(old));
+            }
+        }
+        let held = lookup.keep(held);
         drop(lock);
         lead.land(|| Arc::clone(&held), || {});
-        self.call.hand_up(&held);
-        Ok(held)
-    }
-}
-
-impl<V, A: ?Sized> Drop for Computation<'_, '_, V, A> {
-    fn drop(&mut self) {
-        if !self.done {
-            count(&self.call.memo.inner.counts.failures);
-        }
-    }
-}
-
-impl<V> Memo<V> {
-    /// The lock of a key. Where another process has it, a thread waits for it, and not the one that polls.
-    async fn lock_async(&self, key: &Fingerprint) -> Option<LockGuard> {
-        let disk = self.inner.disk.as_ref()?;
-        match disk.store.try_lock(key) {
-            Ok(Some(lock)) => return Some(lock),
-            Ok(None) => {}
-            Err(error) => {
-                tracing::warn!("{error}");
-                return None;
-            }
-        }
-        let (store, key) = (disk.store.clone(), *key);
-        let (sender, receiver) = mpsc::sync_channel(1);
-        let waker: Arc<Mutex<Option<Waker>>> = Arc::default();
-        let waiting = Arc::clone(&waker);
-        let waits = thread::Builder::new().name("everfresh-lock".to_owned()).spawn(move || {
-            // Who waits may be gone: then nobody holds the other end.
-            let gone = || Arc::strong_count(&waiting) == 1;
-            let lock = store.lock(&key, &gone).map_err(|error| tracing::warn!("{error}")).ok();
-            // A lock that nobody takes is dropped with the channel.
-            let _ = sender.send(lock);
-            let waker = waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
-            waker.into_iter().for_each(Waker::wake);
-        });
-        if let Err(error) = waits {
-            // Then it is computed without the lock.
-            tracing::warn!("no thread can wait for another process: {error}");
-        }
-        std::future::poll_fn(move |context| {
-            *waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.waker().clone());
-            match receiver.try_recv() {
-                Ok(lock) => Poll::Ready(lock),
-                Err(mpsc::TryRecvError::Empty) => Poll::Pending,
-                Err(mpsc::TryRecvError::Disconnected) => Poll::Ready(None),
-            }
-        })
-        .await
-    }
-}
-
-impl<V> Inner<V> {
-    /// Says once why results are not kept.
-    pub(super) fn not_kept(&self, why: &dyn std::fmt::Display) {
-        count(&self.counts.unstored);
-        if !self.warned.swap(true, std::sync::atomic::Ordering::Relaxed) {
-            tracing::warn!("a result of `{}` is not kept: {why}", self.name);
-        }
+        inner.hand_up(&held);
+        Ok(Found::new(held))
     }
 }

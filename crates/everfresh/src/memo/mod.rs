@@ -2,12 +2,17 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | `cache`, `builder` | [`Memo`]: its verbs and its settings |
-//! | `call` | one call: declared dependencies, then the value |
+//! | `cache`, `builder`, `limits` | [`Memo`]: its verbs and its settings |
+//! | `call`, `terms` | one call: its arguments, and what it says beside them |
+//! | `compute` | the value of a call |
 //! | `arguments` | arguments by their fingerprint |
-//! | `flight` | who computes, and who waits |
-//! | `entry` | a result in the hands of a caller who keeps it too |
+//! | `lookup` | which of a key's results holds |
+//! | `age` | how results age: fresh, due, stale, over |
+//! | `flight`, `shared`, `lock` | who computes, and who waits, in the process and on the machine |
+//! | `keep` | what a computation depends on, and how its value goes in |
+//! | `verify` | whether a function is pure |
 //! | `held` | a value with its trace, in memory |
+//! | `entry` | a result in the hands of a caller who keeps it too |
 //! | `disk`, `encoding` | the same in the store |
 //! | `reason` | why a result was not served |
 //! | `counts`, `ledger` | what happened, in this process and in all |
@@ -16,21 +21,33 @@
 //! Otherwise one caller of the process takes the key's lock in the store, looks again, and computes with a frame that
 //! writes down what is read. Then all that was read is looked at again: if it changed meanwhile, the result is returned and
 //! not kept. The value is stored first and its trace last, so that no trace names what is not there.
+//!
+//! A result of which all holds but its time is served while somebody computes it anew, in the process and on the machine at
+//! most one at a time; its age is what may be stale, never its content, and who uses it keeps nothing of its own.
 
+mod age;
 mod arguments;
 mod builder;
 mod cache;
 mod call;
+mod compute;
 mod counts;
 mod disk;
 mod encoding;
 mod entry;
 mod flight;
 mod held;
+mod keep;
 mod ledger;
+mod limits;
+mod lock;
+mod lookup;
 mod reason;
+mod shared;
+mod terms;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 pub use arguments::Arguments;
 pub use builder::MemoBuilder;

@@ -183,6 +183,8 @@ pub enum Explanation {
         cost: Duration,
         /// What was read when it was computed, one line each.
         observed: Vec<String>,
+        /// For how long its time has been over, if it is served stale.
+        stale: Option<Duration>,
     },
     /// It would compute.
     Miss {
@@ -210,9 +212,12 @@ impl Explanation {
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Hit { tier, cost, observed } => {
+            Self::Hit { tier, cost, observed, stale } => {
                 let tier = if *tier == Tier::Memory { "memory" } else { "the store" };
                 write!(f, "hit in {tier}, which saves {cost:?}: all of this is as it was")?;
+                if let Some(ago) = stale {
+                    write!(f, ", but its time was over {ago:?} ago, so it is computed anew too")?;
+                }
                 observed.iter().try_for_each(|line| write!(f, "\n  {line}"))
             }
             Self::Miss { reason } => write!(f, "miss: {reason}"),

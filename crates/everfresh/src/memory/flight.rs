@@ -59,7 +59,7 @@ impl<K, V> Default for Flights<K, V> {
     }
 }
 
-pub(super) struct Flight<K, V> {
+pub(crate) struct Flight<K, V> {
     /// No other flight ever has it.
     number: usize,
     key: K,
@@ -135,7 +135,7 @@ impl<K: Eq, V: Clone> Flights<K, V> {
     }
 
     /// Begins the flight of a key, unless there is one, or it is not `needed`, which is asked while none can begin or end.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         &self,
         hash: KeyHash,
         is_key: impl Fn(&K) -> bool,
@@ -148,7 +148,7 @@ impl<K: Eq, V: Clone> Flights<K, V> {
     }
 
     /// Begins the flight of a key in place of the one that there may be, which is out of date from now on.
-    pub(super) fn begin_anew(&self, hash: KeyHash, key: K) -> Lead<'_, K, V> {
+    pub(crate) fn begin_anew(&self, hash: KeyHash, key: K) -> Lead<'_, K, V> {
         let mut map = self.outdate(|other, own| other == hash && *own == key);
         self.add(&mut map, hash, key)
     }
@@ -166,7 +166,7 @@ impl<K, V> Flights<K, V> {
     }
 
     /// The lead of a flight that another thread [hands over](Lead::hand_over).
-    pub(super) fn resume(&self, flight: Arc<Flight<K, V>>) -> Lead<'_, K, V> {
+    pub(crate) fn resume(&self, flight: Arc<Flight<K, V>>) -> Lead<'_, K, V> {
         Lead { flights: self, flight, landed: false }
     }
 
@@ -265,12 +265,12 @@ impl<K, V> Lead<'_, K, V> {
     }
 
     /// What another thread needs to [lead on](Flights::resume).
-    pub(super) fn flight(&self) -> Arc<Flight<K, V>> {
+    pub(crate) fn flight(&self) -> Arc<Flight<K, V>> {
         Arc::clone(&self.flight)
     }
 
     /// Another thread leads on.
-    pub(super) fn hand_over(mut self) {
+    pub(crate) fn hand_over(mut self) {
         self.landed = true;
     }
 

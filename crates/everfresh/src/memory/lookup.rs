@@ -117,6 +117,12 @@ where
         self
     }
 
+    /// How long it took to compute what is put in.
+    pub(crate) fn cost(mut self, cost: Duration) -> Self {
+        self.options = self.options.cost(cost);
+        self
+    }
+
     #[inline]
     fn start(&self) -> Start<'a, K, V> {
         match self.options.anew {
@@ -410,10 +416,10 @@ where
 }
 
 /// Counts a computation that gives an error, panics or is cancelled.
-struct Failed<F: Fn()>(F);
+pub(crate) struct Failed<F: Fn()>(pub(crate) F);
 
 impl<F: Fn()> Failed<F> {
-    fn unless(self, good: bool) {
+    pub(crate) fn unless(self, good: bool) {
         if good {
             std::mem::forget(self);
         }

@@ -72,4 +72,6 @@ pub use stats::Stats;
 pub(crate) use advice::ENOUGH;
 pub(crate) use clock::{WallClock, nanoseconds};
 pub(crate) use entry::KeyHash;
-pub(crate) use flight::{Flights, Joined, Lead, Led, Waited};
+pub(crate) use flight::{Flights, Joined, Lead, Led, Wait, Waited};
+pub(crate) use lookup::Failed;
+pub(crate) use verify::chance;

@@ -18,8 +18,6 @@ use std::{
     time::Duration,
 };
 
-const NOBODY_DECLARES: World<'static> = World { store: None, values: &[], versions: None };
-
 /// What a value was made from.
 #[derive(Debug)]
 pub(super) struct Made(Vec<Observation>);
@@ -27,7 +25,8 @@ pub(super) struct Made(Vec<Observation>);
 impl Made {
     /// Whether all of it is as it was.
     pub(super) fn holds(&self) -> bool {
-        self.0.iter().all(|observation| NOBODY_DECLARES.check(observation).is_ok())
+        let world = World::undeclared();
+        self.0.iter().all(|observation| world.check(observation).is_ok())
     }
 }
 
@@ -46,7 +45,7 @@ impl Read {
         if recorded.is_empty() {
             return Self::Steady(None, None);
         }
-        if recorded.unsteady(NOBODY_DECLARES).is_some() {
+        if recorded.unsteady(&World::undeclared()).is_some() {
             return Self::Unsteady(recorded);
         }
         let ttl = recorded.expires_ns.map(|expires_ns| frame.until(expires_ns));
@@ -70,7 +69,7 @@ impl Identity {
     pub(super) fn outdate(&self) {
         if let Some(of) = self.0.get() {
             // Without a store it cannot fail.
-            let _ = Generations(None).replace(of);
+            let _ = Generations::new(None).replace(of);
         }
     }
 }
@@ -102,7 +101,7 @@ impl<K, V, S> Cache<K, V, S> {
         if let Some(traced) = current_traced() {
             let of = self.inner.identity.get();
             let name = format!("{} ({})", self.inner.name.as_deref().unwrap_or("a cache"), of.short());
-            traced.add(Generations(None).observe(name, of));
+            traced.add(Generations::new(None).observe(name, of));
         }
     }
 }

@@ -54,7 +54,7 @@ pub struct Served<V> {
 }
 
 impl<V> Served<V> {
-    pub(super) fn fresh(value: V) -> Self {
+    pub(crate) fn fresh(value: V) -> Self {
         Self { value, stale: false }
     }
 }

@@ -57,7 +57,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
 }
 
 /// A number from 0 to less than 1 (splitmix64, one state a thread).
-fn chance() -> f64 {
+pub(crate) fn chance() -> f64 {
     thread_local! {
         static STATE: Cell<u64> = Cell::new(RandomState::new().hash_one(0));
     }

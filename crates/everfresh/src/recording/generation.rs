@@ -12,6 +12,7 @@ use crate::{
     observation::Observation,
 };
 use std::{
+    cell::Cell,
     collections::HashMap,
     hash::{BuildHasher, RandomState},
     path::Path,
@@ -36,11 +37,24 @@ static HERE: LazyLock<RwLock<Here>> = LazyLock::new(RwLock::default);
 /// Stores that somebody else's results hang on.
 static HOMES: Mutex<Vec<Store>> = Mutex::new(Vec::new());
 
-/// The generations as seen through a store, or without one.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Generations<'a>(pub(crate) Option<&'a Store>);
+/// The generations as one lookup sees them, through a store or without one.
+#[derive(Debug)]
+pub(crate) struct Generations<'a> {
+    store: Option<&'a Store>,
+    /// The store's first generation, once it was read: most of what a lookup hangs on was never invalidated.
+    first: Cell<Option<u64>>,
+}
 
-impl Generations<'_> {
+impl<'a> Generations<'a> {
+    pub(crate) fn new(store: Option<&'a Store>) -> Self {
+        Self { store, first: Cell::new(None) }
+    }
+
+    /// The store through which they are seen.
+    pub(crate) fn store(&self) -> Option<&'a Store> {
+        self.store
+    }
+
     pub(crate) fn of_function(name: &str) -> Fingerprint {
         FingerprintBuilder::new("everfresh.generation.function").str(name).finish()
     }
@@ -57,14 +71,10 @@ impl Generations<'_> {
     ///
     /// # Errors
     /// If the store cannot be written. Then this process alone knows.
-    pub(crate) fn replace(self, of: &Fingerprint) -> Result<(), StoreError> {
+    pub(crate) fn replace(&self, of: &Fingerprint) -> Result<(), StoreError> {
         let generation = random();
-        let Some(store) = self.0 else {
-            let mut here = HERE.write().unwrap_or_else(PoisonError::into_inner);
-            if here.replaced.len() >= MOST_HERE {
-                *here = Here { first: random(), unwritten: std::mem::take(&mut here.unwritten), ..Here::default() };
-            }
-            here.replaced.insert(*of, generation);
+        let Some(store) = self.store else {
+            HERE.write().unwrap_or_else(PoisonError::into_inner).replace(of, generation);
             return Ok(());
         };
         let written = store.put(Space::Generations, of, &generation.to_le_bytes(), &[]);
@@ -76,34 +86,85 @@ impl Generations<'_> {
         written
     }
 
+    /// Begins the generation `next`, unless the present one is another than `before`. Whether it did.
+    ///
+    /// # Errors
+    /// If the store cannot be written. Then this process alone knows.
+    pub(crate) fn succeed(&self, of: &Fingerprint, before: u64, next: u64) -> Result<bool, StoreError> {
+        let Some(store) = self.store else {
+            let mut here = HERE.write().unwrap_or_else(PoisonError::into_inner);
+            let succeeds = here.get(of) == before;
+            if succeeds {
+                here.replace(of, next);
+            }
+            return Ok(succeeds);
+        };
+        if let Some(unwritten) = HERE.write().unwrap_or_else(PoisonError::into_inner).unwritten.get_mut(of) {
+            let succeeds = *unwritten == before;
+            if succeeds {
+                *unwritten = next;
+            }
+            return Ok(succeeds);
+        }
+        let (first, mut succeeds) = (self.first(store), false);
+        let written = store.update(Space::Generations, of, |old| {
+            succeeds = old.map_or(first, |old| number(&old)) == before;
+            succeeds.then(|| (next.to_le_bytes().into(), Vec::new()))
+        });
+        if let Err(error) = written {
+            HERE.write().unwrap_or_else(PoisonError::into_inner).unwritten.insert(*of, next);
+            return Err(error);
+        }
+        Ok(succeeds)
+    }
+
     /// The generation now, to be looked at again.
-    pub(crate) fn observe(self, name: String, of: Fingerprint) -> Observation {
-        let home = self.0.map(|store| store.dir().to_string_lossy().into_owned());
+    pub(crate) fn observe(&self, name: String, of: Fingerprint) -> Observation {
+        let home = self.store.map(|store| store.dir().to_string_lossy().into_owned());
         Observation::Generation { name, of, home, generation: self.get(&of) }
     }
 
     /// Whether a generation that was observed is the present one.
-    pub(crate) fn holds(self, of: &Fingerprint, home: Option<&str>, generation: u64) -> bool {
-        match (home, self.0) {
-            (None, _) => Generations(None).get(of) == generation,
+    pub(crate) fn holds(&self, of: &Fingerprint, home: Option<&str>, generation: u64) -> bool {
+        match (home, self.store) {
+            (None, _) => Generations::new(None).get(of) == generation,
             (Some(home), Some(own)) if own.dir() == Path::new(home) => self.get(of) == generation,
-            (Some(home), _) => store_in(home).is_some_and(|store| Generations(Some(&store)).get(of) == generation),
+            (Some(home), _) => store_in(home).is_some_and(|store| Generations::new(Some(&store)).get(of) == generation),
         }
     }
 
-    fn get(self, of: &Fingerprint) -> u64 {
+    fn get(&self, of: &Fingerprint) -> u64 {
         let here = HERE.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(store) = self.0 else { return here.replaced.get(of).copied().unwrap_or(here.first) };
+        let Some(store) = self.store else { return here.get(of) };
         if let Some(generation) = here.unwritten.get(of) {
             return *generation;
         }
         drop(here);
         match store.look(Space::Generations, of) {
             Ok(Some(bytes)) => number(&bytes),
-            Ok(None) => first(store),
+            Ok(None) => self.first(store),
             // Who knows what was there.
             Err(()) => random(),
         }
+    }
+
+    fn first(&self, store: &Store) -> u64 {
+        let first = self.first.get().unwrap_or_else(|| first(store));
+        self.first.set(Some(first));
+        first
+    }
+}
+
+impl Here {
+    fn get(&self, of: &Fingerprint) -> u64 {
+        self.replaced.get(of).copied().unwrap_or(self.first)
+    }
+
+    fn replace(&mut self, of: &Fingerprint, generation: u64) {
+        if self.replaced.len() >= MOST_HERE {
+            *self = Self { first: random(), unwritten: std::mem::take(&mut self.unwritten), ..Self::default() };
+        }
+        self.replaced.insert(*of, generation);
     }
 }
 
@@ -133,7 +194,7 @@ fn number(bytes: &[u8]) -> u64 {
 }
 
 /// The standard library's hashers are seeded at random.
-fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     RandomState::new().hash_one(())
 }
 
@@ -148,4 +209,44 @@ fn store_in(folder: &str) -> Option<Store> {
         Err(error) => tracing::warn!("{error}"),
     }
     homes.last().filter(|store| store.dir() == Path::new(folder)).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::StoreOptions;
+
+    fn in_a_store(check: impl Fn(&Store)) {
+        let folder = tempfile::tempdir().unwrap();
+        check(&Store::open(&folder.path().join("cache"), StoreOptions::default()).unwrap());
+    }
+
+    fn of(name: &str) -> Fingerprint {
+        Generations::of_function(name)
+    }
+
+    #[test]
+    fn one_lookup_reads_the_first_generation_once() {
+        in_a_store(|store| {
+            let lookup = Generations::new(Some(store));
+            let first = lookup.get(&of("a"));
+            store.wipe().unwrap();
+            assert_eq!(lookup.get(&of("b")), first);
+            assert_ne!(Generations::new(Some(store)).get(&of("b")), first);
+        });
+    }
+
+    #[test]
+    fn a_generation_follows_only_the_one_that_it_is_to_follow() {
+        in_a_store(|store| {
+            for store in [None, Some(store)] {
+                let (now, of) = (|| Generations::new(store), of("succeeds"));
+                let before = now().get(&of);
+                assert!(now().succeed(&of, before, 7).unwrap());
+                assert_eq!(now().get(&of), 7);
+                assert!(!now().succeed(&of, before, 8).unwrap());
+                assert_eq!(now().get(&of), 7);
+            }
+        });
+    }
 }

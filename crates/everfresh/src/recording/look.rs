@@ -23,14 +23,14 @@ use std::{
     sync::Arc,
 };
 
-/// The world as a caller sees it.
-#[derive(Clone, Copy, Debug)]
+/// The world as one lookup sees it.
+#[derive(Debug)]
 pub(crate) struct World<'a> {
-    pub(crate) store: Option<&'a Store>,
+    generations: Generations<'a>,
     /// What the caller declared, by name.
-    pub(crate) values: &'a [(String, Fingerprint)],
+    values: &'a [(String, Fingerprint)],
     /// Who knows the versions of code.
-    pub(crate) versions: Option<&'a Versions>,
+    versions: Option<&'a Versions>,
 }
 
 /// Who knows the present versions of what was observed by name.
@@ -45,7 +45,25 @@ impl fmt::Debug for Versions {
     }
 }
 
-impl World<'_> {
+impl<'a> World<'a> {
+    pub(crate) fn new(
+        store: Option<&'a Store>,
+        values: &'a [(String, Fingerprint)],
+        versions: Option<&'a Versions>,
+    ) -> Self {
+        Self { generations: Generations::new(store), values, versions }
+    }
+
+    /// For a caller that declares nothing.
+    pub(crate) fn undeclared() -> Self {
+        Self::new(None, &[], None)
+    }
+
+    /// Whether somebody invalidated one of these.
+    pub(crate) fn is_invalidated(&self, observations: &[Observation]) -> bool {
+        observations.iter().any(|seen| matches!(seen, Observation::Generation { .. }) && self.check(seen).is_err())
+    }
+
     /// Whether what was observed is as it was.
     ///
     /// # Errors
@@ -57,7 +75,7 @@ impl World<'_> {
             Observation::Env { name, value } => env_fingerprint(name.as_ref()) == *value,
             Observation::WorkingDir { path } => std::env::current_dir().is_ok_and(|now| now == Path::new(path)),
             Observation::Generation { of, home, generation, .. } => {
-                Generations(self.store).holds(of, home.as_deref(), *generation)
+                self.generations.holds(of, home.as_deref(), *generation)
             }
             Observation::Exists { path, exists } => match Path::new(path).try_exists() {
                 Ok(now) => now == *exists,
@@ -71,7 +89,7 @@ impl World<'_> {
                 Ok(now) => now == *metadata,
                 Err(error) => return Err(unreadable(path, &error)),
             },
-            Observation::File { path, content: before } => match content(Path::new(path), self.store) {
+            Observation::File { path, content: before } => match content(Path::new(path), self.generations.store()) {
                 Ok(now) => {
                     let now = now.map(|(content, _)| content);
                     if now == *before {
@@ -102,7 +120,7 @@ impl World<'_> {
 impl Recorded {
     /// Looks again at all that was read. Why what was made of it cannot be kept, if so: a file that was written and written
     /// back may have been read in between.
-    pub(crate) fn unsteady(&self, world: World<'_>) -> Option<String> {
+    pub(crate) fn unsteady(&self, world: &World<'_>) -> Option<String> {
         let changed = |observation: &Observation| {
             if let Err(reason) = world.check(observation) {
                 return Some(format!("{reason} while it was computed"));

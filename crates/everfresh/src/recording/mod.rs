@@ -25,5 +25,5 @@ pub(crate) use frame::{
     recorded,
 };
 pub(crate) use function::register;
-pub(crate) use generation::Generations;
+pub(crate) use generation::{Generations, random};
 pub(crate) use look::{Versions, World, env_fingerprint, listing, metadata_fingerprint};

@@ -77,14 +77,14 @@ fn bare(a: &str) -> u32 { 1 }
 #[cached(depends = file(a))]
 fn no_path(a: bool) -> u32 { 1 }
 
-#[cached(store, idle = "5m")]
-fn idle(a: u32) -> u32 { a }
+#[cached(store, max_bytes = "1MB")]
+fn weightless(a: u32) -> u32 { a }
 
-#[cached(verify = 0.5, depends = file(a))]
-fn verified_traces(a: &str) -> u32 { 1 }
+#[cached(stale = "1h", depends = file(a))]
+fn no_ttl_traces(a: &str) -> u32 { 1 }
 
 #[cached(version = 1, cache_err = "5s")]
-fn error_for_a_time(a: u32) -> Result<u32, u32> { Ok(a) }
+fn no_result_traces(a: u32) -> u32 { a }
 
 #[cached(version = "1")]
 fn version(a: u32) -> u32 { a }

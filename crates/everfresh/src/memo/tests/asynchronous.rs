@@ -104,15 +104,26 @@ fn two_tasks_on_one_thread_compute_once() {
 #[test]
 fn a_thread_does_not_wait_for_a_task_that_waits_for_another_process() {
     let place = Place::new();
-    let [other, memo] = [(); 2].map(|()| Memo::builder("waits").store(place.store()).build());
-    let mut context = Context::from_waker(Waker::noop());
-    let mut holds_the_lock = Box::pin(other.get_or_compute_async(&1, std::future::pending()));
-    assert!(holds_the_lock.as_mut().poll(&mut context).is_pending());
+    let memo = memo().store(place.store()).build();
+    let elsewhere = place.store().try_lock(&memo.inner.key(&1).unwrap()).unwrap();
     let mut waits = Box::pin(memo.get_or_compute_async(&1, async { 2 }));
-    assert!(waits.as_mut().poll(&mut context).is_pending());
+    assert!(waits.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     assert_eq!(memo.get_or_compute(&1, || 3), 3);
-    drop(holds_the_lock);
+    drop(elsewhere);
     assert_eq!(block_on(waits), 2);
+}
+
+#[test]
+fn a_thread_does_not_wait_for_a_task_that_it_polls_by_way_of_another_memo_of_the_function() {
+    let place = Place::new();
+    let [one, other] = [(); 2].map(|()| Memo::builder("two memos").store(place.store()).build());
+    let mut computes = Box::pin(one.get_or_compute_async(&1, async {
+        pause().await;
+        2
+    }));
+    assert!(computes.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    assert_eq!(other.get_or_compute(&1, || 3), 3);
+    assert_eq!((block_on(computes), other.get(&1)), (2, Some(2)));
 }
 
 #[test]

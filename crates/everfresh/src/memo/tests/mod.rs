@@ -1,10 +1,14 @@
 //! What holds of a memo.
 
+mod aging;
+mod anew;
 mod asynchronous;
 mod calls;
 mod flights;
+mod limits;
 mod observed;
 mod stored;
+mod verified;
 
 use super::Memo;
 use crate::disk::{Store, StoreOptions};

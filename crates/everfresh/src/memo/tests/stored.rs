@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// A memo as another process would make it: with nothing in memory.
-fn fresh<V: Serialize + serde::de::DeserializeOwned + 'static>(place: &Place) -> Memo<V> {
+fn fresh<V: Serialize + serde::de::DeserializeOwned + Send + Sync + 'static>(place: &Place) -> Memo<V> {
     Memo::builder("stored").store(place.store()).build()
 }
 
@@ -195,6 +195,25 @@ fn the_store_knows_what_functions_did_in_all_processes() {
     let [function] = functions.as_slice() else { panic!("one function: {functions:?}") };
     let stats = function.stats;
     assert_eq!((function.name.as_str(), stats.disk_hits, stats.misses, stats.loads), ("stored", 2, 1, 1));
+}
+
+#[test]
+fn what_an_older_version_counted_is_read() {
+    #[derive(Serialize)]
+    struct MemoStats {
+        memory_hits: u64,
+        misses: u64,
+    }
+    #[derive(Serialize)]
+    struct FunctionStats {
+        name: String,
+        stats: MemoStats,
+        last_call: u64,
+    }
+    let old = FunctionStats { name: "f".into(), stats: MemoStats { memory_hits: 3, misses: 1 }, last_call: 7 };
+    let read: super::super::FunctionStats =
+        crate::codec::from_slice(&crate::codec::to_vec(&old).unwrap()).unwrap().value;
+    assert_eq!((read.stats.hits(), read.stats.misses, read.stats.impure), (3, 1, 0));
 }
 
 #[test]
