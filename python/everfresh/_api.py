@@ -44,9 +44,9 @@ def cached(
 ) -> Any:
     """Caches a function's results, each served only while all that it was made from is unchanged.
 
-    Counted are the arguments, the function's code and all code of yours that it reaches, in any module, the files, folders
-    and environment variables that it reads, and what `depends` declares. `f.cache_explain(…)` says why a call would be
-    computed. A result that callers could change is copied for each.
+    Counted are the arguments, the function's code and all code of yours that it reaches, in any module, the files,
+    folders and environment variables that it reads, and what `depends` declares. `f.cache_explain(…)` says why a call
+    would be computed. A result that callers could change is copied for each.
 
     Args:
         function: what is cached, a function or a coroutine function.
@@ -126,7 +126,7 @@ def invalidate_tag(tag: str) -> None:
 
 
 def stats() -> dict[str, dict[str, float]]:
-    """What the cached functions of this process did, by name: hits, misses, seconds computed and saved, results in memory."""
+    """What the cached functions of this process did, by name: hits, misses, seconds saved, `size` in memory."""
     said: dict[str, dict[str, float]] = {}
     for function in functions():
         own: dict[str, float] = function.engine.stats()

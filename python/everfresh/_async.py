@@ -23,7 +23,7 @@ class Ready:
         self._value = value
 
     def __await__(self) -> Generator[None, None, object]:
-        return self  # type: ignore[return-value]
+        return self
 
     __iter__ = __await__
 

@@ -12,14 +12,14 @@ from . import _native
 from ._async import Ready
 from ._observed import CodeNow, Computation, ImpureWarning, Purity
 from ._signature import Signature
+from ._size import size_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from datetime import timedelta
     from typing import Any
 
-    Duration = float | str | timedelta
+    from ._depends import Dependency
 
 _CO_GENERATOR, _CO_COROUTINE, _CO_ASYNC_GENERATOR = 0x20, 0x80, 0x200
 _PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, range})
@@ -101,10 +101,23 @@ def _is_plain(value: Any) -> bool:
 class Settings:
     """What `cached` was given, checked."""
 
-    __slots__ = (
-        "check", "depends", "errors", "idle", "ignore", "key", "maxbytes", "maxsize", "order_free", "pickle", "stale",
-        "store", "strict", "tags", "ttl", "typed", "verify",
-    )  # fmt: skip
+    check: float | None
+    depends: tuple[Dependency, ...]
+    errors: bool | float
+    idle: float | None
+    ignore: tuple[str, ...]
+    key: Callable[..., object] | None
+    maxbytes: int | None
+    maxsize: int | None
+    order_free: bool
+    pickle: bool
+    stale: float | None
+    store: _native.Store | None
+    strict: bool
+    tags: tuple[str, ...]
+    ttl: float | None
+    typed: bool
+    verify: float
 
     def __init__(self, **given: Any) -> None:
         duration = _native.parse_duration
@@ -128,8 +141,7 @@ class Settings:
             raise ValueError(f"verify is a share of hits, from 0 to 1, not {given['verify']!r}")
         errors = given["errors"]
         given["errors"] = errors if isinstance(errors, bool) else duration(errors)
-        for name, value in given.items():
-            setattr(self, name, value)
+        self.__dict__.update(given)
 
 
 class Function:
@@ -205,7 +217,7 @@ class Function:
         if isinstance(value, _Raised):
             return value, None, 0
         kept, copy = _native.protect(value)
-        return kept, copy, 0 if self.settings.maxbytes is None else _native.size_of(kept)
+        return kept, copy, 0 if self.settings.maxbytes is None else size_of(kept)
 
     # Code.
 

@@ -58,7 +58,8 @@ class CodeNow:
             return found
         if name == _watch.ENVIRONMENT:
             return _watch.environment_names()
-        return self._code.resolve(name)
+        version: bytes | None = self._code.resolve(name)
+        return version
 
 
 _codes: weakref.WeakKeyDictionary[Any, CodeNow] = weakref.WeakKeyDictionary()
@@ -159,11 +160,11 @@ class Computation:
         for name in self._ran.names():
             if name in self._code.items:
                 continue
-            version = self._code.version(name)
-            if version is None:
+            found = self._code.version(name)
+            if found is None:
                 _native.refuse(f"it ran {name}, which cannot be found by its name")
             else:
-                _native.observe_version(name, version)
+                _native.observe_version(name, found)
         self._purity.judge()
 
 

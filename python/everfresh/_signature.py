@@ -9,13 +9,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
+    Bound = tuple[list[Any], tuple[Any, ...], dict[str, Any]]
+
 _POSITIONAL_ONLY, _VAR_POSITIONAL, _VAR_KEYWORD = 0, 2, 4
 
 
 class Signature:
     """The parameters of a function as the cache needs them.
 
-    `f(5)`, `f(x=5)` and a default of 5 are bound to the same values. The order of keywords that go into `**kwargs` counts.
+    `f(5)`, `f(x=5)` and a default of 5 are bound to the same values. The order of keywords in `**kwargs` counts.
     """
 
     __slots__ = ("defaults", "names", "positional", "positional_only", "var_keyword", "var_positional")
@@ -42,7 +44,8 @@ class Signature:
     def _inspect(self, function: Callable[..., Any]) -> None:
         import inspect
 
-        names, self.defaults = [], {}
+        names: list[str] = []
+        self.defaults = {}
         self.positional_only = self.positional = 0
         self.var_positional = self.var_keyword = False
         try:
@@ -78,9 +81,7 @@ class Signature:
                 raise ValueError(f"ignore: there is no parameter `{name}`; there are {', '.join(self.names) or 'none'}")
         return tuple(places)
 
-    def bind(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any] | None
-    ) -> tuple[list[Any], tuple[Any, ...], dict[str, Any]] | None:
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Bound | None:
         """The values of all parameters in order, further positional arguments, and further keywords.
 
         `None` if the arguments do not fit: the function says best what is wrong with them.

@@ -7,7 +7,6 @@ something apart: where there is such an object, its module is loaded.
 """
 
 # Objects of every type come through here.
-# ruff: noqa: ANN401
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ is.
 """
 
 # Objects of every type come through here.
-# ruff: noqa: ANN401
 
 from __future__ import annotations
 

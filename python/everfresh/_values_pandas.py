@@ -5,7 +5,6 @@ write to them: pandas copies a column before it is changed, as it does for any c
 """
 
 # Objects of every type come through here.
-# ruff: noqa: ANN401
 
 from __future__ import annotations
 

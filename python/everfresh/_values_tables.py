@@ -5,7 +5,6 @@ is stored in Arrow's own format: what pyarrow reads back refers to the buffer.
 """
 
 # Objects of every type come through here.
-# ruff: noqa: ANN401
 
 from __future__ import annotations
 

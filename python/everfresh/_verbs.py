@@ -47,8 +47,7 @@ class Verbs:
 
     def cache_parameters(self) -> dict[str, Any]:
         """What the cache was given: `maxsize`, `typed`, `ttl` and so on."""
-        settings = self._function.settings
-        return {name: getattr(settings, name) for name in settings.__slots__}
+        return dict(vars(self._function.settings))
 
     def cache_contains(self, /, *args: Any, **kwargs: Any) -> bool:
         """Whether a call would be answered without computing."""

@@ -6,9 +6,9 @@
 | `os.path.exists`, `isfile`, `isdir`, … | whether something is there, and what kind of thing |
 | `os.environ`, `os.environb`, `os.getenv` | environment variables, absent ones too |
 | `os.getcwd` | the working folder |
-| `threading.Thread.start`, `ThreadPoolExecutor.submit` | nothing: they hand the computation on to their threads |
+| `Thread.start`, `ThreadPoolExecutor.submit` | nothing: they hand the computation on to their threads |
 
-A wrapper looks first whether its thread records, and then calls what it wraps. Who replaced one meanwhile is left alone.
+A wrapper looks first whether its thread records, then calls what it wraps. Who replaced one meanwhile is left alone.
 """
 
 from __future__ import annotations
@@ -91,21 +91,21 @@ def _getcwd_wrapper(original: Callable[[], str]) -> Callable[[], str]:
 
 
 def _environ_getitem(original: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    def __getitem__(self: Any, key: Any) -> Any:
+    def getitem(self: Any, key: Any) -> Any:
         if _tells() and isinstance(key, str | bytes):
             _native.observe_env(os.fsdecode(key))
         return original(self, key)
 
-    return __getitem__
+    return getitem
 
 
 def _environ_iter(original: Callable[[Any], Iterator[Any]]) -> Callable[[Any], Iterator[Any]]:
-    def __iter__(self: Any) -> Iterator[Any]:
+    def iterate(self: Any) -> Iterator[Any]:
         if _tells():
             _native.observe_version(ENVIRONMENT, environment_names())
         return original(self)
 
-    return __iter__
+    return iterate
 
 
 ENVIRONMENT = "the names of all environment variables"
@@ -115,7 +115,7 @@ def environment_names() -> bytes:
     """A fingerprint of which variables there are."""
     with silence:
         names = sorted(os.environ._data)  # type: ignore[attr-defined]
-    return _native.blake3(b"".join(len(name).to_bytes(8, "little") + name for name in names))
+    return _native.fingerprint(names)
 
 
 def _start_wrapper(original: Callable[[Any], None]) -> Callable[[Any], None]:

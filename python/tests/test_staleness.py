@@ -169,8 +169,8 @@ STALE = [
     ),
     Case(
         "a file read in a thread",
-        "import threading\n    seen = []\n    thread = threading.Thread(target=lambda: seen.append(open('data.txt').read()))"
-        "\n    thread.start(); thread.join(); n = seen[0]",
+        "import threading\n    seen = []\n    read = lambda: seen.append(open('data.txt').read())"
+        "\n    thread = threading.Thread(target=read)\n    thread.start(); thread.join(); n = seen[0]",
         write=("data.txt", "two"),
         files={"data.txt": "one"},
     ),
@@ -289,7 +289,7 @@ def test_computes_anew_after_a_change_of(case: Case, tmp_path: Path) -> None:
     assert first[1], "the first run computes"
     assert project.run({}) == (first[0], False), "without a change it is a hit"
     project.edit(case)
-    value, computed = project.run(case.env)
+    _, computed = project.run(case.env)
     assert computed, "the old result was served"
     # Back again: the first result is still there.
     if case.env:
