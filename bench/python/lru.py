@@ -2,9 +2,10 @@
 
     PYTHONPATH=python python3.11 bench/python/lru.py [rounds]
 
-Every contender of a row runs once in each round, in a random order, after a warm-up; what counts is the ratio to the row's
-baseline in the same round. Printed: the median of the ratios and their quartiles. The cost of the loop itself, measured in each
-round too, is taken off, so that a row compares calls. Cold rows write over 64 MiB before each run and visit the keys at random.
+Every contender of a row runs once in each round, in a random order, after a warm-up; what counts is the ratio to the
+row's baseline in the same round. Printed: the median of the ratios and their quartiles. The cost of the loop itself,
+measured in each round too, is taken off, so that a row compares calls. Cold rows write over 64 MiB before each run and
+visit the keys at random.
 """
 
 from __future__ import annotations
@@ -88,9 +89,7 @@ def peers(function: Function) -> dict[str, Function]:
         if importlib.util.find_spec(package) is None:
             continue
         module = importlib.import_module(package)
-        if package == "cachetools":
-            found[package] = module.cached(module.LRUCache(BOUND))(function)
-        elif package == "cachebox":
+        if package in ("cachetools", "cachebox"):
             found[package] = module.cached(module.LRUCache(BOUND))(function)
         elif package == "moka_py":
             found[package] = module.cached(maxsize=BOUND)(function)

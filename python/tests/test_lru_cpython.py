@@ -1,7 +1,7 @@
 """CPython's own tests of `functools.lru_cache` and `functools.cache`, run against ours, each in a process of its own.
 
-On Debian they come with `libpython3.11-testsuite`. A process runs `python -m tests.test_lru_cpython`-like code: it puts ours in
-the place of theirs in both copies of `functools` that the test module makes, before the test classes are built.
+On Debian they come with `libpython3.11-testsuite`. Ours take the place of theirs in both copies of `functools` that the
+test module imports, with and without its C part, before the test classes are built.
 """
 
 from __future__ import annotations

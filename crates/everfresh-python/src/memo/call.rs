@@ -38,12 +38,6 @@ impl Call {
         if self.names.is_null() { 0 } else { unsafe { ffi::PyTuple_GET_SIZE(self.names) as usize } }
     }
 
-    /// The same, with no names where there are none: `f(1, **{})` is `f(1)`.
-    unsafe fn normal(self) -> Self {
-        // SAFETY: as above.
-        if unsafe { self.keywords() } == 0 { Call { names: ptr::null_mut(), ..self } } else { self }
-    }
-
     /// Calls `function`, counted against the limit of recursion as every call from C is.
     pub(super) unsafe fn of(&self, function: *mut ffi::PyObject) -> *mut ffi::PyObject {
         // SAFETY: the arguments live until the caller's call returns; the offset flag was given to us and is passed on.
@@ -86,54 +80,65 @@ unsafe extern "C" fn plain<const BOUNDED: bool>(
     nargsf: usize,
     names: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    let cache = me.cast::<LruCache>();
-    let call = Call { arguments, nargsf, names };
     // SAFETY: CPython calls this with a live object of this type and live arguments.
     unsafe {
+        let call = Call { arguments, nargsf, names };
         if call.positional() != 1 || !names.is_null() {
-            return several::<BOUNDED>(cache, call);
+            return several::<BOUNDED>(me, arguments, nargsf, names);
         }
         let object = *arguments;
         if let Some(value) = layout::small_int(object) {
-            return answer::<BOUNDED, _>(cache, call, Int { value, object });
+            return answer::<BOUNDED, _>(me.cast(), call, Int { value, object });
         }
         if layout::is_text(object) {
             let hash = layout::text_hash(object);
             if hash == -1 {
                 return ptr::null_mut();
             }
-            return answer::<BOUNDED, _>(cache, call, Text { hash, object });
+            return answer::<BOUNDED, _>(me.cast(), call, Text { hash, object });
         }
-        lone::<BOUNDED>(cache, call, object)
+        lone::<BOUNDED>(me, arguments, nargsf, names)
     }
 }
 
+// The functions below that are kept out of line get the call in registers: passed as a struct it went through memory, which
+// cost as much as the lookup.
+
 #[inline(never)]
-unsafe fn lone<const BOUNDED: bool>(
-    cache: *mut LruCache,
-    call: Call,
-    object: *mut ffi::PyObject,
+unsafe extern "C" fn lone<const BOUNDED: bool>(
+    me: *mut ffi::PyObject,
+    arguments: *const *mut ffi::PyObject,
+    nargsf: usize,
+    names: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // SAFETY: the caller passes live objects.
+    // SAFETY: the caller passes what CPython gave it, one argument.
     unsafe {
+        let object = *arguments;
         let hash = ffi::PyObject_Hash(object);
         if hash == -1 {
             return ptr::null_mut();
         }
-        answer::<BOUNDED, _>(cache, call, Lone { hash, object, scalar: layout::is_int(object) })
+        let probe = Lone { hash, object, scalar: layout::is_int(object) };
+        answer::<BOUNDED, _>(me.cast(), Call { arguments, nargsf, names }, probe)
     }
 }
 
 #[inline(never)]
-unsafe fn several<const BOUNDED: bool>(cache: *mut LruCache, call: Call) -> *mut ffi::PyObject {
-    // SAFETY: the caller passes live objects: the values of keywords follow the positional arguments.
+unsafe extern "C" fn several<const BOUNDED: bool>(
+    me: *mut ffi::PyObject,
+    arguments: *const *mut ffi::PyObject,
+    nargsf: usize,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: the caller passes what CPython gave it: the values of keywords follow the positional arguments.
     unsafe {
-        let call = call.normal();
-        if call.names.is_null() && call.positional() == 1 {
-            return plain::<BOUNDED>(cache.cast(), call.arguments, call.nargsf, call.names);
+        let call = Call { arguments, nargsf, names };
+        let keywords = call.keywords();
+        if keywords == 0 && !names.is_null() {
+            return plain::<BOUNDED>(me, arguments, nargsf, ptr::null_mut());
         }
-        match Elements::new(call.arguments, call.positional() + call.keywords(), call.names) {
-            Some(elements) => answer::<BOUNDED, _>(cache, call, elements),
+        match Elements::new(arguments, call.positional() + keywords, names) {
+            Some(elements) => answer::<BOUNDED, _>(me.cast(), call, elements),
             None => ptr::null_mut(),
         }
     }
@@ -149,8 +154,9 @@ unsafe extern "C" fn typed_call<const BOUNDED: bool>(
     const INLINE: usize = 16;
     // SAFETY: CPython calls this with live arguments, which keep their classes alive; `room` holds two elements for each.
     unsafe {
-        let call = Call { arguments, nargsf, names }.normal();
-        let len = call.positional() + call.keywords();
+        let keywords = Call { arguments, nargsf, names }.keywords();
+        let call = Call { arguments, nargsf, names: if keywords == 0 { ptr::null_mut() } else { names } };
+        let len = call.positional() + keywords;
         let mut inline = [MaybeUninit::<*mut ffi::PyObject>::uninit(); INLINE];
         let mut spilled = Vec::new();
         let room = if len * 2 <= INLINE {
@@ -190,21 +196,31 @@ unsafe fn answer<const BOUNDED: bool, P: Probe>(cache: *mut LruCache, call: Call
             (*cache).hits += 1;
             (found, value)
         });
-        if found == NIL { miss::<BOUNDED, P>(cache, call, probe) } else { value }
+        if found == NIL {
+            miss::<BOUNDED, P>(cache, call.arguments, call.nargsf, call.names, probe)
+        } else {
+            value
+        }
     }
 }
 
 /// Calls the function and stores what it returns; what it raises is not stored. While it runs, the same key may come by another
 /// way: a bounded cache then keeps that result, an unbounded one takes the newer, as `functools` has it.
 #[inline(never)]
-unsafe fn miss<const BOUNDED: bool, P: Probe>(cache: *mut LruCache, call: Call, probe: P) -> *mut ffi::PyObject {
+unsafe fn miss<const BOUNDED: bool, P: Probe>(
+    cache: *mut LruCache,
+    arguments: *const *mut ffi::PyObject,
+    nargsf: usize,
+    names: *mut ffi::PyObject,
+    probe: P,
+) -> *mut ffi::PyObject {
     // SAFETY: the caller holds the cache, and its caller the arguments. What is given up is released after the table is whole.
     unsafe {
         let before = locked(cache.cast(), || {
             (*cache).misses += 1;
             (*cache).table.state()
         });
-        let value = call.of((*cache).function);
+        let value = Call { arguments, nargsf, names }.of((*cache).function);
         if value.is_null() {
             return value;
         }

@@ -266,7 +266,8 @@ impl Elements {
             }
             if !names.is_null() {
                 for position in 0..ffi::PyTuple_GET_SIZE(names) {
-                    add(hash_of(ffi::PyTuple_GET_ITEM(names, position))?);
+                    let name = ffi::PyTuple_GET_ITEM(names, position);
+                    add(if layout::is_text(name) { layout::text_hash(name) } else { hash_of(name)? });
                 }
             }
         }

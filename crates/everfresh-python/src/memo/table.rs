@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! index   [ tag | entry + 1 ] u32 slots, 0 empty; a power of two, at most half full; grown as entries come, not to maxsize
-//! entries [ hash | key | value | prev, next | X ] 32 bytes without X: two a cache line, moved together by a growing vector
+//! entries [ hash | key | value | X ]              24 bytes without X
+//! links   [ prev | next ]                         8 bytes an entry, of a bounded table only
 //! ```
 //! A slot holds the entry's number in as many low bits as the index has, and above them bits of the hash, so that another key's
 //! entry is seldom read. Deletion shifts slots back: there are no tombstones.
@@ -42,14 +43,21 @@ pub(super) struct Entry<X> {
     hash: u64,
     pub(super) key: Key,
     pub(super) value: *mut ffi::PyObject,
-    prev: u32,
-    next: u32,
     pub(super) extra: X,
 }
 
+/// An entry's neighbours in the order of last use.
+#[derive(Clone, Copy)]
+struct Links {
+    prev: u32,
+    next: u32,
+}
+
+const NO_LINKS: Links = Links { prev: NIL, next: NIL };
+
 impl<X: Extra> Entry<X> {
     pub(super) fn new(hash: u64, key: Key, value: *mut ffi::PyObject, extra: X) -> Self {
-        Entry { hash, key, value, prev: NIL, next: NIL, extra }
+        Entry { hash, key, value, extra }
     }
 
     /// Lets go of everything; may run any Python code.
@@ -66,6 +74,8 @@ impl<X: Extra> Entry<X> {
 pub(super) struct Table<X> {
     index: Vec<u32>,
     entries: Vec<Entry<X>>,
+    /// One for each entry if `linked`, else empty.
+    links: Vec<Links>,
     mask: u32,
     /// 64 minus the bits of the index: the hash's high bits choose the slot.
     shift: u32,
@@ -84,11 +94,18 @@ fn spread(hash: u64) -> u64 {
     hash.wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
+/// Room for one more; grows by a quarter, where a vector would double.
+#[inline(always)]
+fn reserve_one<T>(items: &mut Vec<T>) -> bool {
+    items.len() < items.capacity() || items.try_reserve_exact(items.len() / 4 + 8).is_ok()
+}
+
 impl<X: Extra> Table<X> {
     pub(super) fn new(linked: bool) -> Self {
         let mut table = Table {
             index: Vec::new(),
             entries: Vec::new(),
+            links: Vec::new(),
             mask: 0,
             shift: 0,
             head: NIL,
@@ -185,8 +202,11 @@ impl<X: Extra> Table<X> {
 
     /// Adds an entry whose key is not there; gives it back without memory for it.
     pub(super) fn insert(&mut self, entry: Entry<X>) -> Result<u32, Entry<X>> {
-        let grown = (self.entries.len() + 1) * 2 > self.index.len() && !self.grow();
-        if grown || self.entries.try_reserve(1).is_err() {
+        let full = (self.entries.len() + 1) * 2 > self.index.len();
+        if !reserve_one(&mut self.entries)
+            || (self.linked && !reserve_one(&mut self.links))
+            || (full && !self.grow())
+        {
             return Err(entry);
         }
         let at = self.entries.len() as u32;
@@ -194,6 +214,7 @@ impl<X: Extra> Table<X> {
         self.added += 1;
         self.place(at);
         if self.linked {
+            self.links.push(NO_LINKS);
             // SAFETY: the entry was just added.
             unsafe { self.push_front(at) };
         }
@@ -226,16 +247,16 @@ impl<X: Extra> Table<X> {
                 self.unlink(at);
             }
             if last != at {
-                let slot = self.slot_of(last);
-                self.index[slot as usize] = (self.index[slot as usize] & !self.mask) | (at + 1);
+                let slot = self.slot_of(last) as usize;
+                self.index[slot] = (self.index[slot] & !self.mask) | (at + 1);
                 if self.linked {
-                    let (prev, next) = (self.entry(last).prev, self.entry(last).next);
+                    let Links { prev, next } = *self.link(last);
                     self.join(prev, at);
                     self.join(at, next);
                 }
             }
         }
-        // The links of the entry that is moved were not written: `join` wrote those of the one that leaves.
+        self.links.truncate(last as usize);
         self.entries.swap_remove(at as usize)
     }
 
@@ -245,12 +266,15 @@ impl<X: Extra> Table<X> {
         self.head = NIL;
         self.tail = NIL;
         self.set_index(vec![0; 1 << LEAST_BITS], LEAST_BITS);
+        self.links = Vec::new();
         std::mem::take(&mut self.entries)
     }
 
     /// The bytes that index and entries take.
     pub(super) fn bytes(&self) -> usize {
-        self.index.capacity() * size_of::<u32>() + self.entries.capacity() * size_of::<Entry<X>>()
+        self.index.capacity() * size_of::<u32>()
+            + self.entries.capacity() * size_of::<Entry<X>>()
+            + self.links.capacity() * size_of::<Links>()
     }
 
     pub(super) unsafe fn traverse(&self, visit: ffi::visitproc, argument: *mut c_void) -> c_int {
@@ -333,9 +357,16 @@ impl<X: Extra> Table<X> {
     unsafe fn unlink(&mut self, at: u32) {
         // SAFETY: the caller passes the number of a linked entry.
         unsafe {
-            let (prev, next) = (self.entry(at).prev, self.entry(at).next);
+            let Links { prev, next } = *self.link(at);
             self.join(prev, next);
         }
+    }
+
+    #[inline(always)]
+    unsafe fn link(&mut self, at: u32) -> &mut Links {
+        debug_assert!((at as usize) < self.links.len());
+        // SAFETY: the caller passes the number of an entry of a linked table.
+        unsafe { self.links.get_unchecked_mut(at as usize) }
     }
 
     /// Makes two entries neighbours; [`NIL`] stands for the ends of the list.
@@ -346,12 +377,12 @@ impl<X: Extra> Table<X> {
             if prev == NIL {
                 self.head = next;
             } else {
-                self.entry(prev).next = next;
+                self.link(prev).next = next;
             }
             if next == NIL {
                 self.tail = prev;
             } else {
-                self.entry(next).prev = prev;
+                self.link(next).prev = prev;
             }
         }
     }
