@@ -196,11 +196,7 @@ unsafe fn answer<const BOUNDED: bool, P: Probe>(cache: *mut LruCache, call: Call
             (*cache).hits += 1;
             (found, value)
         });
-        if found == NIL {
-            miss::<BOUNDED, P>(cache, call.arguments, call.nargsf, call.names, probe)
-        } else {
-            value
-        }
+        if found == NIL { miss::<BOUNDED, P>(cache, call.arguments, call.nargsf, call.names, probe) } else { value }
     }
 }
 

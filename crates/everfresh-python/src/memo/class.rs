@@ -55,8 +55,7 @@ pub(super) fn make<'py>(
         (ffi::Py_tp_methods, methods.cast()),
         (ffi::Py_tp_getset, getters.cast()),
     ];
-    let slots: Vec<_> =
-        slots.into_iter().chain(own).map(|(slot, pfunc)| ffi::PyType_Slot { slot, pfunc }).collect();
+    let slots: Vec<_> = slots.into_iter().chain(own).map(|(slot, pfunc)| ffi::PyType_Slot { slot, pfunc }).collect();
     let mut spec = ffi::PyType_Spec {
         name: name.as_ptr(),
         basicsize: size as c_int,
@@ -89,12 +88,17 @@ pub(super) fn of_one(name: &'static CStr, method: ffi::PyCFunction, doc: &'stati
     self::method(name, ffi::PyMethodDefPointer { PyCFunction: method }, ffi::METH_O, doc)
 }
 
-fn method(
+/// A method that gets its positional arguments as a tuple, and keywords as a dict or null.
+pub(super) fn with_keywords(
     name: &'static CStr,
-    pointer: ffi::PyMethodDefPointer,
-    flags: c_int,
+    method: ffi::PyCFunctionWithKeywords,
     doc: &'static CStr,
 ) -> ffi::PyMethodDef {
+    let pointer = ffi::PyMethodDefPointer { PyCFunctionWithKeywords: method };
+    self::method(name, pointer, ffi::METH_VARARGS | ffi::METH_KEYWORDS, doc)
+}
+
+fn method(name: &'static CStr, pointer: ffi::PyMethodDefPointer, flags: c_int, doc: &'static CStr) -> ffi::PyMethodDef {
     ffi::PyMethodDef { ml_name: name.as_ptr(), ml_meth: pointer, ml_flags: flags, ml_doc: doc.as_ptr() }
 }
 

@@ -51,8 +51,8 @@ impl Key {
         self.0.map_addr(|address| address & !KIND).cast()
     }
 
-    /// The elements and the names (a tuple or null); one element but for a block.
-    pub(super) unsafe fn parts(&self) -> (*const *mut ffi::PyObject, usize, *mut ffi::PyObject) {
+    /// The elements of a block, their number, and the names: a tuple or null.
+    unsafe fn parts(&self) -> (*const *mut ffi::PyObject, usize, *mut ffi::PyObject) {
         debug_assert_eq!(self.kind(), BLOCK);
         let block = self.pointer::<Block>();
         // SAFETY: a key of this kind points at a live block.
@@ -101,22 +101,17 @@ impl Key {
         }
     }
 
-    /// The arguments as a new tuple (positional and keyword values, and types where they count), and the names or null.
-    pub(super) unsafe fn to_tuple(self) -> (*mut ffi::PyObject, *mut ffi::PyObject) {
+    /// Shows every element in order; the names of keywords among them, a tuple or null. Without a call into Python.
+    pub(super) unsafe fn elements(self, mut show: impl FnMut(*mut ffi::PyObject)) -> *mut ffi::PyObject {
         let lone = self.pointer::<ffi::PyObject>();
-        // SAFETY: the key is live; a new tuple takes a reference of each element.
+        // SAFETY: the key is live.
         unsafe {
             let (elements, len, names) =
                 if self.kind() == BLOCK { self.parts() } else { (&raw const lone, 1, std::ptr::null_mut()) };
-            let tuple = ffi::PyTuple_New(len as isize);
-            if !tuple.is_null() {
-                for position in 0..len {
-                    let element = *elements.add(position);
-                    ffi::Py_INCREF(element);
-                    ffi::PyTuple_SET_ITEM(tuple, position as isize, element);
-                }
+            for position in 0..len {
+                show(*elements.add(position));
             }
-            (tuple, names)
+            names
         }
     }
 }

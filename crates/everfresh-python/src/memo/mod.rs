@@ -7,6 +7,9 @@
 //! | `table` | the index, the entries, the exact LRU list |
 //! | `call` | the calls of `LruCache`, chosen once when it is made |
 //! | `object`, `methods` | `_native.LruCache` as a Python type: life, garbage collection, methods |
+//! | `bind` | arguments in canonical order: positions, names and defaults meet |
+//! | `cached`, `cached_call`, `cached_methods` | `_native.CachedFunction`, the memory tier of `everfresh.cached` |
+//! | `clock` | the clock of deadlines |
 //! | `class` | how a type with a vectorcall slot is declared |
 //!
 //! Everything here is raw CPython: PyO3's `__call__` alone costs 0.7 of a `functools.lru_cache` hit. What holds throughout:
@@ -20,8 +23,13 @@
 use pyo3::ffi;
 use pyo3::prelude::*;
 
+mod bind;
+mod cached;
+mod cached_call;
+mod cached_methods;
 mod call;
 mod class;
+mod clock;
 mod key;
 mod layout;
 mod methods;
@@ -30,7 +38,23 @@ mod table;
 
 /// Adds the types of this module to the extension module.
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("LruCache", object::class(module.py())?)
+    module.add("LruCache", object::class(module.py())?)?;
+    module.add("CachedFunction", cached::class(module.py())?)
+}
+
+/// Whether a guard holds. Without one of our own, an object that is true does.
+///
+/// # Safety
+/// `guard` is a live object, and the calling thread is attached.
+unsafe fn guard_holds(guard: *mut ffi::PyObject) -> bool {
+    // SAFETY: promised by the caller. An error means that nobody knows: it is dropped, and the guard fails.
+    unsafe {
+        let holds = ffi::PyObject_IsTrue(guard);
+        if holds < 0 {
+            ffi::PyErr_Clear();
+        }
+        holds == 1
+    }
 }
 
 /// Runs `body` in the critical section of `object`: nothing to do where there is a global lock.

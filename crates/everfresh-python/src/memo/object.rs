@@ -42,7 +42,11 @@ pub(super) fn class(py: Python<'_>) -> PyResult<Bound<'_, PyType>> {
         (ffi::Py_tp_traverse, traverse as *mut c_void),
         (ffi::Py_tp_clear, clear as *mut c_void),
         (ffi::Py_tp_descr_get, class::bind as *mut c_void),
-        (ffi::Py_tp_doc, c"A function whose results are kept; made by `everfresh.lru_cache` and `everfresh.cache`.".as_ptr() as *mut c_void),
+        (
+            ffi::Py_tp_doc,
+            c"A function whose results are kept; made by `everfresh.lru_cache` and `everfresh.cache`.".as_ptr()
+                as *mut c_void,
+        ),
     ];
     class::make(py, c"everfresh._native.LruCache", size_of::<LruCache>(), &offsets, methods::all(), Vec::new(), slots)
 }

@@ -203,10 +203,7 @@ impl<X: Extra> Table<X> {
     /// Adds an entry whose key is not there; gives it back without memory for it.
     pub(super) fn insert(&mut self, entry: Entry<X>) -> Result<u32, Entry<X>> {
         let full = (self.entries.len() + 1) * 2 > self.index.len();
-        if !reserve_one(&mut self.entries)
-            || (self.linked && !reserve_one(&mut self.links))
-            || (full && !self.grow())
-        {
+        if !reserve_one(&mut self.entries) || (self.linked && !reserve_one(&mut self.links)) || (full && !self.grow()) {
             return Err(entry);
         }
         let at = self.entries.len() as u32;
