@@ -5,8 +5,8 @@
     @ef.cached(ttl="5m", store=True)
     def rates(currency): ...
 
-What is wrapped is served at once while everything that it was made from is unchanged: arguments, code, files, environment
-variables. `f.cache_explain(…)` says why not.
+What is wrapped is served at once while everything that it was made from is unchanged: arguments, code, files,
+environment variables. `f.cache_explain(…)` says why not.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from . import _fork, _native
 from ._api import cached, invalidate_tag, stats
 from ._config import load_config
 from ._depends import Dependency, dir, env, file, value
+from ._lru import cache, lru_cache
 from ._native import Store
 from ._observed import ImpureError, ImpureWarning
 
@@ -24,12 +25,14 @@ __all__ = [
     "ImpureError",
     "ImpureWarning",
     "Store",
+    "cache",
     "cached",
     "dir",
     "env",
     "file",
     "invalidate_tag",
     "load_config",
+    "lru_cache",
     "stats",
     "value",
 ]

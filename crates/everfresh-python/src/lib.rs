@@ -2,6 +2,7 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
+//! | `memo` | tables of results in memory: `LruCache`, and the one in front of `cached` |
 //! | `engine` | a cached function's results with their traces |
 //! | `flight` | asynchronous calls, driven by Python's event loop |
 //! | `store` | `everfresh.Store` |
@@ -17,6 +18,7 @@ mod buffer;
 mod engine;
 mod errors;
 mod flight;
+mod memo;
 mod observe;
 mod store;
 mod units;
@@ -60,6 +62,7 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::memo::add(module)?;
         super::audit::listen(module.py())
     }
 }

@@ -1,0 +1,477 @@
+//! The methods of `_native.CachedFunction`, for its slow path.
+
+use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::{PyMemoryError, PyTypeError};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use std::os::raw::{c_int, c_void};
+use std::ptr;
+
+use super::bind::{Ask, Room};
+use super::cached::{CachedFunction, Held, NEVER};
+use super::cached_call::refused;
+use super::call::Call;
+use super::class::{itself, of_one, reduce, with_keywords, without_arguments};
+use super::key::Probe;
+use super::table::{Entry, Extra, FAILED, NIL, Table};
+use super::{clock, locked};
+
+pub(super) fn all() -> Vec<ffi::PyMethodDef> {
+    vec![
+        with_keywords(
+            c"put",
+            put,
+            c"put($self, /, args, kwargs, value, *, deadline_ns, size, simple, state, copy)\n--\n\nStore a result; tell whether it was stored: not if it is larger than the bound, nor if the arguments make no key.",
+        ),
+        with_keywords(
+            c"find",
+            find,
+            c"find($self, args, kwargs, /)\n--\n\nThe value and the state of an entry, past its deadline or not, or None. Not a use of it.",
+        ),
+        with_keywords(
+            c"remove",
+            remove,
+            c"remove($self, args, kwargs, /)\n--\n\nRemove an entry; tell whether there was one.",
+        ),
+        without_arguments(c"clear", clear, c"clear($self, /)\n--\n\nRemove every entry; count from zero again."),
+        without_arguments(
+            c"info",
+            info,
+            c"info($self, /)\n--\n\n(hits, misses, maxsize or None, entries, maxbytes or None, bytes)",
+        ),
+        without_arguments(
+            c"items",
+            items,
+            c"items($self, /)\n--\n\nA list of (arguments, names or None, value, state, deadline_ns or None, size), in no order.",
+        ),
+        without_arguments(c"hit", hit, c"hit($self, /)\n--\n\nCount a hit that the slow path served."),
+        without_arguments(c"miss", miss, c"miss($self, /)\n--\n\nCount a miss."),
+        without_arguments(c"__reduce__", reduce, c""),
+        without_arguments(c"__copy__", itself, c""),
+        of_one(c"__deepcopy__", itself, c""),
+    ]
+}
+
+pub(super) fn getters() -> Vec<ffi::PyGetSetDef> {
+    vec![ffi::PyGetSetDef {
+        name: c"guard".as_ptr(),
+        get: Some(get_guard),
+        set: Some(set_guard),
+        doc: c"What has to hold before an entry is served, or None.".as_ptr(),
+        closure: ptr::null_mut(),
+    }]
+}
+
+/// Restores an error of `body` for CPython.
+unsafe fn answer<'py, T: IntoPyObject<'py>>(body: impl FnOnce(Python<'py>) -> PyResult<T>) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls methods attached.
+    let py = unsafe { Python::assume_attached() };
+    let made = body(py).and_then(|value| value.into_py_any(py).map(Py::into_ptr));
+    made.unwrap_or_else(|error| {
+        error.restore(py);
+        ptr::null_mut()
+    })
+}
+
+/// Arguments of a call as `slow` gets them, laid out as in a vectorcall; owns what it holds.
+struct Arguments<'py> {
+    values: Vec<Bound<'py, PyAny>>,
+    positional: usize,
+    names: Option<Bound<'py, PyTuple>>,
+}
+
+impl<'py> Arguments<'py> {
+    fn new(args: &Bound<'py, PyAny>, kwargs: &Bound<'py, PyAny>) -> PyResult<Self> {
+        let mut values: Vec<_> = args.cast::<PyTuple>()?.iter().collect();
+        let positional = values.len();
+        let mut names = None;
+        if !kwargs.is_none() {
+            let kwargs = kwargs.cast::<PyDict>()?;
+            names = Some(PyTuple::new(args.py(), kwargs.keys())?);
+            values.extend(kwargs.values());
+        }
+        Ok(Arguments { values, positional, names })
+    }
+
+    /// Does what `ask` says with the key of these arguments; `None` if they make none.
+    unsafe fn with<A: Ask>(&self, cached: *mut CachedFunction, ask: A) -> PyResult<Option<A::Answer>> {
+        let pointers: Vec<_> = self.values.iter().map(Bound::as_ptr).collect();
+        let names = self.names.as_ref().map_or(ptr::null_mut(), Bound::as_ptr);
+        let call = Call { arguments: pointers.as_ptr(), nargsf: self.positional, names };
+        let mut room = Room::new();
+        // SAFETY: the caller holds the object, and this struct its arguments.
+        unsafe {
+            let signature = &raw const (*cached).signature;
+            let answer = (*signature).bind(call, &mut room).and_then(|canonical| canonical.probe(ask));
+            if answer.is_none() && !refused() {
+                return Err(PyErr::fetch(Python::assume_attached()));
+            }
+            Ok(answer)
+        }
+    }
+}
+
+/// An error that an `__eq__` raised while the table was searched.
+unsafe fn raised() -> PyErr {
+    // SAFETY: methods run attached.
+    PyErr::fetch(unsafe { Python::assume_attached() })
+}
+
+unsafe extern "C" fn put(
+    me: *mut ffi::PyObject,
+    arguments: *mut ffi::PyObject,
+    keywords: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython passes a live object of this type, a tuple, and a dict or null.
+    unsafe {
+        answer(|py| {
+            let cached = me.cast::<CachedFunction>();
+            let (args, kwargs, value): (Bound<'_, PyAny>, Bound<'_, PyAny>, Bound<'_, PyAny>) =
+                Bound::from_borrowed_ptr(py, arguments).extract()?;
+            let keywords = match Bound::from_borrowed_ptr_or_opt(py, keywords) {
+                Some(keywords) => keywords.cast_into::<PyDict>()?,
+                None => PyDict::new(py),
+            };
+            let given = |name: &str| keywords.get_item(name).map(|value| value.filter(|value| !value.is_none()));
+            let deadline: Option<u64> = given("deadline_ns")?.map(|value| value.extract()).transpose()?;
+            let size: usize = given("size")?.map_or(Ok(0), |value| value.extract())?;
+            let simple: bool = given("simple")?.map_or(Ok(true), |value| value.extract())?;
+            let (state, copy) = (given("state")?, given("copy")?);
+            if let Some(unknown) = keywords.keys().iter().find(|name| {
+                !["deadline_ns", "size", "simple", "state", "copy"].iter().any(|known| name.eq(known).unwrap_or(false))
+            }) {
+                return Err(PyTypeError::new_err(format!("put() got an unexpected keyword argument {unknown}")));
+            }
+            if (*cached).maxsize == 0 {
+                return Ok(false);
+            }
+            let arguments = Arguments::new(&args, &kwargs)?;
+            if size > (*cached).maxbytes {
+                // The result in place is older than the one that is refused.
+                if let Some(Some(entry)) = arguments.with(cached, Remove { cached })?.transpose()? {
+                    entry.release();
+                }
+                return Ok(false);
+            }
+            let held = Held {
+                deadline: deadline.unwrap_or(NEVER),
+                used: clock::now(),
+                size,
+                state: state.map_or(ptr::null_mut(), Bound::into_ptr),
+                copy: copy.map_or(ptr::null_mut(), Bound::into_ptr),
+                simple,
+            };
+            let mut waiting = Some((value.into_ptr(), held));
+            let stored = arguments.with(cached, Put { cached, waiting: &mut waiting });
+            if let Some((value, held)) = waiting {
+                ffi::Py_DECREF(value);
+                held.release();
+            }
+            let (kept, gone) = stored?.transpose()?.unwrap_or((false, Vec::new()));
+            for entry in gone {
+                entry.release();
+            }
+            Ok(kept)
+        })
+    }
+}
+
+/// Stores what waits; tells whether it is stored, and what had to go.
+struct Put<'a> {
+    cached: *mut CachedFunction,
+    /// Taken once it belongs to the table.
+    waiting: &'a mut Option<(*mut ffi::PyObject, Held)>,
+}
+
+/// What an entry leaves behind.
+enum Gone {
+    Entry(Entry<Held>),
+    Value(*mut ffi::PyObject, Held),
+}
+
+impl Gone {
+    unsafe fn release(self) {
+        // SAFETY: each was owned by an entry that is no more.
+        unsafe {
+            match self {
+                Gone::Entry(entry) => entry.release(),
+                Gone::Value(value, held) => {
+                    ffi::Py_DECREF(value);
+                    held.release();
+                }
+            }
+        }
+    }
+}
+
+impl Ask for Put<'_> {
+    type Answer = PyResult<(bool, Vec<Gone>)>;
+
+    unsafe fn ask<P: Probe>(self, probe: P) -> Self::Answer {
+        let cached = self.cached;
+        // SAFETY: the caller holds the object; no Python runs after `find`.
+        unsafe {
+            locked(cached.cast(), || {
+                let at = Table::find(&raw const (*cached).table, &probe);
+                if at == FAILED {
+                    return Err(raised());
+                }
+                let mut gone = Vec::new();
+                let table = &mut (*cached).table;
+                if at == NIL {
+                    let Some(key) = probe.own() else {
+                        return Err(PyMemoryError::new_err(()));
+                    };
+                    let Some((value, held)) = self.waiting.take() else {
+                        return Ok((false, gone));
+                    };
+                    (*cached).bytes += held.size;
+                    if let Err(entry) = table.insert(Entry::new(probe.hash(), key, value, held)) {
+                        (*cached).bytes -= entry.extra.size;
+                        return Ok((false, vec![Gone::Entry(entry)]));
+                    }
+                } else if let Some((value, held)) = self.waiting.take() {
+                    (*cached).bytes += held.size;
+                    let entry = table.entry(at);
+                    let old = std::mem::replace(&mut entry.value, value);
+                    let old_held = std::mem::replace(&mut entry.extra, held);
+                    (*cached).bytes -= old_held.size;
+                    gone.push(Gone::Value(old, old_held));
+                    if (*cached).bounded() {
+                        (*cached).table.touch(at);
+                    }
+                }
+                while (*cached).bytes > (*cached).maxbytes || (*cached).table.len() > (*cached).maxsize {
+                    let table = &mut (*cached).table;
+                    let entry = table.remove(table.oldest());
+                    (*cached).bytes -= entry.extra.size;
+                    gone.push(Gone::Entry(entry));
+                }
+                Ok((true, gone))
+            })
+        }
+    }
+}
+
+struct Remove {
+    cached: *mut CachedFunction,
+}
+
+impl Ask for Remove {
+    type Answer = PyResult<Option<Entry<Held>>>;
+
+    unsafe fn ask<P: Probe>(self, probe: P) -> Self::Answer {
+        let cached = self.cached;
+        // SAFETY: the caller holds the object; no Python runs after `find`.
+        unsafe {
+            locked(cached.cast(), || {
+                let at = Table::find(&raw const (*cached).table, &probe);
+                if at == FAILED {
+                    return Err(raised());
+                }
+                if at == NIL {
+                    return Ok(None);
+                }
+                let entry = (*cached).table.remove(at);
+                (*cached).bytes -= entry.extra.size;
+                Ok(Some(entry))
+            })
+        }
+    }
+}
+
+struct Find {
+    cached: *mut CachedFunction,
+}
+
+impl Ask for Find {
+    type Answer = PyResult<Option<(Py<PyAny>, Option<Py<PyAny>>)>>;
+
+    unsafe fn ask<P: Probe>(self, probe: P) -> Self::Answer {
+        let cached = self.cached;
+        // SAFETY: the caller holds the object; no Python runs after `find`.
+        unsafe {
+            locked(cached.cast(), || {
+                let py = Python::assume_attached();
+                let at = Table::find(&raw const (*cached).table, &probe);
+                if at == FAILED {
+                    return Err(raised());
+                }
+                if at == NIL {
+                    return Ok(None);
+                }
+                let entry = (*cached).table.entry(at);
+                let value = Bound::from_borrowed_ptr(py, entry.value).unbind();
+                Ok(Some((value, Bound::from_borrowed_ptr_or_opt(py, entry.extra.state).map(Bound::unbind))))
+            })
+        }
+    }
+}
+
+/// The two arguments of `find` and `remove`.
+unsafe fn two<'py>(
+    py: Python<'py>,
+    arguments: *mut ffi::PyObject,
+    keywords: *mut ffi::PyObject,
+) -> PyResult<Arguments<'py>> {
+    // SAFETY: CPython passes a tuple, and a dict or null.
+    let (arguments, keywords) =
+        unsafe { (Bound::from_borrowed_ptr(py, arguments), Bound::from_borrowed_ptr_or_opt(py, keywords)) };
+    if keywords.is_some() {
+        return Err(PyTypeError::new_err("expected two positional arguments"));
+    }
+    let (args, kwargs): (Bound<'_, PyAny>, Bound<'_, PyAny>) = arguments.extract()?;
+    Arguments::new(&args, &kwargs)
+}
+
+unsafe extern "C" fn find(
+    me: *mut ffi::PyObject,
+    arguments: *mut ffi::PyObject,
+    keywords: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    let cached = me.cast::<CachedFunction>();
+    // SAFETY: CPython passes a live object of this type.
+    unsafe { answer(|py| Ok(two(py, arguments, keywords)?.with(cached, Find { cached })?.transpose()?.flatten())) }
+}
+
+unsafe extern "C" fn remove(
+    me: *mut ffi::PyObject,
+    arguments: *mut ffi::PyObject,
+    keywords: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    let cached = me.cast::<CachedFunction>();
+    // SAFETY: CPython passes a live object of this type; the entry is released when the table is whole.
+    unsafe {
+        answer(|py| {
+            let entry = two(py, arguments, keywords)?.with(cached, Remove { cached })?.transpose()?.flatten();
+            let removed = entry.is_some();
+            if let Some(entry) = entry {
+                entry.release();
+            }
+            Ok(removed)
+        })
+    }
+}
+
+unsafe extern "C" fn clear(me: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    let cached = me.cast::<CachedFunction>();
+    // SAFETY: CPython passes a live object of this type.
+    unsafe {
+        locked(me, || {
+            (*cached).hits = 0;
+            (*cached).misses = 0;
+        });
+        empty(cached);
+        answer(|_| Ok(()))
+    }
+}
+
+/// Takes every entry out, then releases them.
+pub(super) unsafe fn empty(cached: *mut CachedFunction) {
+    // SAFETY: the caller passes a live object; releasing runs after the table is whole again.
+    unsafe {
+        let entries = locked(cached.cast(), || {
+            (*cached).bytes = 0;
+            (*cached).table.take()
+        });
+        for entry in entries {
+            entry.release();
+        }
+    }
+}
+
+unsafe extern "C" fn info(me: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    let cached = me.cast::<CachedFunction>();
+    let bound = |bound: usize| Some(bound).filter(|bound| *bound != usize::MAX);
+    // SAFETY: CPython passes a live object of this type.
+    unsafe {
+        let info = locked(me, || {
+            (
+                (*cached).hits,
+                (*cached).misses,
+                bound((*cached).maxsize),
+                (*cached).table.len(),
+                bound((*cached).maxbytes),
+                (*cached).bytes,
+            )
+        });
+        answer(|_| Ok(info))
+    }
+}
+
+unsafe extern "C" fn items(me: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    let cached = me.cast::<CachedFunction>();
+    // SAFETY: CPython passes a live object of this type. References are taken first, and objects made after: making one may
+    // run the collector, and that any code.
+    unsafe {
+        answer(|py| {
+            let own = |object: *mut ffi::PyObject| Bound::from_borrowed_ptr_or_opt(py, object);
+            let seen: Vec<_> = locked(me, || {
+                let table = &raw const (*cached).table;
+                let entries = (*table).entries().iter();
+                entries
+                    .map(|entry| {
+                        let mut arguments = Vec::new();
+                        let names = entry.key.elements(|element| arguments.extend(own(element)));
+                        let deadline = Some(entry.extra.deadline).filter(|deadline| *deadline != NEVER);
+                        (arguments, own(names), own(entry.value), own(entry.extra.state), deadline, entry.extra.size)
+                    })
+                    .collect()
+            });
+            seen.into_iter()
+                .map(|(arguments, names, value, state, deadline, size)| {
+                    Ok((PyTuple::new(py, arguments)?, names, value, state, deadline, size))
+                })
+                .collect::<PyResult<Vec<_>>>()
+        })
+    }
+}
+
+unsafe extern "C" fn hit(me: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    let cached = me.cast::<CachedFunction>();
+    // SAFETY: CPython passes a live object of this type.
+    unsafe {
+        locked(me, || (*cached).hits += 1);
+        answer(|_| Ok(()))
+    }
+}
+
+unsafe extern "C" fn miss(me: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    let cached = me.cast::<CachedFunction>();
+    // SAFETY: CPython passes a live object of this type.
+    unsafe {
+        locked(me, || (*cached).misses += 1);
+        answer(|_| Ok(()))
+    }
+}
+
+pub(super) unsafe extern "C" fn len(me: *mut ffi::PyObject) -> ffi::Py_ssize_t {
+    let cached = me.cast::<CachedFunction>();
+    // SAFETY: CPython passes a live object of this type.
+    unsafe { locked(me, || (*cached).table.len()) as ffi::Py_ssize_t }
+}
+
+unsafe extern "C" fn get_guard(me: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject {
+    let cached = me.cast::<CachedFunction>();
+    // SAFETY: CPython passes a live object of this type.
+    unsafe {
+        locked(me, || {
+            let guard = if (*cached).guard.is_null() { ffi::Py_None() } else { (*cached).guard };
+            ffi::Py_INCREF(guard);
+            guard
+        })
+    }
+}
+
+unsafe extern "C" fn set_guard(me: *mut ffi::PyObject, guard: *mut ffi::PyObject, _: *mut c_void) -> c_int {
+    let cached = me.cast::<CachedFunction>();
+    // SAFETY: CPython passes a live object of this type, and a live object or null; the old guard is released after.
+    unsafe {
+        let guard = if guard == ffi::Py_None() { ptr::null_mut() } else { guard };
+        ffi::Py_XINCREF(guard);
+        let old = locked(me, || std::mem::replace(&mut (*cached).guard, guard));
+        ffi::Py_XDECREF(old);
+    }
+    0
+}
