@@ -18,6 +18,7 @@ ENDS = frozenset(
     OP.get(name, -1) for name in ("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE", "INTERPRETER_EXIT")
 )
 
+
 class Instruction:
     __slots__ = ("arg", "kept", "offset", "op", "target", "value")
 

@@ -23,12 +23,12 @@
 //!
 //! Ownership: a guard owns what it expects. An address alone could be taken by another object after the first one was freed, and
 //! the guard would hold wrongly. So a replaced global lives until the guard is dropped, which its caller does as soon as it fails.
-//! It has `traverse` and no `clear`: nothing in it changes after `__new__`, so like a tuple it is never alone in a cycle.
+//! It has `traverse` and no `clear`: no reference in it changes after `__new__`, so like a tuple it is never alone in a cycle.
 
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -51,6 +51,7 @@ pub struct Guard {
     /// Whether the walk met values that only a new fingerprint can compare.
     #[pyo3(get)]
     volatile: bool,
+    retired: AtomicBool,
 }
 
 /// A dict, and its version tag when it was last seen as expected (0: look at the objects).
@@ -149,12 +150,14 @@ impl Guard {
             sets,
             kinds,
             volatile,
+            retired: AtomicBool::new(false),
         })
     }
 
     /// Whether everything is as the walk found it, volatile values aside.
     pub fn holds(&self, py: Python<'_>) -> bool {
-        self.names.iter().all(|names| names.hold(py))
+        !self.retired.load(Relaxed)
+            && self.names.iter().all(|names| names.hold(py))
             && self.functions.iter().all(|function| function.holds(py))
             && self.cells.iter().all(|(cell, held)| cell_holds(py, cell, held.as_ref()))
             && self.classes.iter().all(|class| class.holds(py))
@@ -162,6 +165,11 @@ impl Guard {
             && self.lists.iter().all(|(list, items)| list_holds(list.bind(py), items.bind(py)))
             && self.sets.iter().all(|(set, items)| set_holds(set.bind(py), items.bind(py)))
             && self.kinds.iter().all(|(object, class)| object.bind(py).get_type().is(class))
+    }
+
+    /// It never holds again: there is a guard that watches more.
+    fn retire(&self) {
+        self.retired.store(true, Relaxed);
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
