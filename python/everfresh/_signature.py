@@ -78,7 +78,9 @@ class Signature:
                 raise ValueError(f"ignore: there is no parameter `{name}`; there are {', '.join(self.names) or 'none'}")
         return tuple(places)
 
-    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> tuple[list[Any], tuple[Any, ...], dict[str, Any]] | None:
+    def bind(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any] | None
+    ) -> tuple[list[Any], tuple[Any, ...], dict[str, Any]] | None:
         """The values of all parameters in order, further positional arguments, and further keywords.
 
         `None` if the arguments do not fit: the function says best what is wrong with them.

@@ -5,6 +5,7 @@ mod instructions;
 mod json;
 mod place;
 mod process;
+mod python;
 mod setup;
 mod steps;
 mod test;

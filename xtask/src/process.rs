@@ -26,9 +26,19 @@ pub fn command(program: impl AsRef<OsStr>) -> Result<Command, String> {
 
 /// The cargo that runs this program. It finds `rustdoc` also where only its toolchain's folder has one.
 pub fn cargo(args: &[&str]) -> Result<Command, String> {
-    let cargo = PathBuf::from(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    let mut command = command(&cargo)?;
+    let mut command = with_cargo(own_cargo())?;
     command.args(args);
+    Ok(command)
+}
+
+fn own_cargo() -> PathBuf {
+    PathBuf::from(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// A program that finds the cargo that runs this one.
+pub fn with_cargo(program: impl AsRef<OsStr>) -> Result<Command, String> {
+    let cargo = own_cargo();
+    let mut command = command(program)?;
     if let Some(toolchain) = cargo.parent().filter(|folder| folder.is_absolute()) {
         let path = env::var_os("PATH").unwrap_or_default();
         let folders = env::split_paths(&path).chain([toolchain.to_owned()]);

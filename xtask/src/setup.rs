@@ -1,7 +1,7 @@
 //! What the commands need beside Rust, a C compiler and git: installed into the user's cache folder with the ordinary
 //! package clients, or named.
 
-use crate::{place, process};
+use crate::{place, process, python};
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -23,6 +23,9 @@ pub fn everything() -> Result<(), String> {
     println!("rustfmt, clippy: there");
     println!("cargo-deny: `{}`", cargo_deny()?.display());
     println!("ruff, mypy: `{}`", python_checks()?.display());
+    for interpreter in python::interpreters()? {
+        println!("Python {}: `{}`", interpreter.version, interpreter.program().display());
+    }
     println!("word list: `{}`", word_list()?.display());
     // Elsewhere instructions are not counted.
     if cfg!(target_os = "linux") {
@@ -85,7 +88,7 @@ fn cargo_tool(name: &str, version: &str) -> Result<PathBuf, String> {
 /// The `bin` folder of a virtual environment with the pinned Python checkers.
 pub fn python_checks() -> Result<PathBuf, String> {
     let folder = place::cache()?.join("python-checks");
-    virtual_environment(&folder, PYTHON_CHECKS)?;
+    virtual_environment(&python()?, &folder, PYTHON_CHECKS)?;
     Ok(folder.join("bin"))
 }
 
@@ -132,7 +135,7 @@ fn apt_get(args: &[&str]) -> Result<(), String> {
 }
 
 /// Makes a virtual environment with exactly these requirements, unless it is there already.
-fn virtual_environment(folder: &Path, requirements: &str) -> Result<(), String> {
+pub fn virtual_environment(python: &Path, folder: &Path, requirements: &str) -> Result<(), String> {
     // Written last: an environment that was left half made, or made for other requirements, is made anew.
     let mark = folder.join("installed.txt");
     if fs::read_to_string(&mark).is_ok_and(|installed| installed == requirements) {
@@ -144,7 +147,7 @@ fn virtual_environment(folder: &Path, requirements: &str) -> Result<(), String> 
         requirements.split_whitespace().collect::<Vec<_>>().join(" "),
         folder.display()
     );
-    let mut venv = process::command(python()?)?;
+    let mut venv = process::command(python)?;
     process::run(venv.args(["-m", "venv"]).arg(folder))?;
     let mut pip = process::command(folder.join("bin/python"))?;
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
@@ -152,7 +155,7 @@ fn virtual_environment(folder: &Path, requirements: &str) -> Result<(), String> 
     fs::write(&mark, requirements).map_err(|error| format!("`{}` cannot be written: {error}", mark.display()))
 }
 
-fn remove_folder(folder: &Path) -> Result<(), String> {
+pub fn remove_folder(folder: &Path) -> Result<(), String> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(format!("`{}` cannot be removed: {error}", folder.display()))

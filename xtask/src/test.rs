@@ -1,6 +1,6 @@
 //! `cargo xtask test`: every check, then every test.
 
-use crate::{instructions, process, setup, steps::Steps};
+use crate::{instructions, process, python, setup, steps::Steps};
 use std::{path::Path, process::Command, time::Duration};
 
 /// How many cases of the freshness oracle `--long` runs.
@@ -17,13 +17,15 @@ pub fn run(long: bool) -> Result<(), String> {
     steps.step("format", || {
         setup::rust_components()?;
         process::run(&mut process::cargo(&["fmt", "--all", "--check"])?)?;
+        python::format()?;
         ["bench", "bench/cache", "bench/instructions"].into_iter().try_for_each(|workspace| {
             let manifest = format!("{workspace}/Cargo.toml");
             process::run(&mut process::cargo(&["fmt", "--manifest-path", &manifest, "--check"])?)
         })
     });
-    steps.step("python", python);
+    steps.step("Python files", python_files);
     steps.step("clippy", || clippy(&["--workspace"]));
+    steps.step("clippy on the Python extension", python::clippy);
     // The workspace turns every feature of the library on; its users may not.
     steps.step("features of the library", || {
         ["--features=", "--features=macros", "--features=arrow", "--all-features"]
@@ -53,6 +55,8 @@ pub fn run(long: bool) -> Result<(), String> {
         process::run(deny.args(["licenses", "bans", "sources"]))
     });
     steps.step("advisories on dependencies", advisories);
+
+    steps.step("tests of the Python package", python::test);
 
     let oracle = |mut command: Command| {
         if long {
@@ -111,7 +115,7 @@ fn advisories() -> Result<(), String> {
     process::run(deny("check")?.args(["--disable-fetch", "advisories"]))
 }
 
-fn python() -> Result<(), String> {
+fn python_files() -> Result<(), String> {
     let root = crate::place::root()?;
     let mut git = process::command("git")?;
     let listed = process::output(git.args(["ls-files", "--cached", "--others", "--exclude-standard", "*.py"]))?;

@@ -225,20 +225,32 @@ impl Engine {
         Ok(Self(function))
     }
 
-    /// The result that is kept, or what `compute()` gives: `(value, copy, size)`.
-    fn call(&self, py: Python<'_>, key: [u8; 32], declared: Vec<Declared>, compute: Py<PyAny>) -> PyResult<Found> {
+    /// The result that is kept, or what `compute()` gives: `(value, copy, size)`; `anew`, whatever is kept.
+    #[pyo3(signature = (key, declared, compute, *, anew = false))]
+    fn call(
+        &self,
+        py: Python<'_>,
+        key: [u8; 32],
+        declared: Vec<Declared>,
+        compute: Py<PyAny>,
+        anew: bool,
+    ) -> PyResult<Found> {
         let key = Fingerprint::from_bytes(key);
         py.detach(|| {
             let memo = self.0.memo();
-            let call = with(&memo, &key, &declared).map_err(PyValueError::new_err)?;
+            let mut call = with(&memo, &key, &declared).map_err(PyValueError::new_err)?;
+            if anew {
+                call = call.anew();
+            }
             let compute = || Python::attach(|py| Kept::new(&compute.bind(py).call0()?).map(Arc::new));
             Ok(Found { entry: call.or_try_compute_entry(compute)?, key })
         })
     }
 
     /// The same for a coroutine, of which `compute()` gives a new one.
-    fn call_async(&self, key: [u8; 32], declared: Vec<Declared>, compute: Py<PyAny>) -> Flight {
-        Flight::new(Arc::clone(&self.0), Fingerprint::from_bytes(key), declared, compute)
+    #[pyo3(signature = (key, declared, compute, *, anew = false))]
+    fn call_async(&self, key: [u8; 32], declared: Vec<Declared>, compute: Py<PyAny>, anew: bool) -> Flight {
+        Flight::new(Arc::clone(&self.0), Fingerprint::from_bytes(key), declared, compute, anew)
     }
 
     /// The result that is kept and holds.

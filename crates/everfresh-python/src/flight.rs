@@ -118,12 +118,21 @@ pub struct Flight {
 }
 
 impl Flight {
-    pub fn new(function: Arc<Function>, key: Fingerprint, declared: Vec<Declared>, make: Py<PyAny>) -> Self {
+    pub fn new(
+        function: Arc<Function>,
+        key: Fingerprint,
+        declared: Vec<Declared>,
+        make: Py<PyAny>,
+        anew: bool,
+    ) -> Self {
         let exchange = Arc::<Mutex<Exchange>>::default();
         let coroutine = Coroutine { make, running: None, exchange: Arc::clone(&exchange) };
         let future = async move {
             let memo = function.memo();
-            let call = with(&memo, &key, &declared).map_err(PyValueError::new_err)?;
+            let mut call = with(&memo, &key, &declared).map_err(PyValueError::new_err)?;
+            if anew {
+                call = call.anew();
+            }
             Ok(Found { entry: call.or_try_compute_entry_async(coroutine).await?, key })
         };
         Self { future: Mutex::new(Some(Box::pin(future))), exchange, alarm: Arc::default() }

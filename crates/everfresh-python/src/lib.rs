@@ -7,7 +7,9 @@
 //! | `store` | `everfresh.Store` |
 //! | `observe`, `audit` | what a cached function reads: as the package tells it, and by audit events |
 //! | `buffer` | stored results as read-only buffers |
+//! | `value` | fingerprints, safe encodings, and protected copies of values |
 //! | `units` | sizes and durations as people write them |
+//! | `yaml` | YAML as Python values |
 //! | `errors` | the engine's errors as Python's exceptions |
 
 mod audit;
@@ -18,6 +20,8 @@ mod flight;
 mod observe;
 mod store;
 mod units;
+mod value;
+mod yaml;
 
 use pyo3::prelude::*;
 
@@ -32,16 +36,20 @@ mod _native {
         engine::{Engine, Found, invalidations},
         flight::Flight,
         observe::{
-            PyContext, impure, impurities, is_recording, observe_env, observe_path, observe_version,
+            PyContext, impure, impurities, is_made, is_recording, observe_env, observe_path, observe_version,
             observe_working_dir, refuse,
         },
         store::Store,
         units::{parse_duration, parse_size},
+        yaml::parse_yaml,
     };
 
     #[pymodule_export]
     #[allow(non_upper_case_globals)]
     const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    #[pymodule_export]
+    use crate::value::api::{Template, dumps, encode, fingerprint, loads, protect, set_code_hook};
 
     /// In a child, right after a fork: lets go of what belongs to its parent.
     #[pyfunction]

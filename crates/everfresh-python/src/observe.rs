@@ -43,6 +43,12 @@ pub fn file(path: &std::path::Path) {
     }
 }
 
+/// Whether the function makes or writes this file itself.
+#[pyfunction]
+pub fn is_made(path: PathBuf) -> bool {
+    observe::is_made(path)
+}
+
 /// Says that an environment variable is about to be read.
 #[pyfunction]
 pub fn observe_env(name: &str) {

@@ -216,6 +216,22 @@ pub fn made(path: impl AsRef<Path>) {
     }
 }
 
+/// Whether the computation on this thread said that it makes this file, or the folder that it lies in.
+///
+/// ```
+/// use everfresh::{Memo, observe};
+///
+/// let memo = Memo::builder("observe::is_made").build();
+/// assert!(memo.get_or_compute(&(), || {
+///     observe::made("a");
+///     observe::is_made("a/b")
+/// }));
+/// ```
+pub fn is_made(path: impl AsRef<Path>) -> bool {
+    let Some((frame, path)) = current().zip(absolute(path.as_ref())) else { return false };
+    frame.recorded().is_own(&path)
+}
+
 /// The files and folders that the computation on this thread made so far and that are still there.
 ///
 /// ```

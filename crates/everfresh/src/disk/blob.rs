@@ -35,6 +35,22 @@ const CHUNK: usize = 1 << 20;
 /// A stored payload, aligned to 64 bytes. Cheap to clone.
 ///
 /// A mapped blob stays readable while any clone lives, also after it was evicted or the store was closed.
+///
+/// ```
+/// use everfresh::{Fingerprint, disk::{Store, StoreOptions}};
+/// use std::{io::Write, time::Duration};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let store = Store::open(folder.path(), StoreOptions::default())?;
+/// let name = Fingerprint::of_bytes(b"name");
+/// let mut writer = store.blob_writer()?;
+/// writer.write_all(b"payload")?;
+/// writer.finish(name, Duration::ZERO)?;
+/// let blob = store.blob(&name).ok_or("nobody removed it")?;
+/// drop(store);
+/// assert_eq!((&*blob, blob.as_ptr() as usize % 64), (&b"payload"[..], 0));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Blob(Arc<Data>);
 

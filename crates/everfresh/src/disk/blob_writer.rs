@@ -31,6 +31,25 @@ use std::{
 const BUFFER: usize = 1 << 20;
 
 /// Takes a payload as it is made; [`BlobWriter::finish`] stores it. Dropped before, it leaves nothing.
+///
+/// ```
+/// use everfresh::{Fingerprint, disk::{BlobWriter, Store, StoreOptions}};
+/// use std::{io::Write, time::Duration};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let store = Store::open(folder.path(), StoreOptions::default())?;
+/// let name = Fingerprint::of_bytes(b"name");
+/// let mut dropped: BlobWriter = store.blob_writer()?;
+/// dropped.write_all(b"payload")?;
+/// drop(dropped);
+/// assert!(store.blob(&name).is_none());
+///
+/// let mut writer = store.blob_writer()?;
+/// writer.write_all(b"payload")?;
+/// writer.finish(name, Duration::ZERO)?;
+/// assert!(store.blob(&name).is_some());
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct BlobWriter {
     inner: Arc<Inner>,
@@ -109,6 +128,22 @@ impl BlobWriter {
     ///
     /// If a blob of that name is stored already it is kept, and this one dropped: equal names mean equal payloads.
     /// Returns the payload's length. Concurrent calls with one name leave one blob.
+    ///
+    /// ```
+    /// use everfresh::{Fingerprint, disk::{Store, StoreOptions}};
+    /// use std::{io::Write, time::Duration};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open(folder.path(), StoreOptions::default())?;
+    /// let name = Fingerprint::of_bytes(b"name");
+    /// for _ in 0..2 {
+    ///     let mut writer = store.blob_writer()?;
+    ///     writer.write_all(b"payload")?;
+    ///     assert_eq!(writer.finish(name, Duration::from_secs(2))?, 7);
+    /// }
+    /// assert_eq!(store.verify()?.blobs, 1);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// If the disk is full or the cache folder is gone; nothing is stored then.

@@ -6,6 +6,16 @@ use std::{
 };
 
 /// An operation on the disk tier that failed. A damaged or missing entry is no error: it is a miss.
+///
+/// ```
+/// use everfresh::disk::{Store, StoreError, StoreOptions};
+///
+/// # let folder = tempfile::tempdir()?;
+/// std::fs::write(folder.path().join("letter"), "not of a cache")?;
+/// let refused = Store::open(folder.path(), StoreOptions::default());
+/// assert!(matches!(refused, Err(StoreError::NotACache { found, .. }) if found == "letter"));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {

@@ -38,6 +38,18 @@ const BATCH: usize = 256;
 const TEMPORARY_GRACE: Duration = Duration::from_secs(60);
 
 /// What [`gc`](super::Store::gc) did, and what it left.
+///
+/// ```
+/// use everfresh::{Fingerprint, disk::{Space, Store, StoreOptions}};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let store = Store::open(folder.path(), StoreOptions::default())?;
+/// store.put(Space::Memos, &Fingerprint::of_bytes(b"key"), &[1; 500], &[])?;
+/// let report = store.gc(Some(100))?;
+/// assert_eq!((report.removed_records, report.kept_bytes), (1, 0));
+/// assert!(report.removed_bytes > 500);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub struct GcReport {
     /// Blobs that were removed, as garbage or to make room.

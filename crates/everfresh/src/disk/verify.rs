@@ -12,6 +12,26 @@ use super::{
 use crate::Fingerprint;
 
 /// What [`verify`](super::Store::verify) found.
+///
+/// ```
+/// use everfresh::{Fingerprint, disk::{Store, StoreOptions}};
+/// use std::{io::Write, time::Duration};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let store = Store::open(folder.path(), StoreOptions::default())?;
+/// let name = Fingerprint::of_bytes(b"name");
+/// let mut writer = store.blob_writer()?;
+/// writer.write_all(&[1; 5_000])?;
+/// writer.finish(name, Duration::ZERO)?;
+/// // Somebody writes into a file of the cache.
+/// let file = folder.path().join("blobs").join(&name.to_string()[..2]).join(name.to_string());
+/// let mut bytes = std::fs::read(&file)?;
+/// bytes[1_000] ^= 1;
+/// std::fs::write(&file, bytes)?;
+/// assert_eq!(store.verify()?.damaged, [format!("blob {name}")]);
+/// assert_eq!(store.verify()?.damaged, [""; 0]);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VerifyReport {
     /// Records that were read.

@@ -309,7 +309,8 @@ impl<K, V, S> CacheBuilder<K, V, S> {
     }
 
     /// Is told of each entry that left, after it left, on the thread that made it leave, with no lock held. It may use the
-    /// cache. If it panics, the entry is gone all the same, and the panic goes to the caller.
+    /// cache. If it panics, the entry is gone all the same; it is told of all others that left with it, and then the panic
+    /// goes to the caller.
     ///
     /// ```
     /// use everfresh::memory::{Cache, Cause};

@@ -189,6 +189,17 @@ impl<K, V> Flights<K, V> {
         map
     }
 
+    /// No flight begins or ends until the guard is dropped; `None` if there is one of this key.
+    pub(super) fn close_unless_flying(
+        &self,
+        hash: KeyHash,
+        is_key: impl Fn(&K) -> bool,
+    ) -> Option<MutexGuard<'_, Map<K, V>>> {
+        let map = lock(&self.map);
+        let flies = map.find(hash.get(), |flight| flight.hash == hash && is_key(&flight.key)).is_some();
+        (!flies).then_some(map)
+    }
+
     /// Somebody leaves; if nobody leads now, all who wait are woken, and the first to look leads. All, since one of them
     /// may keep the others' thread from going on.
     fn leave(&self, flight: &Arc<Flight<K, V>>, leave: impl FnOnce(&mut State<V>)) {

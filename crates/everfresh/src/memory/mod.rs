@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | `cache`, `builder` | [`Cache`]: shards, each under a lock of its own |
+//! | `get`, `insert`, `remove` | reading what is there, putting in, taking out |
 //! | `shard`, `entry` | the table, the slots and the limits of one shard |
 //! | `policy` | which entry goes when there is no room |
 //! | `lookup`, `compute`, `flight` | single flight: one computes, the others wait |
@@ -28,7 +29,9 @@ mod clock;
 mod compute;
 mod entry;
 mod flight;
+mod get;
 mod ghosts;
+mod insert;
 mod key;
 mod key_parts;
 mod lookup;
@@ -36,6 +39,7 @@ mod observed;
 mod per_type;
 mod policy;
 mod refresh;
+mod remove;
 mod shard;
 #[cfg(test)]
 #[cfg(feature = "shuttle")]
@@ -52,9 +56,10 @@ mod verify;
 
 pub use advice::Advice;
 pub use builder::{CacheBuilder, Cause};
-pub use cache::{Cache, DEFAULT_ENTRIES, Refused};
+pub use cache::{Cache, DEFAULT_ENTRIES};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use entry::EntryOptions;
+pub use insert::Refused;
 pub use key::KeyRef;
 pub use key_parts::KeyParts;
 pub use lookup::Lookup;

@@ -21,6 +21,16 @@ pub(super) struct Limits {
     pub(super) weight: u64,
 }
 
+impl Limits {
+    /// Takes the room of one entry, if there is that much.
+    pub(super) fn take(&mut self, weight: u32) -> bool {
+        let (entries, weight) = (self.entries.checked_sub(1), self.weight.checked_sub(weight.into()));
+        let left = entries.zip(weight).map(|(entries, weight)| Self { entries, weight });
+        *self = left.unwrap_or(*self);
+        left.is_some()
+    }
+}
+
 /// Entries that left, with the reason: they are dropped, and listeners hear of them, when the lock is released.
 pub(super) type Gone<K, V> = Vec<(Entry<K, V>, Cause)>;
 
@@ -232,6 +242,11 @@ impl<K: Eq, V> Shard<K, V> {
         (self.slots, self.free) = (Vec::new(), Vec::new());
     }
 
+    /// All entries, those that would be missed least first.
+    pub(super) fn ranked(&self) -> Vec<&Entry<K, V>> {
+        self.order.ranked(&self.slots).into_iter().filter_map(|slot| self.entry(slot)).collect()
+    }
+
     pub(super) fn entries(&self) -> impl Iterator<Item = &Entry<K, V>> {
         self.slots.iter().flatten()
     }
@@ -243,6 +258,11 @@ impl<K: Eq, V> Shard<K, V> {
     /// How many lookups it stands for that this key is not there any more, and would be with twice the room.
     pub(super) fn ghost_hits(&self, hash: KeyHash) -> u64 {
         self.ghosts.hits(hash.short())
+    }
+
+    /// What there is room for beside the entries.
+    pub(super) fn room(&self) -> Limits {
+        Limits { entries: self.limits.entries - self.len(), weight: self.limits.weight - self.weight }
     }
 
     pub(super) fn limits(&self) -> Limits {

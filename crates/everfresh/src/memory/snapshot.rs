@@ -8,7 +8,7 @@
 //! 16      8     when it was saved, in nanoseconds since the Unix epoch
 //! 24      8     number of entries
 //! 32      32    BLAKE3 over the shapes of all entries, in turn
-//! 64      …     entries
+//! 64      …     entries, those that would be missed least first
 //! end-32  32    BLAKE3 over everything above
 //!
 //! entry:  8     nanoseconds that are left of its ttl, 2^64 - 1 if it has none
@@ -26,6 +26,7 @@ use super::{
 use crate::codec::{self, CodecError};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
+    cmp::Reverse,
     fs,
     hash::{BuildHasher, Hash},
     io::{self, Write},
@@ -126,9 +127,10 @@ where
         self.save_at(path.as_ref(), unix_time())
     }
 
-    /// Puts the entries of a file in, as far as there is room; a key that has a value keeps it. How many were put in.
-    /// The time since they were saved counts against their ttl; an entry that had none has this cache's. What the cache is
-    /// made to do when a value goes in is done: it is weighed, and refused if it is too heavy.
+    /// Puts the entries of a file in, as far as there is free room: nothing goes for them but what is over, and those
+    /// that were most wanted where they were saved come first. A key that has a value, or whose value is being computed,
+    /// keeps that. How many were put in. The time since they were saved counts against their ttl; an entry that had none
+    /// has this cache's.
     ///
     /// ```
     /// use everfresh::memory::Cache;
@@ -214,30 +216,54 @@ where
         if shapes.finalize().as_bytes() != shape {
             return Err(SnapshotError::Foreign { path: path.to_owned() });
         }
-        let mut loaded = 0;
-        for ((key, value), options) in entries {
-            let lives = options.ttl != Some(Duration::ZERO);
-            let kept = lives && self.peek(&key).is_none() && self.insert_with(key, value, options).is_ok();
-            loaded += usize::from(kept);
-        }
-        Ok(loaded)
+        Ok(self.fill_all(entries))
     }
 
-    /// What is to be saved; the ttl is what is left of it. What was made from more than its key is not.
+    /// Puts in what there is room for, the last first. How many there were.
+    fn fill_all(&self, entries: Vec<((K, V), EntryOptions)>) -> usize {
+        self.remove_expired();
+        let mut rooms: Vec<_> = self.inner.parts.iter().map(|part| part.read().room()).collect();
+        let mut chosen = Vec::new();
+        for ((key, value), mut options) in entries.into_iter().rev() {
+            if options.ttl == Some(Duration::ZERO) {
+                continue;
+            }
+            let hash = self.hash(&key);
+            let weight = self.judge(&key, &value, &mut options);
+            let is_new = || self.part(hash).read().find(hash, |own| *own == key).is_none();
+            if is_new() && rooms[self.part_at(hash)].take(weight) {
+                chosen.push((hash, key, value, options, weight));
+            }
+        }
+        // In the order in which they came to the cache that was saved.
+        let fill = |(hash, key, value, options, weight)| self.fill(hash, key, value, options, weight);
+        let loaded = chosen.into_iter().rev().map(fill).filter(|filled| *filled).count();
+        if loaded > 0 {
+            self.inner.identity.outdate();
+        }
+        loaded
+    }
+
+    /// What is to be saved, what would be missed least first; the ttl is what is left of it. What was made from more than
+    /// its key is not.
     fn to_save(&self) -> Vec<(K, V, EntryOptions)> {
         let now = self.now();
         let part = |part: &super::cache::Part<K, V>| {
             let shard = part.read();
-            let found = shard.entries().filter(|entry| self.is_found(entry, now) && entry.made().is_none());
+            let entries = shard.ranked();
+            let found = entries.iter().rev().filter(|entry| self.is_found(entry, now) && entry.made().is_none());
             let saved = found.map(|entry| {
                 let ttl = self.inner.ages.left(entry, now).map(Duration::from_nanos);
                 let options =
                     EntryOptions { ttl, cost: entry.cost(), tags: entry.tags().to_vec(), ..EntryOptions::new() };
                 (entry.key.clone(), entry.value.clone(), options)
             });
-            saved.collect::<Vec<_>>()
+            saved.enumerate().collect::<Vec<_>>()
         };
-        self.inner.parts.iter().flat_map(part).collect()
+        let mut saved: Vec<_> = self.inner.parts.iter().flat_map(part).collect();
+        // Shards rank their own entries only: the best of each come together.
+        saved.sort_by_key(|(better, _)| Reverse(*better));
+        saved.into_iter().map(|(_, entry)| entry).collect()
     }
 }
 

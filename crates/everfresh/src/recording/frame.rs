@@ -125,7 +125,7 @@ impl Recorded {
     }
 
     /// Whether the computation made this itself, or the folder that it lies in.
-    fn is_own(&self, path: &Path) -> bool {
+    pub(crate) fn is_own(&self, path: &Path) -> bool {
         !self.made.is_empty() && path.ancestors().any(|path| self.made.contains(path))
     }
 

@@ -13,6 +13,24 @@ use std::sync::Arc;
 
 /// Rows are cut into runs of so many, counted from the table's first row, and each run is hashed by itself: part of the
 /// fingerprint's definition.
+///
+/// ```
+/// use arrow::array::{Int32Array, RecordBatch};
+/// use everfresh::table::{CHUNK_ROWS, TableHasher};
+/// use std::sync::Arc;
+///
+/// let column = Int32Array::from_iter_values(0..CHUNK_ROWS as i32 + 1);
+/// let batch = RecordBatch::try_from_iter([("id", Arc::new(column) as _)])?;
+/// let hash = |batches: &[RecordBatch]| {
+///     let mut hasher = TableHasher::new(&batch.schema(), &[0])?;
+///     batches.iter().try_for_each(|batch| hasher.update(batch))?;
+///     Ok::<_, Box<dyn std::error::Error>>(hasher.finish())
+/// };
+/// // Batches are not what it is cut by.
+/// let halves = [batch.slice(0, 1_000), batch.slice(1_000, CHUNK_ROWS + 1 - 1_000)];
+/// assert_eq!(hash(&halves)?, hash(&[batch.clone()])?);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 pub const CHUNK_ROWS: usize = 64 << 10;
 
 /// Batches wait until there is enough for all cores: so many rows, or so many bytes.
@@ -20,6 +38,18 @@ const QUEUED_ROWS: usize = 16 * CHUNK_ROWS;
 const QUEUED_BYTES: usize = 16 << 20;
 
 /// A column whose type has no fingerprint.
+///
+/// ```
+/// use arrow::datatypes::{DataType, Field, Schema, UnionFields, UnionMode};
+/// use everfresh::table::TableHasher;
+/// use std::sync::Arc;
+///
+/// let union = DataType::Union(UnionFields::empty(), UnionMode::Dense);
+/// let schema = Arc::new(Schema::new(vec![Field::new("either", union.clone(), true)]));
+/// let error = TableHasher::new(&schema, &[0]).unwrap_err();
+/// assert_eq!((error.column.as_str(), error.data_type), ("either", union));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("column `{column}` has type {data_type}, which cannot be fingerprinted: cast it to another type")]
 #[non_exhaustive]
@@ -31,6 +61,19 @@ pub struct UnsupportedType {
 }
 
 /// A batch that does not have the columns that the [`TableHasher`] was made for.
+///
+/// ```
+/// use arrow::{array::RecordBatch, datatypes::{DataType, Field, Schema}};
+/// use everfresh::table::TableHasher;
+/// use std::sync::Arc;
+///
+/// let schema = Arc::new(Schema::new(vec![Field::new("id", DataType::Int32, true)]));
+/// let other = Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, true)]));
+/// let mut hasher = TableHasher::new(&schema, &[0])?;
+/// let error = hasher.update(&RecordBatch::new_empty(other)).unwrap_err();
+/// assert_eq!((error.expected, error.found), (vec![DataType::Int32], vec![DataType::Int64]));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a batch does not fit its table: expected columns of the types {expected:?}, found {found:?}")]
 #[non_exhaustive]
@@ -80,6 +123,20 @@ struct HashedColumn {
 impl TableHasher {
     /// A hasher for the columns at these indices of the schema; none is fine, the rows are counted then.
     ///
+    /// ```
+    /// use arrow::datatypes::{DataType, Field, Schema};
+    /// use everfresh::table::TableHasher;
+    /// use std::sync::Arc;
+    ///
+    /// let schema = Arc::new(Schema::new(vec![
+    ///     Field::new("id", DataType::Int64, false),
+    ///     Field::new("name", DataType::Utf8, true),
+    /// ]));
+    /// let hasher = TableHasher::new(&schema, &[1, 0])?;
+    /// assert_eq!(hasher.finish().columns.len(), 2);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// For a union, or a type that holds one.
     ///
@@ -109,6 +166,20 @@ impl TableHasher {
     /// Adds the next rows: a batch of exactly the hasher's columns, in their order. Names do not matter here, and
     /// neither does the size: batches are queued (they share their buffers) until there is work for all cores.
     ///
+    /// ```
+    /// use arrow::array::{Int32Array, RecordBatch};
+    /// use everfresh::table::TableHasher;
+    /// use std::sync::Arc;
+    ///
+    /// let batch = RecordBatch::try_from_iter([("id", Arc::new(Int32Array::from(vec![1, 2, 3])) as _)])?;
+    /// let mut hasher = TableHasher::new(&batch.schema(), &[0])?;
+    /// hasher.update(&batch.slice(0, 1))?;
+    /// hasher.update(&batch.slice(1, 2))?;
+    /// assert_eq!(hasher.finish().rows, 3);
+    /// assert!(TableHasher::new(&batch.schema(), &[])?.update(&batch).is_err());
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// If the batch has other columns; nothing is added then.
     pub fn update(&mut self, batch: &RecordBatch) -> Result<(), TableMismatch> {
@@ -135,6 +206,22 @@ impl TableHasher {
     }
 
     /// The fingerprints of all rows that were added.
+    ///
+    /// ```
+    /// use arrow::array::{Int32Array, RecordBatch};
+    /// use everfresh::table::TableHasher;
+    /// use std::sync::Arc;
+    ///
+    /// let batch = RecordBatch::try_from_iter([
+    ///     ("id", Arc::new(Int32Array::from(vec![1, 2])) as _),
+    ///     ("again", Arc::new(Int32Array::from(vec![1, 2])) as _),
+    /// ])?;
+    /// let mut hasher = TableHasher::new(&batch.schema(), &[0, 1])?;
+    /// hasher.update(&batch)?;
+    /// let columns = hasher.finish().columns;
+    /// assert_eq!(columns[0], columns[1]);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub fn finish(mut self) -> ColumnFingerprints {
         self.hash_queued();
         let rows = self.rows;

@@ -31,6 +31,18 @@ pub use schema::schema_fingerprint;
 use crate::{Fingerprint, FingerprintBuilder};
 
 /// What [`TableHasher`] makes of a table.
+///
+/// ```
+/// use arrow::array::{Int32Array, RecordBatch};
+/// use everfresh::table::{ColumnFingerprints, TableHasher};
+/// use std::sync::Arc;
+///
+/// let batch = RecordBatch::try_from_iter([("id", Arc::new(Int32Array::from(vec![1, 2])) as _)])?;
+/// let mut hasher = TableHasher::new(&batch.schema(), &[])?;
+/// hasher.update(&batch.project(&[])?)?;
+/// assert_eq!(hasher.finish(), ColumnFingerprints { rows: 2, columns: vec![] });
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnFingerprints {
     /// The number of rows.
@@ -41,6 +53,15 @@ pub struct ColumnFingerprints {
 
 /// The fingerprint of a table of partitions: its schema, and for each partition, in order, the number of rows and the
 /// fingerprint of every column. Where one partition ends and the next begins counts.
+///
+/// ```
+/// use everfresh::{Fingerprint, table::merkle};
+///
+/// let [schema, column] = ["schema", "column"].map(|text| Fingerprint::of_bytes(text.as_bytes()));
+/// let whole = merkle(schema, [(2, &[column][..])].into_iter());
+/// let parts = merkle(schema, [(1, &[column][..]), (1, &[column][..])].into_iter());
+/// assert_ne!(whole, parts);
+/// ```
 pub fn merkle<'a>(
     schema: Fingerprint,
     partitions: impl ExactSizeIterator<Item = (u64, &'a [Fingerprint])>,

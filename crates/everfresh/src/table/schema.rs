@@ -8,6 +8,18 @@ use arrow::datatypes::{DataType, Field, IntervalUnit, Schema, TimeUnit, UnionMod
 
 /// The fingerprint of column names, types and nullability, in order. Metadata does not count; a dictionary type is a
 /// type of its own, other than that of its values.
+///
+/// ```
+/// use arrow::datatypes::{DataType, Field, Schema};
+/// use everfresh::table::schema_fingerprint;
+///
+/// let schema = |name: &str, nullable| Schema::new(vec![Field::new(name, DataType::Int32, nullable)]);
+/// let of = |schema: Schema| schema_fingerprint(&schema);
+/// assert_eq!(of(schema("id", true)), of(schema("id", true).with_metadata([("by".into(), "me".into())].into())));
+/// assert_ne!(of(schema("id", true)), of(schema("key", true)));
+/// assert_ne!(of(schema("id", true)), of(schema("id", false)));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 pub fn schema_fingerprint(schema: &Schema) -> Fingerprint {
     FingerprintBuilder::new("everfresh.schema.1")
         .list(schema.fields(), |builder, field| add_field(builder, field))

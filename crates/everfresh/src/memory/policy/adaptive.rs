@@ -149,6 +149,12 @@ impl Order for Adaptive {
         Some(slot)
     }
 
+    fn ranked(&self, slots: &dyn Slots) -> Vec<u32> {
+        let mut ranked: Vec<_> = self.segments.slots().collect();
+        ranked.sort_by_key(|slot| slots.mark(*slot).state.count(self.epoch));
+        ranked
+    }
+
     fn clear(&mut self) {
         let tuner = self.tuner.as_ref().map(|_| Tuner::new(self.bound.unwrap_or(LEAST_CAPACITY)));
         *self = Self::with_tuner(self.bound, tuner);

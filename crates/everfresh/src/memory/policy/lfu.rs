@@ -113,6 +113,12 @@ impl Order for Lfu {
         Some(victim)
     }
 
+    fn ranked(&self, _: &dyn Slots) -> Vec<u32> {
+        let groups =
+            std::iter::successors(self.groups.get(self.fewest as usize), |group| self.groups.get(group.more as usize));
+        groups.flat_map(|group| group.slots.iter(&self.links)).collect()
+    }
+
     fn clear(&mut self) {
         *self = Self::default();
     }

@@ -29,6 +29,10 @@ impl Order for Lru {
         self.list.pop_oldest(&mut self.links)
     }
 
+    fn ranked(&self, _: &dyn Slots) -> Vec<u32> {
+        self.list.iter(&self.links).collect()
+    }
+
     fn clear(&mut self) {
         self.list = List::default();
     }

@@ -123,6 +123,9 @@ pub(super) trait Order: Send + Sync {
     /// The slot that goes, which the order forgets; `None` if there is none.
     fn victim(&mut self, slots: &dyn Slots) -> Option<u32>;
 
+    /// All slots, those that would be missed least first.
+    fn ranked(&self, slots: &dyn Slots) -> Vec<u32>;
+
     /// Forgets everything; all slots are empty.
     fn clear(&mut self);
 

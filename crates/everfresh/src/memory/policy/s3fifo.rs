@@ -89,6 +89,12 @@ impl Order for S3Fifo {
         }
     }
 
+    fn ranked(&self, slots: &dyn Slots) -> Vec<u32> {
+        let mut ranked: Vec<_> = self.queues.iter().flat_map(|queue| queue.iter(&self.links)).collect();
+        ranked.sort_by_key(|slot| slots.mark(*slot).state.count(0));
+        ranked
+    }
+
     fn clear(&mut self) {
         *self = Self::new(self.bound);
     }

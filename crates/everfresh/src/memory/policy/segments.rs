@@ -67,7 +67,7 @@ impl Segments {
         self.queues.iter().map(List::len).sum()
     }
 
-    /// All slots, in no order that matters.
+    /// All slots, queue by queue, the oldest first.
     pub(super) fn slots(&self) -> impl Iterator<Item = u32> {
         self.queues.iter().flat_map(|queue| queue.iter(&self.links))
     }

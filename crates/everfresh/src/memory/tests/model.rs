@@ -1,9 +1,13 @@
 //! Every policy against a few obvious lines.
 
 use super::{POLICIES, with_policy};
-use crate::memory::Policy;
+use crate::memory::{Cache, Cause, ManualClock, Policy};
 use proptest::prelude::*;
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 #[derive(Clone, Copy, Debug)]
 enum Action {
@@ -12,6 +16,8 @@ enum Action {
     Compute(u32, u32),
     Remove(u32),
     Clear,
+    /// A second goes by.
+    Wait,
 }
 
 fn actions() -> impl Strategy<Value = Vec<Action>> {
@@ -22,17 +28,18 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
         4 => (key.clone(), any::<u32>()).prop_map(|(key, value)| Action::Compute(key, value)),
         1 => key.prop_map(Action::Remove),
         1 => Just(Action::Clear),
+        2 => Just(Action::Wait),
     ];
     prop::collection::vec(action, 0..200)
 }
 
 /// The entries of an exact cache: key, value, uses, and when it was used or put in.
 #[derive(Default)]
-struct Model {
+struct Exact {
     entries: Vec<(u32, u32, u64, usize)>,
 }
 
-impl Model {
+impl Exact {
     fn get(&mut self, key: u32, now: usize, policy: Policy) -> Option<u32> {
         let entry = self.entries.iter_mut().find(|entry| entry.0 == key)?;
         entry.2 += 1;
@@ -61,7 +68,7 @@ proptest! {
     fn exact_policies_keep_what_their_definition_says(actions in actions(), capacity in 0..6usize) {
         for policy in [Policy::Lru, Policy::Lfu, Policy::Fifo] {
             let cache = with_policy(policy, capacity);
-            let mut model = Model::default();
+            let mut model = Exact::default();
             for (now, action) in actions.iter().enumerate() {
                 match *action {
                     Action::Get(key) => prop_assert_eq!(cache.get(&key), model.get(key, now, policy)),
@@ -85,6 +92,7 @@ proptest! {
                         cache.clear();
                         model.entries.clear();
                     }
+                    Action::Wait => {}
                 }
                 let mut kept: Vec<_> = cache.iter().collect();
                 let mut expected: Vec<_> = model.entries.iter().map(|entry| (entry.0, entry.1)).collect();
@@ -94,47 +102,130 @@ proptest! {
             }
         }
     }
+}
 
+/// All that holds whatever the policy. Who goes when there is no room is left open: the listener says it.
+struct Model {
+    max_entries: usize,
+    max_bytes: u64,
+    now: u64,
+    /// The value, and when it is over.
+    entries: HashMap<u32, (u32, u64)>,
+    left: HashMap<Cause, u64>,
+}
+
+fn weight(value: u32) -> u32 {
+    value % 8
+}
+
+impl Model {
+    fn value(&self, key: u32) -> Option<u32> {
+        self.entries.get(&key).filter(|entry| entry.1 > self.now).map(|entry| entry.0)
+    }
+
+    fn weight(&self) -> u64 {
+        self.entries.values().map(|entry| u64::from(weight(entry.0))).sum()
+    }
+
+    /// Whether an entry may leave for that reason while the action is done, for which a value of `coming` weight goes in.
+    fn leaves(&mut self, (key, value, cause): (u32, u32, Cause), action: Action, coming: Option<u32>) -> bool {
+        let weight = self.weight();
+        let full = |coming: u32| self.entries.len() >= self.max_entries || weight + u64::from(coming) > self.max_bytes;
+        let crowded = coming.is_some_and(full) && self.entries.values().all(|entry| entry.1 > self.now);
+        *self.left.entry(cause).or_default() += 1;
+        let Some((own, over)) = self.entries.remove(&key) else { return false };
+        let may = match cause {
+            Cause::Evicted => crowded,
+            Cause::Expired => over <= self.now,
+            Cause::Replaced => matches!(action, Action::Insert(own, _) | Action::Compute(own, _) if own == key),
+            Cause::Invalidated => {
+                matches!(action, Action::Clear) || matches!(action, Action::Remove(own) if own == key)
+            }
+            _ => false,
+        };
+        may && own == value
+    }
+}
+
+const TTL: u64 = 3;
+
+proptest! {
     #[test]
-    fn a_value_that_is_found_is_the_last_that_was_put_in(actions in actions(), capacity in 0..12usize) {
+    fn what_came_in_is_there_until_the_listener_hears_that_it_left_and_why(
+        actions in actions(),
+        max_entries in 0..8usize,
+        max_bytes in 0..40u64,
+    ) {
         for policy in POLICIES {
-            let cache = with_policy(policy, capacity);
-            let mut last = HashMap::new();
+            let (clock, heard) = (Arc::new(ManualClock::default()), Arc::new(Mutex::new(Vec::new())));
+            let tell = Arc::clone(&heard);
+            let cache = Cache::builder()
+                .policy(policy)
+                .max_entries(max_entries)
+                .max_bytes(max_bytes, |_, value| weight(*value))
+                .ttl(Duration::from_secs(TTL))
+                .clock(clock.clone())
+                .on_removal(move |key, value, cause| tell.lock().unwrap().push((key, value, cause)))
+                .build();
+            let mut model =
+                Model { max_entries, max_bytes, now: 0, entries: HashMap::new(), left: HashMap::new() };
+            let (mut hits, mut misses, mut loads, mut refused) = (0, 0, 0, 0);
             for action in &actions {
+                let mut coming = None;
                 match *action {
                     Action::Get(key) => {
-                        let found = cache.get(&key);
-                        prop_assert!(found.is_none() || found == last.get(&key).copied());
+                        let value = model.value(key);
+                        prop_assert_eq!(cache.get(&key), value);
+                        *(if value.is_some() { &mut hits } else { &mut misses }) += 1;
                     }
-                    Action::Insert(key, value) => {
-                        prop_assert_eq!(cache.insert(key, value).is_ok(), capacity > 0);
-                        prop_assert_eq!(cache.peek(&key), (capacity > 0).then_some(value));
-                        last.insert(key, value);
+                    Action::Compute(key, new) => {
+                        let value = model.value(key);
+                        prop_assert_eq!(cache.get_or_compute(&key, || new), value.unwrap_or(new));
+                        *(if value.is_some() { &mut hits } else { &mut misses }) += 1;
+                        loads += u64::from(value.is_none());
+                        coming = value.is_none().then_some((key, new));
                     }
-                    Action::Compute(key, value) => {
-                        let found = cache.get_or_compute(&key, || value);
-                        prop_assert!(found == value || Some(&found) == last.get(&key));
-                        last.insert(key, found);
+                    Action::Insert(key, new) => {
+                        let fits = max_entries > 0 && u64::from(weight(new)) <= max_bytes;
+                        prop_assert_eq!(cache.insert(key, new).is_ok(), fits);
+                        coming = Some((key, new));
                     }
-                    Action::Remove(key) => {
-                        let removed = cache.remove(&key);
-                        prop_assert!(removed.is_none() || removed == last.get(&key).copied());
-                        last.remove(&key);
-                    }
-                    Action::Clear => {
-                        cache.clear();
-                        last.clear();
+                    Action::Remove(key) => prop_assert_eq!(cache.remove(&key), model.value(key)),
+                    Action::Clear => cache.clear(),
+                    Action::Wait => {
+                        clock.advance(Duration::from_secs(1));
+                        model.now += 1;
                     }
                 }
-                prop_assert!(cache.len() <= capacity);
-                prop_assert_eq!(cache.iter().count(), cache.len());
+                let kept = coming.filter(|(_, new)| max_entries > 0 && u64::from(weight(*new)) <= max_bytes);
+                refused += u64::from(coming.is_some() && kept.is_none());
+                for left in heard.lock().unwrap().drain(..) {
+                    let may = model.leaves(left, *action, kept.map(|(_, new)| weight(new)));
+                    prop_assert!(may, "{:?}: {:?} during {:?}", policy, left, action);
+                }
+                if let Some((key, _)) = coming {
+                    prop_assert!(!model.entries.contains_key(&key), "what was there before has left");
+                }
+                if let Some((key, new)) = kept {
+                    model.entries.insert(key, (new, model.now + TTL));
+                }
+                let mut found: Vec<_> = cache.iter().collect();
+                let mut expected: Vec<_> =
+                    model.entries.keys().filter_map(|key| Some((*key, model.value(*key)?))).collect();
+                found.sort_unstable();
+                expected.sort_unstable();
+                prop_assert_eq!(found, expected, "{:?} after {:?}", policy, action);
+                prop_assert_eq!((cache.len(), cache.weight()), (model.entries.len(), model.weight()));
+                prop_assert!(cache.len() <= max_entries && cache.weight() <= max_bytes);
             }
             let stats = cache.stats();
-            let inserted = actions.iter().filter(|action| matches!(action, Action::Insert(..))).count() as u64;
-            let put = inserted + stats.loads;
-            let removed = stats.evicted + stats.replaced + stats.invalidated;
-            prop_assert_eq!(stats.expired, 0);
-            prop_assert_eq!(put, stats.refused + removed + stats.entries as u64, "what came in is there or went");
+            let left = |cause| model.left.get(&cause).copied().unwrap_or_default();
+            prop_assert_eq!((stats.hits, stats.misses, stats.loads, stats.refused), (hits, misses, loads, refused));
+            prop_assert_eq!(
+                (stats.evicted, stats.expired, stats.replaced, stats.invalidated),
+                (left(Cause::Evicted), left(Cause::Expired), left(Cause::Replaced), left(Cause::Invalidated))
+            );
+            prop_assert_eq!((stats.entries, stats.weight), (model.entries.len(), model.weight()));
         }
     }
 }

@@ -1,10 +1,17 @@
 //! Whatever of the user's panics, the cache works on.
 
 use super::flights::poll;
-use crate::memory::{Cache, Cause};
+use crate::{
+    Memo,
+    memory::{Cache, Cause, EntryOptions},
+};
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::mpsc,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+        mpsc,
+    },
     thread,
     time::Duration,
 };
@@ -68,6 +75,46 @@ fn a_listener_that_panics_comes_after_the_value_is_there_and_those_who_wait_have
     assert_eq!((cache.get(&1), cache.len()), (Some(3), 1));
     assert_eq!(cache.entry(&1).upsert(|_| None), None);
     assert_eq!(cache.entry(&1).upsert(|old| Some(old.unwrap_or(9))), Some(9));
+}
+
+/// Panics, and prints nothing.
+fn never<T>() -> T {
+    resume_unwind(Box::new("on purpose"))
+}
+
+/// A cache of several shards with a thousand entries, whose listener panics each time, and how often it was told.
+fn told_and_panics() -> (Cache<u32, u32>, Arc<AtomicU32>) {
+    let told = Arc::new(AtomicU32::new(0));
+    let tell = told.clone();
+    let listener = move |_, _, _| {
+        tell.fetch_add(1, Relaxed);
+        never()
+    };
+    let cache = Cache::builder().max_entries(20_000).on_removal(listener).build();
+    assert!(cache.inner.parts.len() > 1);
+    (0..1000).for_each(|key| cache.insert_with(key, key, EntryOptions::new().tag("all")).unwrap());
+    (cache, told)
+}
+
+#[test]
+fn all_that_is_to_leave_has_left_and_was_told_before_a_listeners_panic_goes_on() {
+    let acts: [fn(&Cache<u32, u32>); 3] =
+        [Cache::clear, |cache| cache.retain(|_, _| false), |cache| _ = cache.invalidate_tag("all")];
+    for (number, act) in acts.into_iter().enumerate() {
+        let (cache, told) = told_and_panics();
+        let memo = Memo::builder(format!("hangs on a cache {number}")).build();
+        let ask = || memo.get_or_compute(&(), || cache.get(&1));
+        assert_eq!(ask(), Some(1));
+        assert!(panics(|| act(&cache)));
+        assert_eq!((cache.len(), told.load(Relaxed), ask()), (0, 1000, None));
+    }
+}
+
+#[test]
+fn what_left_before_it_was_asked_of_an_entry_that_makes_it_panic_is_told() {
+    let (cache, told) = told_and_panics();
+    assert!(panics(|| cache.retain(|key, _| if *key == 500 { never() } else { false })));
+    assert_eq!((cache.get(&500), cache.len() + told.load(Relaxed) as usize), (Some(500), 1000));
 }
 
 #[test]

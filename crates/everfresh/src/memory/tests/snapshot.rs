@@ -1,6 +1,7 @@
 //! A cache that was saved starts warm, or, from a file that is not whole, cold.
 
-use crate::memory::{Cache, EntryOptions, ManualClock, SnapshotError};
+use super::{POLICIES, with_policy};
+use crate::memory::{Cache, EntryOptions, ManualClock, Policy, SnapshotError};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
     cell::Cell,
@@ -9,7 +10,7 @@ use std::{
     hash::Hash,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -83,22 +84,114 @@ fn an_entry_that_had_no_ttl_has_the_ttl_of_the_cache_it_comes_to() {
 }
 
 #[test]
-fn bounds_hold_while_loading_and_what_is_there_stays() {
+fn what_is_there_stays_and_the_rest_of_the_room_is_for_what_was_most_wanted() {
+    for policy in POLICIES {
+        let folder = tempfile::tempdir().unwrap();
+        let full = with_policy(policy, 100);
+        (0..100).for_each(|key| full.insert(key, key).unwrap());
+        (0..50).for_each(|n| assert_eq!(full.get(&(n % 10)), Some(n % 10)));
+        assert_eq!(full.save_to(file(&folder)).unwrap(), 100);
+        let cache = with_policy(policy, 20);
+        (91..96).chain(1000..1005).for_each(|key| cache.insert(key, 7).unwrap());
+        assert_eq!(cache.load_from(file(&folder)).unwrap(), 10);
+        // Five of the newest are there already.
+        let wanted: Vec<u32> =
+            if policy == Policy::Fifo { (85..91).chain(96..100).collect() } else { (0..10).collect() };
+        assert!(wanted.iter().all(|key| cache.peek(key) == Some(*key)), "{policy:?}: {:?}", sorted(&cache));
+        assert!((91..96).chain(1000..1005).all(|key| cache.peek(&key) == Some(7)), "{policy:?}");
+        assert_eq!((cache.load_from(file(&folder)).unwrap(), cache.stats().evicted), (0, 0), "there is no room left");
+    }
+}
+
+#[test]
+fn a_small_part_of_a_large_cache_is_the_most_wanted_of_all_shards() {
     let folder = tempfile::tempdir().unwrap();
-    let full: Cache<u32, u32> = Cache::new(1000);
+    let full: Cache<u32, u32> = Cache::new(20_000);
+    assert!(full.inner.parts.len() > 1);
+    (0..10_000).for_each(|key| full.insert(key, key).unwrap());
+    (0..500).for_each(|n| assert!(full.get(&(n % 100)).is_some()));
+    full.save_to(file(&folder)).unwrap();
+    let cache: Cache<u32, u32> = Cache::new(1000);
+    assert_eq!((cache.load_from(file(&folder)).unwrap(), cache.stats().evicted), (1000, 0));
+    assert!((0..100).all(|key| cache.peek(&key).is_some()));
+}
+
+#[test]
+fn the_order_in_which_entries_go_is_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = with_policy(Policy::Lru, 3);
+    (1..=3).for_each(|key| old.insert(key, key).unwrap());
+    assert_eq!(old.get(&1), Some(1));
+    old.save_to(file(&folder)).unwrap();
+    let new = with_policy(Policy::Lru, 3);
+    assert_eq!(new.load_from(file(&folder)).unwrap(), 3);
+    new.insert(4, 4).unwrap();
+    new.insert(5, 5).unwrap();
+    assert_eq!(sorted(&new), [(1, 1), (4, 4), (5, 5)]);
+}
+
+#[test]
+fn bounds_hold_while_loading() {
+    let folder = tempfile::tempdir().unwrap();
+    let full: Cache<u32, u32> = Cache::builder().max_entries(1000).policy(Policy::Fifo).build();
     (0..1000).for_each(|key| full.insert(key, key).unwrap());
     assert_eq!(full.save_to(file(&folder)).unwrap(), 1000);
-    let cache: Cache<u32, u32> =
-        Cache::builder().max_entries(10).max_bytes(3000, |_: &u32, weight: &u32| *weight * 10).build();
+    let weigher = |_: &u32, weight: &u32| *weight;
+    let cache: Cache<u32, u32> = Cache::builder().max_entries(10).max_bytes(3000, weigher).build();
     cache.insert(5, 77).unwrap();
-    let loaded = cache.load_from(file(&folder)).unwrap();
-    assert_eq!(loaded, 300, "the others are too heavy, or there");
-    assert!(cache.len() <= 10 && cache.weight() <= 3000);
-    let cache: Cache<u32, u32> = Cache::new(1000);
-    cache.insert(5, 77).unwrap();
-    assert_eq!((cache.load_from(file(&folder)).unwrap(), cache.get(&5), cache.len()), (999, Some(77), 1000));
+    assert_eq!(cache.load_from(file(&folder)).unwrap(), 4);
+    assert_eq!(sorted(&cache), [(0, 0), (5, 77), (926, 926), (998, 998), (999, 999)]);
+    assert_eq!((cache.weight(), cache.stats().evicted, cache.stats().refused), (3000, 0, 0));
     let none: Cache<u32, u32> = Cache::new(0);
     assert_eq!((none.load_from(file(&folder)).unwrap(), none.len()), (0, 0));
+}
+
+#[test]
+fn what_is_over_makes_room() {
+    let folder = tempfile::tempdir().unwrap();
+    saved(&file(&folder));
+    let clock = Arc::new(ManualClock::default());
+    let cache: Cache<String, u32> = Cache::builder().max_entries(2).clock(clock.clone()).build();
+    cache.insert_with("one".to_owned(), 7, EntryOptions::new().ttl(SECOND)).unwrap();
+    cache.insert("live".to_owned(), 8).unwrap();
+    clock.advance(SECOND);
+    assert_eq!(cache.load_at(&file(&folder), SAVED).unwrap(), 1);
+    assert_eq!((cache.get("live"), cache.len(), cache.stats().evicted), (Some(8), 2, 0));
+}
+
+#[test]
+fn what_comes_while_a_snapshot_is_loaded_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = with_policy(Policy::Lru, 100);
+    (0..100).for_each(|key| full.insert(key, key).unwrap());
+    full.save_to(file(&folder)).unwrap();
+    for policy in POLICIES {
+        let slot: Arc<Mutex<Option<Cache<u32, u32>>>> = Arc::default();
+        let late = slot.clone();
+        // Asked of each entry before any goes in.
+        let ttl = move |key: &u32, _: &u32| {
+            let cache = if *key < 100 { late.lock().unwrap().take() } else { None };
+            cache.into_iter().for_each(|cache| (1000..1005).for_each(|key| cache.insert(key, 7).unwrap()));
+            None
+        };
+        let cache = Cache::builder().policy(policy).max_entries(10).ttl_by(ttl).build();
+        *slot.lock().unwrap() = Some(cache.clone());
+        assert_eq!(cache.load_from(file(&folder)).unwrap(), 5);
+        assert!((1000..1005).all(|key| cache.peek(&key) == Some(7)));
+        assert_eq!((cache.len(), cache.stats().evicted), (10, 0));
+    }
+}
+
+#[test]
+fn what_is_being_computed_while_a_snapshot_is_loaded_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    saved(&file(&folder));
+    let cache: Cache<String, u32> = Cache::new(10);
+    let computed = cache.get_or_compute("one", || {
+        assert_eq!(cache.load_at(&file(&folder), SAVED).unwrap(), 1);
+        7
+    });
+    assert_eq!((computed, cache.get("one"), cache.get("two")), (7, Some(7), Some(2)));
 }
 
 fn refused<K, V>(path: &Path) -> SnapshotError

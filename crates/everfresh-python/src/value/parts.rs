@@ -1,0 +1,75 @@
+//! Objects taken apart into simpler values, and put together again, by `everfresh._values`.
+
+use super::{
+    failure::{Failure, Outcome, type_name},
+    imported,
+};
+use pyo3::{
+    prelude::*,
+    sync::PyOnceLock,
+    types::{PyList, PyString, PyTuple},
+};
+
+/// What an object is made of.
+pub(super) struct Parts<'py> {
+    /// The kind of object: which constructor puts it together.
+    pub name: Bound<'py, PyString>,
+    /// A value of types that are simpler.
+    pub value: Bound<'py, PyAny>,
+    /// Objects with memory of their own: for a fingerprint, buffers of any layout or Arrow tables; to be stored,
+    /// contiguous buffers.
+    pub buffers: Bound<'py, PyTuple>,
+}
+
+const VALUES: &str = "everfresh._values";
+
+/// Takes an object apart, to be stored or for its fingerprint; `None` if there is no way to.
+pub(super) fn take_apart<'py>(object: &Bound<'py, PyAny>, stored: bool) -> Outcome<Option<Parts<'py>>> {
+    static TAKE_APART: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = object.py();
+    let taken = imported(py, &TAKE_APART, VALUES, "take_apart")?.call1((object, stored));
+    let parts = taken.map_err(|error| refusal(py, error))?;
+    if parts.is_none() {
+        return Ok(None);
+    }
+    let (name, value, buffers) = parts.extract()?;
+    Ok(Some(Parts { name, value, buffers }))
+}
+
+/// A refusal becomes a failure that learns where in the value it stands.
+fn refusal(py: Python<'_>, error: PyErr) -> Failure {
+    static REFUSAL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    match imported(py, &REFUSAL, VALUES, "Refusal") {
+        Ok(class) if error.is_instance(py, class) => Failure::refused(error.value(py).to_string()),
+        _ => error.into(),
+    }
+}
+
+/// Puts an object together from its parts, `buffers` being memory views; `trusted` if they are known to be as they were
+/// written.
+pub(super) fn put_together<'py>(
+    name: &Bound<'py, PyAny>,
+    value: &Bound<'py, PyAny>,
+    buffers: &Bound<'py, PyList>,
+    trusted: bool,
+) -> PyResult<Bound<'py, PyAny>> {
+    static PUT_TOGETHER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    imported(value.py(), &PUT_TOGETHER, VALUES, "put_together")?.call1((name, value, buffers, trusted))
+}
+
+/// What a memory tier keeps of an object that Rust does not know: see `everfresh._values.protect`.
+pub(super) fn protect<'py>(object: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Option<Bound<'py, PyAny>>)> {
+    static PROTECT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    imported(object.py(), &PROTECT, VALUES, "protect")?.call1((object,))?.extract()
+}
+
+/// The user's own key for pickled parts.
+pub(super) fn pickle_key(py: Python<'_>) -> PyResult<Vec<u8>> {
+    static PICKLE_KEY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    imported(py, &PICKLE_KEY, "everfresh._values_key", "pickle_key")?.call0()?.extract()
+}
+
+/// The failure of an object that nothing is known of.
+pub(super) fn unknown(object: &Bound<'_, PyAny>, remedy: &str) -> Failure {
+    Failure::refused(format!("values of type {} {remedy}", type_name(object)))
+}

@@ -1,0 +1,114 @@
+//! Blobs: payloads under a name.
+
+use super::Store;
+use crate::{
+    Fingerprint,
+    disk::{blob::Blob, blob_writer::BlobWriter, error::StoreError, gdsf},
+};
+use std::sync::Arc;
+
+impl Store {
+    /// Begins a blob.
+    ///
+    /// ```
+    /// use everfresh::{Fingerprint, disk::{Store, StoreOptions}};
+    /// use std::{io::Write, time::Duration};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open(folder.path(), StoreOptions::default())?;
+    /// let name = Fingerprint::of_bytes(b"name");
+    /// let mut writer = store.blob_writer()?;
+    /// writer.write_all(b"pay")?;
+    /// writer.write_all(b"load")?;
+    /// assert_eq!(writer.finish(name, Duration::from_secs(2))?, 7);
+    /// assert_eq!(store.blob(&name).as_deref(), Some(&b"payload"[..]));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// None yet: files are made when the payload outgrows memory.
+    pub fn blob_writer(&self) -> Result<BlobWriter, StoreError> {
+        Ok(BlobWriter::new(Arc::clone(&self.inner)))
+    }
+
+    /// The blob of that name, mapped if it is a file. `None` if there is none, or it is damaged: then it is removed.
+    ///
+    /// Its content is read only if its file does not look like when it was stored.
+    ///
+    /// ```
+    /// use everfresh::{Fingerprint, disk::{Store, StoreOptions}};
+    /// use std::{io::Write, time::Duration};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open(folder.path(), StoreOptions::default())?;
+    /// let name = Fingerprint::of_bytes(b"name");
+    /// assert!(store.blob(&name).is_none());
+    /// let mut writer = store.blob_writer()?;
+    /// writer.write_all(b"payload")?;
+    /// writer.finish(name, Duration::ZERO)?;
+    /// assert_eq!(store.blob(&name).as_deref(), Some(&b"payload"[..]));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn blob(&self, name: &Fingerprint) -> Option<Blob> {
+        self.inner.blob(name)
+    }
+
+    /// Whether [`Store::blob`] would find it: a look at the index and one `stat`. It may be gone a moment later.
+    ///
+    /// ```
+    /// use everfresh::{Fingerprint, disk::{Store, StoreOptions}};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open(folder.path(), StoreOptions::default())?;
+    /// let name = Fingerprint::of_bytes(b"name");
+    /// assert!(!store.has_blob(&name));
+    /// store.blob_writer()?.finish(name, std::time::Duration::ZERO)?;
+    /// assert!(store.has_blob(&name));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn has_blob(&self, name: &Fingerprint) -> bool {
+        self.inner.has_blob(name)
+    }
+
+    /// Counts uses of blobs, with the seconds that each saved, so that what is useful is evicted last. Best effort.
+    ///
+    /// ```
+    /// use everfresh::{Fingerprint, disk::{Space, Store, StoreOptions}};
+    /// use std::{io::Write, time::Duration};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open(folder.path(), StoreOptions::default())?;
+    /// let names = ["left", "useful"].map(|name| Fingerprint::of_bytes(name.as_bytes()));
+    /// for name in names {
+    ///     let mut writer = store.blob_writer()?;
+    ///     writer.write_all(&[1; 10_000])?;
+    ///     writer.finish(name, Duration::from_secs(1))?;
+    ///     store.put(Space::Tables, &name, b"a record that refers to it", &[name])?;
+    /// }
+    /// store.used(&[(names[1], 60.0)]);
+    /// store.gc(Some(15_000))?;
+    /// assert_eq!(names.map(|name| store.has_blob(&name)), [false, true]);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn used(&self, names: &[(Fingerprint, f64)]) {
+        if names.is_empty() {
+            return;
+        }
+        let result = self.inner.index.write(|writer| {
+            for (name, saved) in names {
+                let Some(mut entry) = writer.entry(name)? else { continue };
+                entry.uses = entry.uses.saturating_add(1);
+                entry.touched_ms = writer.now_ms.max(entry.touched_ms + 1);
+                if saved.is_finite() {
+                    entry.cost = entry.cost.max(*saved);
+                }
+                entry.priority = gdsf::priority(writer.totals.clock, entry.cost, entry.uses, entry.bytes());
+                writer.put_entry(name, &entry)?;
+            }
+            Ok(())
+        });
+        if let Err(error) = result {
+            tracing::warn!("{error}");
+        }
+    }
+}

@@ -1,0 +1,474 @@
+"""`everfresh.cached`: computed once, never stale."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+import warnings
+import weakref
+
+from . import _native
+from ._async import Ready
+from ._observed import CodeNow, Computation, ImpureWarning, Purity
+from ._signature import Signature
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import timedelta
+    from typing import Any
+
+    Duration = float | str | timedelta
+
+_CO_GENERATOR, _CO_COROUTINE, _CO_ASYNC_GENERATOR = 0x20, 0x80, 0x200
+_PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, range})
+_PLAIN_OF = frozenset({"datetime", "decimal", "fractions", "uuid", "pathlib", "pathlib._local"})
+
+
+class NoTable:
+    """Where nothing is kept in memory."""
+
+    guard = None
+    skip = 0
+
+    def find(self, *_: object) -> None:
+        """Nothing."""
+
+    def put(self, *_: object, **__: object) -> None:
+        """Nothing."""
+
+    def clear(self) -> None:
+        """Nothing."""
+
+    def hit(self) -> None:
+        """Nothing."""
+
+    def set_defaults(self, *_: object) -> None:
+        """Nothing."""
+
+
+class CacheInfo(tuple[int, int, "int | None", int]):
+    """Hits, misses, the bound and the number of results, as `functools` gives them."""
+
+    __slots__ = ()
+    _fields = ("hits", "misses", "maxsize", "currsize")
+
+    def __new__(cls, hits: int, misses: int, maxsize: int | None, currsize: int) -> CacheInfo:
+        return super().__new__(cls, (hits, misses, maxsize, currsize))
+
+    hits = property(lambda self: self[0])
+    misses = property(lambda self: self[1])
+    maxsize = property(lambda self: self[2])
+    currsize = property(lambda self: self[3])
+
+    def __repr__(self) -> str:
+        return "CacheInfo(" + ", ".join(f"{name}={value}" for name, value in zip(self._fields, self, strict=True)) + ")"
+
+
+class _Raised:
+    """An error that is kept as a result."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+class _Key(bytes):
+    """The fingerprint of arguments that have no hash, in their place."""
+
+    __slots__ = ()
+
+
+class _Held:
+    """A result in memory that has to be looked at before it is used."""
+
+    __slots__ = ("checked", "found", "made_of")
+
+    def __init__(self, found: _native.Found, made_of: bytes) -> None:
+        self.found, self.made_of, self.checked = found, made_of, time.monotonic()
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether nothing in a value can change, nor the code that it is used by."""
+    cls = type(value)
+    if cls in _PLAIN or cls.__module__ in _PLAIN_OF:
+        return True
+    return (cls is tuple or cls is frozenset) and all(map(_is_plain, value))
+
+
+class Settings:
+    """What `cached` was given, checked."""
+
+    __slots__ = (
+        "check", "depends", "errors", "idle", "ignore", "key", "maxbytes", "maxsize", "order_free", "pickle", "stale",
+        "store", "strict", "tags", "ttl", "typed", "verify",
+    )  # fmt: skip
+
+    def __init__(self, **given: Any) -> None:
+        duration = _native.parse_duration
+        for name in ("ttl", "idle", "stale", "check"):
+            value = given[name]
+            given[name] = None if value is None else duration(value)
+        if given["stale"] is not None and given["ttl"] is None:
+            raise ValueError("stale: results that never expire are never stale; give a ttl")
+        maxsize = given["maxsize"]
+        if maxsize is not None and (not isinstance(maxsize, int) or isinstance(maxsize, bool)):
+            raise TypeError(f"maxsize is a number of results or None, not {maxsize!r}")
+        if given["maxbytes"] is not None:
+            given["maxbytes"] = _native.parse_size(given["maxbytes"])
+        for name in ("ignore", "tags"):
+            if isinstance(given[name], str):
+                given[name] = (given[name],)
+            given[name] = tuple(given[name])
+        depends = given["depends"]
+        given["depends"] = tuple(depends) if isinstance(depends, tuple | list) else (depends,)
+        if not 0.0 <= given["verify"] <= 1.0:
+            raise ValueError(f"verify is a share of hits, from 0 to 1, not {given['verify']!r}")
+        errors = given["errors"]
+        given["errors"] = errors if isinstance(errors, bool) else duration(errors)
+        for name, value in given.items():
+            setattr(self, name, value)
+
+
+class Function:
+    """A cached function: what it is made of, its engine, and the table in front of it."""
+
+    def __init__(self, function: Callable[..., Any], settings: Settings) -> None:
+        flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
+        if flags & (_CO_GENERATOR | _CO_ASYNC_GENERATOR):
+            name = getattr(function, "__qualname__", repr(function))
+            raise TypeError(
+                f"{name} is a generator function: what it yields is used up by the first caller. "
+                "Return a list or a tuple instead."
+            )
+        self.function = function
+        self.settings = settings
+        self.is_async = bool(flags & _CO_COROUTINE)
+        self.name = (
+            f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', type(function).__name__)}"
+        )
+        self.signature = Signature(function)
+        self.purity = Purity(self.name, strict=settings.strict, excused=settings.ttl is not None)
+        self.lock = threading.Lock()
+        self._code: CodeNow | None = None
+        self.engine = _native.Engine(
+            self.name,
+            store=settings.store,
+            ttl=settings.ttl,
+            tags=list(settings.tags),
+            versions=self._version,
+            encode=self._encode,
+            decode=self._decode,
+        )
+        # Those of the function, of the key and of each tag.
+        self.generations = 2 + len(settings.tags)
+        self.table = self.new_table()
+        _functions.append(weakref.ref(self))
+
+    def new_table(self, slow: Callable[..., Any] | None = None, skip: int = 0) -> Any:
+        """A table of results in front of the engine. `skip` leading parameters are given by somebody else."""
+        signature, settings = self.signature, self.settings
+        return _native.CachedFunction(
+            self.function,
+            slow or self.slow,
+            names=signature.names[skip:],
+            positional_only=max(signature.positional_only - skip, 0),
+            positional=max(signature.positional - skip, 0),
+            defaults=self.defaults(skip),
+            ignore=tuple(place - skip for place in signature.places(settings.ignore) if place >= skip),
+            var_positional=signature.var_positional,
+            var_keyword=signature.var_keyword,
+            maxsize=settings.maxsize,
+            maxbytes=settings.maxbytes,
+            typed=settings.typed,
+            idle_ns=None if settings.idle is None else int(settings.idle * 1e9),
+            guard=None,
+        )
+
+    # What the engine asks.
+
+    def _version(self, name: str) -> bytes | None:
+        return self.code.version(name)
+
+    def _encode(self, value: Any) -> Any:
+        if isinstance(value, _Raised):
+            raise TypeError("errors are kept in memory alone")
+        return _native.encode(value, pickle=self.settings.pickle, checksum=False)
+
+    def _decode(self, stored: _native.Stored) -> tuple[Any, Any, int]:
+        value = _native.loads(stored, verified=True)
+        return self._kept(value)
+
+    def _kept(self, value: Any) -> tuple[Any, Any, int]:
+        if isinstance(value, _Raised):
+            return value, None, 0
+        kept, copy = _native.protect(value)
+        return kept, copy, 0 if self.settings.maxbytes is None else _native.size_of(kept)
+
+    # Code.
+
+    @property
+    def code(self) -> CodeNow:
+        """The function's code, walked when it is first called."""
+        if self._code is None:
+            self._code = CodeNow(self.function)
+            self._code.refresh()
+        return self._code
+
+    def look_at_code(self, table: Any) -> None:
+        """Forgets what a table holds if the code is another one than when it was filled."""
+        code = self.code
+        with self.lock:
+            if code.refresh():
+                self.signature = Signature(self.function)
+        if table.guard is not code.guard:
+            table.clear()
+            table.guard = code.guard
+            table.set_defaults(self.defaults(table.skip))
+
+    def defaults(self, skip: int) -> tuple[tuple[int, Any], ...]:
+        """Those of the parameters that a table knows, by their places."""
+        return tuple((place - skip, value) for place, value in self.signature.defaults.items() if place >= skip)
+
+    # Keys.
+
+    def declared(self) -> list[tuple[str, str, bytes | None]]:
+        """What the user declared, as it is now."""
+        return [dependency.now() for dependency in self.settings.depends]
+
+    def key(self, bound: tuple[list[Any], tuple[Any, ...], dict[str, Any]], args: Any, kwargs: Any) -> bytes:
+        """The fingerprint of a call's arguments.
+
+        Raises:
+            TypeError: if one of them has none.
+        """
+        settings = self.settings
+        if settings.key is not None:
+            return _native.fingerprint(("key", settings.key(*args, **(kwargs or {}))), order_free=settings.order_free)
+        values, further, keywords = bound
+        ignored = self.signature.places(settings.ignore)
+        parts = []
+        for place, (name, value) in enumerate(zip(self.signature.names, values, strict=True)):
+            if place not in ignored:
+                parts.append((name, self._fingerprint(value, f"argument `{name}` of {self.name}")))
+        rest = [self._fingerprint(value, f"argument {place} of {self.name}") for place, value in enumerate(further)]
+        named = [
+            (name, self._fingerprint(value, f"argument `{name}` of {self.name}")) for name, value in keywords.items()
+        ]
+        return _native.fingerprint((tuple(parts), tuple(rest), tuple(named)))
+
+    def _fingerprint(self, value: Any, what: str) -> bytes:
+        return _native.fingerprint(value, order_free=self.settings.order_free, what=what)
+
+    # Calls that the table has no answer for.
+
+    def slow(
+        self,
+        table: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any] | None,
+        held: _Held | None,
+        first: tuple[Any, ...] = (),
+    ) -> Any:
+        """Looks closer, then computes. `first` are arguments that the table does not know."""
+        self.look_at_code(table)
+        bound = self.signature.bind(first + args, kwargs)
+        if bound is None:
+            # The error says what is wrong with the arguments.
+            return self.function(*first, *args, **(kwargs or {}))
+        call = Call(self, table, bound, args, kwargs or {}, first)
+        return call.answer_async(held) if self.is_async else call.answer(held)
+
+    def forget(self) -> None:
+        """Makes all results out of date."""
+        self.engine.clear()
+        self.table.clear()
+
+
+class Call:
+    """One call that the table has no answer for."""
+
+    __slots__ = ("all_args", "args", "bound", "function", "has_original", "key", "kwargs", "original", "place", "table")
+
+    def __init__(
+        self,
+        function: Function,
+        table: Any,
+        bound: tuple[list[Any], tuple[Any, ...], dict[str, Any]],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        first: tuple[Any, ...] = (),
+    ) -> None:
+        self.function, self.table, self.bound, self.args, self.kwargs = function, table, bound, args, kwargs
+        self.all_args = first + args
+        self.original: Any = None
+        self.has_original = False
+        self.key = function.key(bound, self.all_args, kwargs)
+        self.place: tuple[tuple[Any, ...], dict[str, Any]] = (args, kwargs)
+        try:
+            hash((args, tuple(kwargs.values())))
+        except TypeError:
+            # In the table such arguments stand as their fingerprint.
+            self.place = ((_Key(self.key),) * (function.signature.positional - len(first)), {})
+
+    def values(self) -> Iterator[Any]:
+        """All arguments."""
+        values, further, keywords = self.bound
+        yield from values
+        yield from further
+        yield from keywords.values()
+
+    def kept(self, held: _Held | None) -> _native.Found | None:
+        """What is in memory or in the store and holds."""
+        function, settings = self.function, self.function.settings
+        if held is None and self.place[0] is not self.args:
+            entry = self.table.find(*self.place)
+            held = None if entry is None else entry[1]
+        if held is not None and held.made_of == self.key:
+            if settings.verify and not function.is_async and random.random() < settings.verify:
+                self.verify(held.found)
+            if settings.check is not None and time.monotonic() - held.checked < settings.check:
+                self.table.hit()
+                return held.found
+            if function.engine.reuse(held.found, function.declared()):
+                held.checked = time.monotonic()
+                self.table.hit()
+                return held.found
+        return None
+
+    def verify(self, found: _native.Found) -> None:
+        """Computes once more, and says if that gives another result."""
+        again = self.function.function(*self.all_args, **self.kwargs)
+        if _native.fingerprint(again) != _native.fingerprint(found.value):
+            what = f"{self.function.name} gave another result for the same inputs: it is not pure"
+            warnings.warn(what, ImpureWarning, stacklevel=5)
+
+    def answer(self, held: _Held | None) -> Any:
+        """What a caller gets."""
+        found = self.kept(held)
+        if found is None:
+            found = self.function.engine.call(self.key, self.function.declared(), self.compute)
+            self.keep(found)
+        return self.given(found)
+
+    def refresh(self) -> Any:
+        """Computes anew, whatever is kept."""
+        found = self.function.engine.call(self.key, self.function.declared(), self.compute, anew=True)
+        self.keep(found)
+        return self.given(found)
+
+    async def refresh_async(self) -> Any:
+        """The same for a coroutine function."""
+        declared = self.function.declared()
+        found = await self.function.engine.call_async(self.key, declared, self.compute_async, anew=True)
+        self.keep(found)
+        return self.given(found)
+
+    def answer_async(self, held: _Held | None) -> Any:
+        """What a caller awaits."""
+        found = self.kept(held)
+        if found is not None:
+            return Ready(self.given(found))
+        return self._await()
+
+    async def _await(self) -> Any:
+        found = await self.function.engine.call_async(self.key, self.function.declared(), self.compute_async)
+        self.keep(found)
+        return self.given(found)
+
+    def given(self, found: _native.Found) -> Any:
+        """A caller's own result: who computed it has the original."""
+        if self.has_original:
+            value, self.original, self.has_original = self.original, None, False
+        else:
+            value = found.value
+            if found.copy is not None:
+                value = found.copy(value)
+        if isinstance(value, _Raised):
+            raise value.error
+        return value
+
+    def compute(self) -> tuple[Any, Any, int]:
+        """Calls the function, and tells the engine what it was made from."""
+        function = self.function
+        computation = Computation(function.code, function.purity, self.values())
+        try:
+            with computation.watching():
+                value = function.function(*self.all_args, **self.kwargs)
+        except Exception as error:
+            value = self.raised(error)
+        computation.end()
+        return self.computed(value)
+
+    async def compute_async(self) -> tuple[Any, Any, int]:
+        """The same for a coroutine function."""
+        function = self.function
+        computation = Computation(function.code, function.purity, self.values())
+        try:
+            with computation.watching():
+                value = await function.function(*self.all_args, **self.kwargs)
+        except Exception as error:
+            value = self.raised(error)
+        computation.end()
+        return self.computed(value)
+
+    def raised(self, error: Exception) -> _Raised:
+        """An error as a result, if errors are kept."""
+        if self.function.settings.errors is False:
+            raise error
+        return _Raised(error.with_traceback(None))
+
+    def computed(self, value: Any) -> tuple[Any, Any, int]:
+        """What is kept of it."""
+        kept = self.function._kept(value)
+        self.original, self.has_original = value, True
+        return kept
+
+    def keep(self, found: _native.Found) -> None:
+        """Puts a result into the table, if it may be used again."""
+        if found.unstorable is not None:
+            return
+        function, settings = self.function, self.function.settings
+        code, remaining = function.code, found.remaining
+        if isinstance(found.value, _Raised) and settings.errors is not True:
+            remaining = min(remaining or settings.errors, settings.errors)
+        simple = (
+            settings.store is None
+            and not settings.depends
+            and not settings.verify
+            and not function.is_async
+            and not isinstance(found.value, _Raised)
+            and self.place[0] is self.args
+            and code.guard is not None
+            and not code.guard.volatile
+            and all(map(_is_plain, self.values()))
+            and found.is_simple(function.generations)
+            and all(name in code.items for name in found.versions())
+        )
+        deadline = None if remaining is None else time.monotonic_ns() + int(remaining * 1e9)
+        args, kwargs = self.place
+        self.table.put(
+            args,
+            kwargs or None,
+            found.value,
+            deadline_ns=deadline,
+            size=found.size,
+            simple=simple,
+            state=None if simple else _Held(found, self.key),
+            copy=found.copy,
+        )
+
+
+_functions: list[weakref.ref[Function]] = []
+
+
+def functions() -> Iterator[Function]:
+    """All cached functions that are alive."""
+    for reference in list(_functions):
+        function = reference()
+        if function is None:
+            _functions.remove(reference)
+        else:
+            yield function

@@ -1,0 +1,85 @@
+"""Cached methods: each instance has a table of its own, which dies with it."""
+
+from __future__ import annotations
+
+import functools
+import weakref
+
+from ._cached import NoTable
+from ._verbs import Verbs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ._cached import Function
+
+
+class Method:
+    """A cached function in a class: what stands in its place once the class is made.
+
+    The instance is a part of each key by its attributes, or by what its `__everfresh_key__` returns.
+    """
+
+    def __init__(self, function: Function, table: Any, name: str) -> None:
+        self._function, self._table, self._name = function, table, name
+        self._tables: dict[int, tuple[weakref.ref[Any], Any]] = {}
+        functools.update_wrapper(self, function.function)
+        Verbs(function, self).attach()
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        known = self._tables.get(id(instance))
+        if known is not None and known[0]() is instance:
+            return known[1]
+        return self._new(instance)
+
+    def _new(self, instance: Any) -> Any:
+        function, place = self._function, id(instance)
+        try:
+            alive = weakref.ref(instance, lambda _: self._tables.pop(place, None))
+        except TypeError:
+            # Nothing tells when it dies, so nothing is kept in memory for it.
+            return lambda *args, **kwargs: function.slow(NoTable(), args, kwargs, None, (instance,))
+
+        def first() -> tuple[Any, ...]:
+            return (alive(),)
+
+        def slow(table: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None, held: Any) -> Any:
+            return function.slow(table, args, kwargs, held, first())
+
+        table = function.new_table(slow, skip=1)
+        functools.update_wrapper(table, function.function)
+        Verbs(function, table, first).attach()
+        self._tables[place] = (alive, table)
+        return table
+
+    def __call__(self, instance: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return self.__get__(instance)(*args, **kwargs)
+
+    # What the verbs ask of a table.
+
+    def info(self) -> tuple[int, int]:
+        """Hits and results of all instances."""
+        each = [table.info() for _, table in list(self._tables.values())]
+        return sum(hits for hits, _ in each), sum(size for _, size in each)
+
+    def clear(self) -> None:
+        """Forgets the results of all instances."""
+        for _, table in list(self._tables.values()):
+            table.clear()
+
+    guard = None
+    skip = 0
+
+    def find(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What the table of the first argument knows."""
+        return self.__get__(args[0]).find(args[1:], kwargs)
+
+    def remove(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Has the table of the first argument forget."""
+        return self.__get__(args[0]).remove(args[1:], kwargs)
+
+    def set_defaults(self, _: object) -> None:
+        """Each table has its own."""

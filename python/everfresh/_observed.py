@@ -1,0 +1,182 @@
+"""What a cached function's code is now, and everything that it does while it computes."""
+
+from __future__ import annotations
+
+import os
+import warnings
+import weakref
+
+from . import _native, _watch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from typing import Any
+
+    from ._code import Code
+
+# Longer texts are no paths.
+_LONGEST_PATH = 4096
+
+
+class ImpureError(RuntimeError):
+    """A function that is cached as `strict` did something that no pure function does."""
+
+
+class ImpureWarning(UserWarning):
+    """A cached function did something that no pure function does, and has no `ttl`."""
+
+
+class CodeNow:
+    """The code that a function is made of, walked again only if its guard no longer holds."""
+
+    __slots__ = ("_code", "_resolved", "guard", "items")
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        from ._code import Code
+
+        self._code: Code = Code(function)
+        self.guard: _native.Guard | None = None
+        self.items: dict[str, bytes] = {}
+        self._resolved: dict[str, bytes | None] = {}
+
+    def refresh(self) -> bool:
+        """Looks again. Whether the code is another one than at the last look."""
+        if self.guard is not None and self.guard.holds() and not self.guard.volatile:
+            return False
+        before = self.items
+        self.items = self._code.items()
+        self.guard = self._code.guard()
+        self._resolved.clear()
+        return before != self.items
+
+    def version(self, name: str) -> bytes | None:
+        """The fingerprint of an item now, wherever the function meets it."""
+        found = self.items.get(name)
+        if found is not None:
+            return found
+        if name == _watch.ENVIRONMENT:
+            return _watch.environment_names()
+        return self._code.resolve(name)
+
+
+_codes: weakref.WeakKeyDictionary[Any, CodeNow] = weakref.WeakKeyDictionary()
+
+
+def code_hook(value: Any) -> bytes:
+    """What tells one version of a function or class among the arguments from another."""
+    code = _codes.get(value)
+    if code is None:
+        code = _codes[value] = CodeNow(value)
+    code.refresh()
+    return _native.fingerprint(sorted(code.items.items()))
+
+
+class Purity:
+    """What a function did that no pure function does, said once."""
+
+    __slots__ = ("_excused", "_name", "_said", "_strict")
+
+    def __init__(self, name: str, *, strict: bool, excused: bool) -> None:
+        self._name, self._strict, self._excused, self._said = name, strict, excused, False
+
+    def judge(self) -> None:
+        """Looks at what the computation on this thread has done.
+
+        Raises:
+            ImpureError: if there was anything, and the function is `strict`.
+        """
+        if self._said and not self._strict:
+            return
+        done = _native.impurities()
+        if not done:
+            return
+        what = f"{self._name} is not pure: {'; '.join(done)}"
+        if self._strict:
+            raise ImpureError(f"{what}. It is cached as strict, so nothing is kept.")
+        if not self._excused:
+            self._said = True
+            warnings.warn(f"{what}. Give it a ttl, so that its results grow old.", ImpureWarning, stacklevel=3)
+
+
+class Paths:
+    """Arguments that are paths of files or folders: whoever reads them, they count."""
+
+    __slots__ = ("_seen",)
+
+    def __init__(self, values: Iterator[Any]) -> None:
+        self._seen: list[tuple[str, tuple[int, ...]]] = []
+        with _watch.silence:
+            for value in values:
+                if isinstance(value, os.PathLike):
+                    value = os.fspath(value)
+                if isinstance(value, str) and 0 < len(value) < _LONGEST_PATH and "\0" not in value:
+                    stamp = _stamp(value)
+                    if stamp is not None:
+                        self._seen.append((value, stamp))
+
+    def observe(self) -> None:
+        """Tells of those that the function did not write itself."""
+        for path, before in self._seen:
+            with _watch.silence:
+                after = _stamp(path)
+                folder = os.path.isdir(path)
+            if after == before or folder:
+                _native.observe_path("dir" if folder else "file", path)
+            elif not _native.is_made(path):
+                _native.refuse(f"`{path}` was written to while it was computed")
+
+
+def _stamp(path: str) -> tuple[int, ...] | None:
+    try:
+        seen = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
+
+
+class Computation:
+    """One computation of a function, with everything that it does written down."""
+
+    __slots__ = ("_code", "_paths", "_purity", "_ran")
+
+    def __init__(self, code: CodeNow, purity: Purity, values: Iterator[Any]) -> None:
+        from ._code_ran import Ran
+
+        self._code, self._purity, self._paths = code, purity, Paths(values)
+        self._ran: Any = Ran()
+
+    def watching(self) -> AbstractContextManager[Any]:
+        """Within it code that runs on this thread is written down, and what it reads."""
+        return _Both(self._ran)
+
+    def end(self) -> None:
+        """Tells the engine what the result was made by."""
+        self._paths.observe()
+        for name, version in self._code.items.items():
+            _native.observe_version(name, version)
+        for name in self._ran.names():
+            if name in self._code.items:
+                continue
+            version = self._code.version(name)
+            if version is None:
+                _native.refuse(f"it ran {name}, which cannot be found by its name")
+            else:
+                _native.observe_version(name, version)
+        self._purity.judge()
+
+
+class _Both:
+    __slots__ = ("_ran",)
+
+    def __init__(self, ran: Any) -> None:
+        self._ran = ran
+
+    def __enter__(self) -> None:
+        _watch.watching.__enter__()
+        self._ran.__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        self._ran.__exit__(*error)
+        _watch.watching.__exit__(*error)

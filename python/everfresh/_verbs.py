@@ -1,0 +1,77 @@
+"""What a cached function can be asked and told: `f.cache_info()`, `f.cache_invalidate(…)` and so on."""
+
+from __future__ import annotations
+
+from ._cached import CacheInfo, Call, Function
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+class Verbs:
+    """The verbs of one table; `first` are arguments that somebody else gives, as an instance gives itself."""
+
+    __slots__ = ("_first", "_function", "_table")
+
+    def __init__(self, function: Function, table: Any, first: Callable[[], tuple[Any, ...]] = tuple) -> None:
+        self._function, self._table, self._first = function, table, first
+
+    def attach(self) -> None:
+        """Makes them attributes of the table."""
+        for name in dir(type(self)):
+            if name.startswith("cache_"):
+                setattr(self._table, name, getattr(self, name))
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+        function, first = self._function, self._first()
+        function.look_at_code(self._table)
+        bound = function.signature.bind(first + args, kwargs)
+        if bound is None:
+            raise TypeError(f"{function.name} cannot be called with these arguments")
+        return Call(function, self._table, bound, args, kwargs, first)
+
+    def cache_info(self) -> CacheInfo:
+        """Hits, misses, the bound and the number of results in memory, as `functools` gives them."""
+        hits, size = self._table.info()
+        stats = self._function.engine.stats()
+        return CacheInfo(
+            hits + stats["disk_hits"], stats["loads"] + stats["failures"], self._function.settings.maxsize, size
+        )
+
+    def cache_clear(self) -> None:
+        """Forgets all results, and makes out of date whatever was made with them."""
+        self._function.forget()
+        self._table.clear()
+
+    def cache_parameters(self) -> dict[str, Any]:
+        """What the cache was given: `maxsize`, `typed`, `ttl` and so on."""
+        settings = self._function.settings
+        return {name: getattr(settings, name) for name in settings.__slots__}
+
+    def cache_contains(self, /, *args: Any, **kwargs: Any) -> bool:
+        """Whether a call would be answered without computing."""
+        return self.cache_explain(*args, **kwargs).startswith("hit")
+
+    def cache_explain(self, /, *args: Any, **kwargs: Any) -> str:
+        """What a call would do now, and why: `hit …` with all that was read, or `miss: …` with what changed."""
+        call = self._call(args, kwargs)
+        entry = self._table.find(*call.place)
+        held = None if entry is None else entry[1]
+        if entry is not None and held is None:
+            return f"hit in memory: the code of {self._function.name} is as it was, and nothing else was read"
+        found = None if held is None or held.made_of != call.key else held.found
+        text: str = self._function.engine.explain(call.key, self._function.declared(), found)
+        return text
+
+    def cache_invalidate(self, /, *args: Any, **kwargs: Any) -> bool:
+        """Forgets the result of a call, and makes out of date whatever was made with it. Whether there was one."""
+        call = self._call(args, kwargs)
+        in_memory = self._table.remove(*call.place)
+        return self._function.engine.invalidate(call.key) or bool(in_memory)
+
+    def cache_refresh(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Computes a call anew, keeps the result and returns it; if that fails, the old result stays."""
+        call = self._call(args, kwargs)
+        return call.refresh_async() if self._function.is_async else call.refresh()
