@@ -34,7 +34,7 @@ use failure::Failure;
 use pyo3::{prelude::*, sync::PyOnceLock};
 use std::sync::Mutex;
 
-/// How deep values may be nested. Each level takes up to a kilobyte or two of the thread's stack.
+/// How deep values may be nested: a release build needs less than a megabyte of the thread's stack for that.
 const DEPTH: usize = 500;
 
 /// The error of a value that is nested deeper.
