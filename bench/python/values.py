@@ -14,6 +14,7 @@ the folder for temporary files.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import mmap
 import random
@@ -91,7 +92,9 @@ def rows(folder: Path) -> list[tuple[str, dict[str, Run]]]:
         texts = pandas.DataFrame({"t": [f"text {at % 1000}" for at in range(ROWS)]})
         found.append(("pandas, 10^6 texts, 8 MB", hashes(texts, memory[: 8 * ROWS])))
         kept, copy = native.protect(frame)
-        found.append(("a caller's copy of the frame", {"copy()": frame.copy, "protect's": lambda: copy(kept)}))
+        if copy:
+            mine = functools.partial(copy, kept)
+            found.append(("a caller's copy of the frame", {"copy()": frame.copy, "protect's": mine}))
     if pyarrow := module("pyarrow"):
         arrow = pyarrow.array(floats)
         found.append(("pyarrow float64, 64 MB", hashes(arrow, memory)))

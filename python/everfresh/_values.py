@@ -265,11 +265,12 @@ def _build_time(parts: Any) -> object:
 
 
 def _take_defaultdict(value: Any, stored: bool) -> Parts:
-    factory: Any = value.default_factory
+    factory = value.default_factory
     if stored and factory is not None:
-        if _FACTORIES.get(getattr(factory, "__name__", "")) is not factory:
+        name = getattr(factory, "__name__", "")
+        if _FACTORIES.get(name) is not factory:
             raise Refusal("a defaultdict is stored only if its factory is a builtin type")
-        factory = factory.__name__
+        factory = name
     return "defaultdict", (factory, tuple(value.items())), ()
 
 
