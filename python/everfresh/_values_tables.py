@@ -69,7 +69,7 @@ def _take_polars(value: Any, stored: bool) -> Parts | None:
         return None
     types = tuple(_polars_type(pl, dtype) for dtype in frame.dtypes)
     if not stored:
-        # polars gives a column of nulls a buffer, which Arrow's interface does not allow. Its type stands among the others.
+        # polars gives a column of nulls a buffer, which Arrow's interface does not allow; its type stands in `types`.
         casts = {name: _with_values(pl, dtype) for name, dtype in frame.schema.items() if "Null" in repr(dtype)}
         return f"polars.{kind}", (tuple(frame.columns), types, frame.height), (frame.cast(casts),)
     target = io.BytesIO()
@@ -147,10 +147,17 @@ def _take_pyarrow(value: Any, stored: bool) -> Parts | None:
         return None
     if not stored:
         return f"pyarrow.{kind}", (_schema(table.schema), table.num_rows), (table,)
-    target = pa.BufferOutputStream()
+    # Written twice, once for its length, so that what is large is copied once.
+    measure = pa.MockOutputStream()
+    _write(pa, table, measure)
+    memory = pa.allocate_buffer(measure.size())
+    _write(pa, table, pa.FixedSizeBufferWriter(memory))
+    return f"pyarrow.{kind}", table.num_rows, (memory,)
+
+
+def _write(pa: Any, table: Any, target: Any) -> None:
     with pa.ipc.new_stream(target, table.schema) as writer:
         writer.write_table(table)
-    return f"pyarrow.{kind}", table.num_rows, (target.getvalue(),)
 
 
 def _schema(schema: Any) -> object:

@@ -528,6 +528,13 @@ def test_only_data_classes_are_looked_up() -> None:
         native.loads(other, verified=True)
 
 
+@pytest.mark.parametrize("number", [b"\xff" * 10, b"\xff" * 9 + b"\x02", b"\x80" * 9])
+def test_a_number_of_more_than_64_bits_is_an_error(number: bytes) -> None:
+    tree = b"i" + number
+    with pytest.raises(ValueError, match="damaged"):
+        native.loads(b"EFVALUE\x01" + bytes(8) + len(tree).to_bytes(8, "little") + bytes(40) + tree, verified=True)
+
+
 # Pickles.
 
 
@@ -568,6 +575,16 @@ def test_nothing_is_unpickled_before_its_mac_is_checked() -> None:
             native.loads(damaged, pickle_key=key, verified=True)
     assert Loud.loaded == before
     assert native.loads(encoded, pickle_key=KEY) == before + 1
+
+
+def test_a_loop_is_pickled_whole() -> None:
+    loop: Any = native.loads(native.dumps(looped(), pickle=True, pickle_key=KEY), pickle_key=KEY)
+    assert loop[0]["a"] is loop
+
+
+def test_what_cannot_be_pickled_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"^value\[1\]: values of type sqlite3.Connection .* cannot be pickled"):
+        native.dumps([1, sqlite3.connect(":memory:")], pickle=True, pickle_key=KEY)
 
 
 def test_a_safe_value_needs_no_key_although_pickles_were_allowed() -> None:

@@ -141,7 +141,8 @@ impl<'py, 'a> Decoder<'py, 'a> {
                 if seal.mac(pickled) != mac {
                     return Err(PyValueError::new_err("it holds a pickle that was not written with this user's key"));
                 }
-                py.import("pickle")?.call_method1("loads", (PyBytes::new(py, pickled),))?
+                let loaded = py.import("pickle")?.call_method1("loads", (PyBytes::new(py, pickled),));
+                loaded.map_err(|error| made_wrong(py, error))?
             }
             _ => return Err(damaged("it has an unknown tag")),
         })

@@ -3,7 +3,7 @@
 use super::{
     DEPTH,
     buffer::Buffer,
-    failure::{Failure, Outcome, index},
+    failure::{Failure, Outcome, index, type_name},
     format::{self, CHECKED, CHECKSUM, FLAGS, HEADER, LARGE, MAGIC, TREE_LENGTH, padding, tag, write_varint, zigzag},
     hash::{fingerprint, large_int, surrogates},
     parts,
@@ -28,7 +28,8 @@ pub(super) fn encode<'py>(
 ) -> Outcome<Bound<'py, PyList>> {
     let py = value.py();
     let mut encoder = Encoder { tree: vec![0; HEADER], buffers: Vec::new(), seal, depth: 0 };
-    encoder.value(value)?;
+    let written = encoder.value(value);
+    encoder.or_pickle(written, value, HEADER, 0)?;
     let Encoder { tree: mut head, buffers, .. } = encoder;
     let tree_length = head.len() - HEADER;
     head.resize(head.len() + if buffers.is_empty() { 0 } else { padding(head.len()) }, 0);
@@ -173,21 +174,30 @@ impl<'py> Encoder<'py> {
         // Where its parts turn out to have no encoding, all of it is pickled.
         let (tree, buffers) = (self.tree.len(), self.buffers.len());
         let written = self.parts(object);
-        match (&written, &self.seal) {
-            (Err(Failure::Refused { .. }), Some(seal)) => {
-                self.tree.truncate(tree);
-                self.buffers.truncate(buffers);
-                let pickled = object.py().import("pickle")?.call_method1("dumps", (object, 5))?;
-                let pickled = pickled.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes();
-                let mac = seal.mac(pickled);
-                self.tree.push(tag::PICKLE);
-                self.tree.extend_from_slice(mac.as_bytes());
-                write_varint(&mut self.tree, pickled.len() as u64);
-                self.tree.extend_from_slice(pickled);
-                Ok(())
-            }
-            _ => written,
-        }
+        self.or_pickle(written, object, tree, buffers)
+    }
+
+    /// Pickles a value that was refused, if that is allowed, in place of what was written of it.
+    fn or_pickle(
+        &mut self,
+        written: Outcome<()>,
+        value: &Bound<'py, PyAny>,
+        tree: usize,
+        buffers: usize,
+    ) -> Outcome<()> {
+        let (Err(Failure::Refused { .. }), Some(seal)) = (&written, &self.seal) else { return written };
+        self.tree.truncate(tree);
+        self.buffers.truncate(buffers);
+        let pickled = value.py().import("pickle")?.call_method1("dumps", (value, 5)).map_err(|error| {
+            let class = type_name(value);
+            Failure::refused(format!("values of type {class} have no safe encoding, and cannot be pickled: {error}"))
+        })?;
+        let pickled = pickled.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes();
+        self.tree.push(tag::PICKLE);
+        self.tree.extend_from_slice(seal.mac(pickled).as_bytes());
+        write_varint(&mut self.tree, pickled.len() as u64);
+        self.tree.extend_from_slice(pickled);
+        Ok(())
     }
 
     fn parts(&mut self, object: &Bound<'py, PyAny>) -> Outcome<()> {

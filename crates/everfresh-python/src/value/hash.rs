@@ -10,7 +10,9 @@ use super::{
     buffer::Buffer,
     code_hook,
     failure::{Failure, Outcome, index},
-    parts, table, too_deep,
+    parts,
+    pool::pool,
+    table, too_deep,
 };
 use everfresh::{Fingerprint, FingerprintBuilder};
 use pyo3::{
@@ -24,6 +26,8 @@ use pyo3::{
 
 /// Memory from here on is hashed while other threads run.
 const LARGE: usize = 64 << 10;
+/// Memory from here on is hashed on all cores.
+const PARALLEL: usize = 1 << 20;
 
 const REMEDY: &str = "have no fingerprint: give the class a method `__everfresh_key__` that returns what counts, leave the \
                       argument out with `ignore=`, or make the key with `key=`";
@@ -176,8 +180,13 @@ impl Walk {
 
 /// Bytes enter by their hash, so that those that are gathered in blocks enter alike.
 fn bytes_of(to: FingerprintBuilder, py: Python<'_>, bytes: &[u8]) -> FingerprintBuilder {
-    let hash = || Fingerprint::of_bytes(bytes);
-    let hash = if bytes.len() < LARGE { hash() } else { py.detach(hash) };
+    let hash = || match pool() {
+        Ok(pool) if bytes.len() >= PARALLEL => {
+            pool.install(|| blake3::Hasher::new().update_rayon(bytes).finalize().into())
+        }
+        _ => Fingerprint::of_bytes(bytes),
+    };
+    let hash = if bytes.len() < LARGE { Fingerprint::of_bytes(bytes) } else { py.detach(hash) };
     to.u64(bytes.len() as u64).fingerprint(&hash)
 }
 

@@ -1,0 +1,43 @@
+//! The threads that hash large memory and tables.
+#![allow(unsafe_code)]
+
+use std::{
+    process,
+    ptr::null_mut,
+    sync::atomic::{
+        AtomicPtr,
+        Ordering::{AcqRel, Acquire},
+    },
+};
+
+/// Threads, and the process that they belong to.
+struct Pool {
+    process: u32,
+    threads: rayon::ThreadPool,
+}
+
+/// The pool of this process. A fork leaves its threads behind, so a child makes its own; what it inherited is leaked,
+/// since its locks may be held by threads that are not there.
+pub(super) fn pool() -> Result<&'static rayon::ThreadPool, String> {
+    static POOL: AtomicPtr<Pool> = AtomicPtr::new(null_mut());
+    let old = POOL.load(Acquire);
+    // SAFETY: a pool, once published, is never freed.
+    if let Some(pool) = unsafe { old.as_ref() }
+        && pool.process == process::id()
+    {
+        return Ok(&pool.threads);
+    }
+    let threads = rayon::ThreadPoolBuilder::new().thread_name(|at| format!("everfresh-{at}")).build();
+    let threads = threads.map_err(|error| error.to_string())?;
+    let new = Box::into_raw(Box::new(Pool { process: process::id(), threads }));
+    let held = match POOL.compare_exchange(old, new, AcqRel, Acquire) {
+        Ok(_) => new,
+        Err(other) => {
+            // SAFETY: `new` was not published, and no one else has it.
+            drop(unsafe { Box::from_raw(new) });
+            other
+        }
+    };
+    // SAFETY: published above, by this thread or another one.
+    Ok(unsafe { &(*held).threads })
+}
