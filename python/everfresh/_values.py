@@ -17,7 +17,6 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import CodeType
     from typing import Any
 
     Parts = tuple[str, object, tuple[object, ...]]
@@ -30,7 +29,7 @@ class Refusal(TypeError):  # noqa: N818
 
 
 _LIBRARIES = {"numpy": "numpy", "pandas": "pandas", "polars": "tables", "pyarrow": "tables"}
-_BUILTINS = (int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset)
+BUILTINS = (int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset)
 _FACTORIES: dict[str, Any] = {
     "list": list,
     "dict": dict,
@@ -58,9 +57,9 @@ def take_apart(value: object, stored: bool) -> Parts | None:
     if isinstance(value, tuple) and hasattr(cls, "_fields") and hasattr(cls, "_make"):
         parts = (*_class_name(cls, stored), tuple(cls._fields), tuple(tuple.__iter__(value)))
         return "namedtuple", parts, ()
-    if hasattr(cls, "__dataclass_fields__") and not isinstance(value, (*_BUILTINS, type, BaseException)):
-        return "dataclass", (*_class_name(cls, stored), _state(value)), ()
-    return None if stored else _take_code(value)
+    if hasattr(cls, "__dataclass_fields__") and not isinstance(value, (*BUILTINS, type, BaseException)):
+        return "dataclass", (*_class_name(cls, stored), state(value)), ()
+    return None if stored else _library("code").take_apart(value)
 
 
 def put_together(name: object, parts: Any, buffers: list[memoryview], trusted: bool) -> object:
@@ -121,15 +120,15 @@ def _is_constant(value: object) -> bool:
     if isinstance(value, tuple) and hasattr(cls, "_fields"):
         return not getattr(value, "__dict__", None) and is_constant(tuple(tuple.__iter__(value)))
     frozen = getattr(cls, "__dataclass_params__", None)
-    if frozen is not None and frozen.frozen and not isinstance(value, _BUILTINS):
-        return all(is_constant(item) for _, item in _state(value))
+    if frozen is not None and frozen.frozen and not isinstance(value, BUILTINS):
+        return all(is_constant(item) for _, item in state(value))
     return False
 
 
 def _library(root: str) -> Any:
     library = _loaded.get(root)
     if library is None:
-        library = _loaded[root] = import_module(f"everfresh._values_{_LIBRARIES[root]}")
+        library = _loaded[root] = import_module(f"everfresh._values_{_LIBRARIES.get(root, root)}")
     return library
 
 
@@ -177,7 +176,7 @@ def _class(module: str, name: str) -> Any:
     raise ValueError(f"{module}.{name} is no dataclass, enum or named tuple")
 
 
-def _state(value: object) -> tuple[tuple[str, object], ...]:
+def state(value: object) -> tuple[tuple[str, object], ...]:
     """All attributes that an instance has of its own: a dataclass's fields first, then slots, then others."""
     cls = type(value)
     names = list(getattr(cls, "__dataclass_fields__", ()))
@@ -347,68 +346,4 @@ _BUILDERS: dict[str, Callable[[Any], object]] = {
     "time": _build_time,
     "timedelta": _constructor("datetime", "timedelta"),
     "timezone": _constructor("datetime", "timezone"),
-}
-
-
-# What has a fingerprint and is not stored.
-
-
-def _take_code(value: Any) -> Parts | None:
-    import functools
-    import types
-
-    if isinstance(value, types.FunctionType):
-        code = value.__module__, value.__qualname__, _code(value.__code__), value.__defaults__, value.__kwdefaults__
-        return "function", code, ()
-    if isinstance(value, type):
-        return "class", (value.__module__, value.__qualname__), ()
-    if isinstance(value, types.BuiltinFunctionType):
-        owner = value.__self__
-        if owner is None or isinstance(owner, types.ModuleType):
-            return "builtin", (value.__module__, value.__qualname__), ()
-        return "builtin_method", (owner, value.__name__), ()
-    if isinstance(value, types.MethodType):
-        return "method", (value.__func__, value.__self__), ()
-    if isinstance(value, types.ModuleType):
-        return "module", value.__name__, ()
-    if isinstance(value, types.GenericAlias):
-        return "alias", (value.__origin__, value.__args__), ()
-    if type(value) is functools.partial:
-        return "partial", (value.func, value.args, value.keywords), ()
-    if isinstance(value, functools._lru_cache_wrapper):
-        return "wrapper", value.__wrapped__, ()
-    descriptors = types.MethodDescriptorType, types.WrapperDescriptorType, types.ClassMethodDescriptorType
-    if isinstance(value, descriptors):
-        return "descriptor", (value.__objclass__, value.__name__), ()
-    if type(value).__module__ == "operator":
-        return "operator", value.__reduce__(), ()
-    return _take_subclass(value)
-
-
-def _code(code: CodeType) -> tuple[object, ...]:
-    """What a function's code does, without where it stands."""
-    constants = tuple(_code(item) if isinstance(item, type(code)) else item for item in code.co_consts)
-    flags = code.co_flags, code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount
-    return code.co_code, constants, code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars, *flags
-
-
-def _take_subclass(value: Any) -> Parts | None:
-    """A value of a class that extends a builtin type."""
-    cls = type(value)
-    base: Any = next((base for base in _BUILTINS if base in cls.__mro__), None)
-    if base is None or base is cls:
-        return None
-    plain = _PLAIN[base](value) if base in _PLAIN else base(base.__iter__(value))
-    return "subclass", (cls.__module__, cls.__qualname__, plain, _state(value)), ()
-
-
-# By the builtin type's own methods, which a subclass may override.
-_PLAIN: dict[type, Callable[[Any], object]] = {
-    bytearray: lambda value: bytearray.__add__(value, b""),
-    bytes: lambda value: bytes.__add__(value, b""),
-    complex: complex.__pos__,
-    dict: lambda value: dict(dict.items(value)),
-    float: float.__pos__,
-    int: int.__pos__,
-    str: lambda value: str.__add__(value, ""),
 }
