@@ -44,7 +44,7 @@ _FACTORIES: dict[str, Any] = {
 def take_apart(value: object, stored: bool) -> Parts | None:
     """The name, the parts and the buffers of an object; None if nothing is known of its type."""
     cls = type(value)
-    root = cls.__module__.partition(".")[0]
+    root = str(cls.__module__).partition(".")[0]
     if root in _LIBRARIES:
         taken: Parts | None = _library(root).take_apart(value, stored)
         return taken
@@ -58,7 +58,8 @@ def take_apart(value: object, stored: bool) -> Parts | None:
         parts = (*_class_name(cls, stored), tuple(cls._fields), tuple(tuple.__iter__(value)))
         return "namedtuple", parts, ()
     if hasattr(cls, "__dataclass_fields__") and not isinstance(value, (*BUILTINS, type, BaseException)):
-        return "dataclass", (*_class_name(cls, stored), state(value)), ()
+        fields = tuple(field.name for field in _fields(cls))
+        return "dataclass", (*_class_name(cls, stored), fields, state(value)), ()
     return None if stored else _library("code").take_apart(value)
 
 
@@ -78,7 +79,7 @@ def protect(value: object) -> tuple[object, Callable[..., object] | None]:
     import copy
 
     cls = type(value)
-    root = cls.__module__.partition(".")[0]
+    root = str(cls.__module__).partition(".")[0]
     if root in _LIBRARIES:
         kept = _library(root).protect(value)
         if kept is not None:
@@ -107,7 +108,7 @@ def is_constant(value: object) -> bool:
 
 def _is_constant(value: object) -> bool:
     cls = type(value)
-    root = cls.__module__.partition(".")[0]
+    root = str(cls.__module__).partition(".")[0]
     if (root, cls.__name__) in _CONSTANTS and getattr(sys.modules.get(root), cls.__name__, None) is cls:
         return True
     if isinstance(value, type | type(sys)):
@@ -121,7 +122,7 @@ def _is_constant(value: object) -> bool:
         return not getattr(value, "__dict__", None) and is_constant(tuple(tuple.__iter__(value)))
     frozen = getattr(cls, "__dataclass_params__", None)
     if frozen is not None and frozen.frozen and not isinstance(value, BUILTINS):
-        return all(is_constant(item) for _, item in state(value))
+        return all(map(is_constant, state(value).values()))
     return False
 
 
@@ -176,7 +177,7 @@ def _class(module: str, name: str) -> Any:
     raise ValueError(f"{module}.{name} is no dataclass, enum or named tuple")
 
 
-def state(value: object) -> tuple[tuple[str, object], ...]:
+def state(value: object) -> dict[str, object]:
     """All attributes that an instance has of its own: a dataclass's fields first, then slots, then others."""
     cls = type(value)
     names = list(getattr(cls, "__dataclass_fields__", ()))
@@ -187,20 +188,28 @@ def state(value: object) -> tuple[tuple[str, object], ...]:
             names.append(f"_{base.__name__.lstrip('_')}{slot}" if private else slot)
     held = getattr(value, "__dict__", {})
     names += [name for name in held if type(getattr(cls, name, None)).__name__ != "cached_property"]
-    missing = object()
-    own = held.keys() | {name for name in names if type(getattr(cls, name, None)).__name__ == "member_descriptor"}
-    pairs = ((name, getattr(value, name, missing)) for name in dict.fromkeys(names) if name in own)
-    return tuple((name, item) for name, item in pairs if item is not missing)
+    found: dict[str, object] = {}
+    for name in names:
+        if name in held:
+            found[name] = held[name]
+        elif type(getattr(cls, name, None)).__name__ == "member_descriptor" and hasattr(value, name):
+            found[name] = getattr(value, name)
+    return found
+
+
+def _fields(cls: Any) -> tuple[Any, ...]:
+    import dataclasses
+
+    return dataclasses.fields(cls)
 
 
 def _build_dataclass(parts: Any) -> object:
-    module, name, state = parts
+    module, name, fields, attributes = parts
     cls = _class(module, name)
-    fields = {name for name, field in cls.__dataclass_fields__.items() if field._field_type.name == "_FIELD"}
-    if not fields.issuperset(name for name, _ in state if name in cls.__dataclass_fields__):
+    if tuple(field.name for field in _fields(cls)) != fields:
         raise ValueError(f"{module}.{name} has other fields")
     value = object.__new__(cls)
-    for attribute, item in state:
+    for attribute, item in attributes.items():
         object.__setattr__(value, attribute, item)
     return value
 
@@ -270,7 +279,7 @@ def _take_defaultdict(value: Any, stored: bool) -> Parts:
         if _FACTORIES.get(name) is not factory:
             raise Refusal("a defaultdict is stored only if its factory is a builtin type")
         factory = name
-    return "defaultdict", (factory, tuple(value.items())), ()
+    return "defaultdict", (factory, dict(value.items())), ()
 
 
 def _build_defaultdict(parts: Any) -> object:

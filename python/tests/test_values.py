@@ -322,10 +322,9 @@ def test_code_is_fingerprinted_by_the_hook() -> None:
 @pytest.mark.parametrize("make", [native.fingerprint, native.dumps])
 def test_a_refusal_tells_type_place_and_remedy(make: Callable[[object], object]) -> None:
     value = {"a": [1, Fixed("b", (2, sqlite3.connect(":memory:")))]}
-    with pytest.raises(
-        TypeError, match=r"^value\['a'\]\[1\]\S*\[1\]: values of type sqlite3.Connection have no "
-    ) as error:
+    with pytest.raises(TypeError) as error:
         make(value)
+    assert str(error.value).startswith("value['a'][1]['parts'][1]: values of type sqlite3.Connection have no ")
     remedies = ["__everfresh_key__", "ignore=", "key="] if make is native.fingerprint else ["pickle=True"]
     assert all(remedy in str(error.value) for remedy in remedies)
 

@@ -81,7 +81,8 @@ def alike(one: Any, other: Any) -> bool:  # noqa: ANN401
     if type(one) is not type(other) or isinstance(one, np.dtype):
         return type(one) is type(other) and one == other and repr(one) == repr(other)
     same = one.dtype == other.dtype and one.shape == other.shape and repr(one) == repr(other)
-    return same and (one.dtype.hasobject or one.tobytes() == other.tobytes())
+    # The bytes of an extended float are not all its value's.
+    return same and (one.dtype.hasobject or one.dtype.char == "g" or one.tobytes() == other.tobytes())
 
 
 @pytest.mark.parametrize("value", ARRAYS + SCALARS, ids=name)
@@ -283,13 +284,6 @@ def test_what_is_kept_is_handed_out_as_views_that_no_one_can_make_writeable() ->
     for held in (one, one.base, kept):
         with pytest.raises(ValueError, match="WRITEABLE"):
             held.flags.writeable = True
-
-
-def test_a_new_shape_of_a_view_does_not_reach_what_is_kept() -> None:
-    kept, copier = native.protect(np.arange(6))
-    assert copier is not None
-    copier(kept).shape = (3, 2)
-    assert copier(kept).shape == (6,)
 
 
 def test_scalars_are_kept_as_they_are() -> None:

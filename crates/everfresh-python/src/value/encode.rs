@@ -206,7 +206,7 @@ impl<'py> Encoder<'py> {
         };
         self.tree.push(tag::OBJECT);
         self.value(parts.name.as_any())?;
-        self.value(&parts.value)?;
+        self.value(&parts.value).map_err(Failure::inside)?;
         write_varint(&mut self.tree, parts.buffers.len() as u64);
         for buffer in parts.buffers.iter() {
             write_varint(&mut self.tree, Buffer::get(&buffer)?.len() as u64);

@@ -149,7 +149,8 @@ impl Walk {
         let Some(parts) = parts::take_apart(object, false)? else {
             return Err(parts::unknown(object, REMEDY));
         };
-        let mut to = self.value(to.str("object").str(parts.name.to_str()?), &parts.value)?;
+        let to = self.value(to.str("object").str(parts.name.to_str()?), &parts.value);
+        let mut to = to.map_err(Failure::inside)?;
         to = to.u64(parts.buffers.len() as u64);
         for buffer in parts.buffers.iter_borrowed() {
             to = self.leaf(to, &buffer)?;
@@ -180,13 +181,15 @@ impl Walk {
 
 /// Bytes enter by their hash, so that those that are gathered in blocks enter alike.
 fn bytes_of(to: FingerprintBuilder, py: Python<'_>, bytes: &[u8]) -> FingerprintBuilder {
-    let hash = || match pool() {
-        Ok(pool) if bytes.len() >= PARALLEL => {
-            pool.install(|| blake3::Hasher::new().update_rayon(bytes).finalize().into())
-        }
+    let on_all_cores = || match pool() {
+        Ok(pool) => pool.install(|| blake3::Hasher::new().update_rayon(bytes).finalize().into()),
+        Err(_) => Fingerprint::of_bytes(bytes),
+    };
+    let hash = match bytes.len() {
+        PARALLEL.. => py.detach(on_all_cores),
+        LARGE.. => py.detach(|| Fingerprint::of_bytes(bytes)),
         _ => Fingerprint::of_bytes(bytes),
     };
-    let hash = if bytes.len() < LARGE { Fingerprint::of_bytes(bytes) } else { py.detach(hash) };
     to.u64(bytes.len() as u64).fingerprint(&hash)
 }
 
