@@ -6,11 +6,12 @@ use super::{
     failure::{Failure, Outcome, index, type_name},
     format::{self, CHECKED, CHECKSUM, FLAGS, HEADER, LARGE, MAGIC, TREE_LENGTH, padding, tag, write_varint, zigzag},
     hash::{fingerprint, large_int, surrogates},
-    parts,
+    parts, pool,
     seal::Seal,
     too_deep,
 };
 use pyo3::{
+    exceptions::PyException,
     prelude::*,
     types::{
         PyBool, PyByteArray, PyBytes, PyComplex, PyComplexMethods, PyDict, PyEllipsis, PyFloat, PyFrozenSet, PyInt,
@@ -43,7 +44,8 @@ pub(super) fn encode<'py>(
             let memory = Buffer::get(buffer)?;
             let bytes = memory.contiguous().unwrap_or_default();
             let zeros = &ZEROS[..zeros_after(at, &buffers, bytes.len())];
-            py.detach(|| hasher.update(bytes).update(zeros));
+            py.detach(|| pool::update(&mut hasher, bytes));
+            hasher.update(zeros);
         }
         head[CHECKSUM..HEADER].copy_from_slice(hasher.finalize().as_bytes());
     }
@@ -185,18 +187,26 @@ impl<'py> Encoder<'py> {
         tree: usize,
         buffers: usize,
     ) -> Outcome<()> {
-        let (Err(Failure::Refused { .. }), Some(seal)) = (&written, &self.seal) else { return written };
-        self.tree.truncate(tree);
-        self.buffers.truncate(buffers);
+        if !matches!(written, Err(Failure::Refused { .. })) {
+            return written;
+        }
+        // Where pickle fails, what stands around the value is not tried either.
+        let Some(seal) = self.seal.take() else { return written };
         let pickled = value.py().import("pickle")?.call_method1("dumps", (value, 5)).map_err(|error| {
+            if !error.is_instance_of::<PyException>(value.py()) {
+                return error.into();
+            }
             let class = type_name(value);
             Failure::refused(format!("values of type {class} have no safe encoding, and cannot be pickled: {error}"))
         })?;
         let pickled = pickled.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes();
+        self.tree.truncate(tree);
+        self.buffers.truncate(buffers);
         self.tree.push(tag::PICKLE);
         self.tree.extend_from_slice(seal.mac(pickled).as_bytes());
         write_varint(&mut self.tree, pickled.len() as u64);
         self.tree.extend_from_slice(pickled);
+        self.seal = Some(seal);
         Ok(())
     }
 

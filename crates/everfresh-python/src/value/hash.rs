@@ -10,9 +10,7 @@ use super::{
     buffer::Buffer,
     code_hook,
     failure::{Failure, Outcome, index},
-    parts,
-    pool::pool,
-    table, too_deep,
+    parts, pool, table, too_deep,
 };
 use everfresh::{Fingerprint, FingerprintBuilder};
 use pyo3::{
@@ -26,8 +24,6 @@ use pyo3::{
 
 /// Memory from here on is hashed while other threads run.
 const LARGE: usize = 64 << 10;
-/// Memory from here on is hashed on all cores.
-const PARALLEL: usize = 1 << 20;
 
 const REMEDY: &str = "have no fingerprint: give the class a method `__everfresh_key__` that returns what counts, leave the \
                       argument out with `ignore=`, or make the key with `key=`";
@@ -181,13 +177,8 @@ impl Walk {
 
 /// Bytes enter by their hash, so that those that are gathered in blocks enter alike.
 fn bytes_of(to: FingerprintBuilder, py: Python<'_>, bytes: &[u8]) -> FingerprintBuilder {
-    let on_all_cores = || match pool() {
-        Ok(pool) => pool.install(|| blake3::Hasher::new().update_rayon(bytes).finalize().into()),
-        Err(_) => Fingerprint::of_bytes(bytes),
-    };
     let hash = match bytes.len() {
-        PARALLEL.. => py.detach(on_all_cores),
-        LARGE.. => py.detach(|| Fingerprint::of_bytes(bytes)),
+        LARGE.. => py.detach(|| pool::hash(bytes)).into(),
         _ => Fingerprint::of_bytes(bytes),
     };
     to.u64(bytes.len() as u64).fingerprint(&hash)

@@ -10,6 +10,27 @@ use std::{
     },
 };
 
+/// Memory from here on is hashed on all cores.
+const PARALLEL: usize = 1 << 20;
+
+/// Adds bytes to a hasher, on all cores if they are many. To be called without the interpreter's lock.
+pub(super) fn update(hasher: &mut blake3::Hasher, bytes: &[u8]) {
+    if bytes.len() >= PARALLEL
+        && let Ok(pool) = pool()
+    {
+        pool.install(|| hasher.update_rayon(bytes));
+    } else {
+        hasher.update(bytes);
+    }
+}
+
+/// The BLAKE3 hash of bytes, likewise.
+pub(super) fn hash(bytes: &[u8]) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new();
+    update(&mut hasher, bytes);
+    hasher.finalize()
+}
+
 /// Threads, and the process that they belong to.
 struct Pool {
     process: u32,
