@@ -22,7 +22,7 @@ pub(super) fn all() -> Vec<ffi::PyMethodDef> {
         with_keywords(
             c"put",
             put,
-            c"put($self, /, args, kwargs, value, *, deadline_ns, size, simple, state, copy)\n--\n\nStore a result; tell whether it was stored: not if it is larger than the bound, nor if the arguments make no key.",
+            c"put($self, args, kwargs, value, /, *, deadline_ns=None, size=0, simple=True, state=None, copy=None)\n--\n\nStore a result; tell whether it was stored: not if it is larger than the bound, nor if the arguments make no key.",
         ),
         with_keywords(
             c"find",
