@@ -150,13 +150,13 @@ def lru(function: Function, *, others: bool = True, size: int = BOUND) -> dict[s
     return contenders | (peers(function) if others else {})
 
 
-def tabled(function: Function, **options: Any) -> Function:
+def tabled(function: Function, deadline_ns: int | None = None) -> Function:
     """The table behind `everfresh.cached`, with a slow path that does nothing but call and store."""
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
 
     def slow(me: CachedFunction, args: tuple[Any, ...], kwargs: dict[str, Any] | None, _state: object) -> object:
         value = function(*args, **(kwargs or {}))
-        me.put(args, kwargs, value, **options)
+        me.put(args, kwargs, value, deadline_ns=deadline_ns)
         return value
 
     return CachedFunction(

@@ -19,6 +19,7 @@ class LruCache:
     def _table_bytes(self) -> int: ...
 
 class CachedFunction:
+    __wrapped__: Callable[..., object]
     guard: object | None
     def __new__(
         cls,

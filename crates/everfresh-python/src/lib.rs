@@ -2,7 +2,7 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | `memo` | memoized functions in memory: `LruCache` |
+//! | `memo` | memoized functions in memory: `LruCache`, `CachedFunction` |
 
 use pyo3::prelude::*;
 
