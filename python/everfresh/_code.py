@@ -31,13 +31,13 @@ import builtins
 import importlib.util
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 from everfresh import _code_origin as origin
 from everfresh._code_bytes import Bytecode, bytecode
-from everfresh._code_names import FOUND, resolve_object
+from everfresh._code_names import FOUND, resolve_object, same_cells
 from everfresh._code_origin import PYTHON, USER
 from everfresh._code_places import Places, type_dict
 from everfresh._code_values import Unsure, Values, random_words
@@ -103,9 +103,18 @@ class Code:
         """Plain `functools.lru_cache` objects of the user's code on the way, by the names of their items."""
         return self._settled().lru_caches
 
-    def covers(self, code: CodeType) -> bool:
-        """Whether the last walk met a function with this very code object."""
-        return self._walk is not None and id(code) in self._walk.codes
+    def covers(self, code: CodeType, held: tuple[object, ...] | None = None, found: Collection[str] = ()) -> bool:
+        """Whether the last walk met a function with this very code object, by names or within the items `found`.
+
+        Of closures, one that holds just the objects `held`.
+        """
+        walk = self._walk
+        if walk is None:
+            return False
+        walks = [walk, *(inner for path, inner in walk.inner.items() if f"{FOUND}{path}`" in found)]
+        return any(
+            held is None or same_cells(function, held) for one in walks for function in one.codes.get(id(code), ())
+        )
 
     def _settled(self) -> Walk:
         walk = self._walk
@@ -133,10 +142,11 @@ class Walk:
         self.unsure: dict[str, str] = {}
         self.lru_caches: dict[str, Any] = {}
         self.volatile: dict[str, Any] = {}
-        #: Code objects of functions that were walked, by id; their places keep them.
-        self.codes: set[int] = set()
+        #: The functions that were walked, by the id of their code; their places keep them.
+        self.codes: dict[int, list[FunctionType]] = {}
         #: Fingerprints of what `module:path` found; None for nothing.
         self.found: dict[str, bytes | None] = {}
+        self.inner: dict[str, Walk] = {}
         self._labels: dict[int, tuple[object, str]] = {}
         self._taken: dict[str, int] = {}
         self._queue: list[tuple[Any, str]] = []
@@ -169,7 +179,7 @@ class Walk:
             inner.root(target)
             lines = [f"{item}={own.hex()}" for item, own in sorted(inner.items.items())]
             self.found[path] = blake3_of("\n".join(lines).encode())
-        self.codes |= inner.codes
+        self.inner[path] = inner
         self.unsure |= inner.unsure
         self.lru_caches |= inner.lru_caches
         if inner.volatile:
@@ -341,7 +351,7 @@ class Walk:
     def _function(self, function: FunctionType, label: str) -> None:
         code, defaults, kwdefaults = self.places.function(function)
         read = bytecode(code)
-        self.codes.add(id(code))
+        self.codes.setdefault(id(code), []).append(function)
         self.items[f"the code of `{label}`"] = read.digest
         names = code.co_varnames[: code.co_argcount]
         named = dict(zip(names[len(names) - len(defaults) :], defaults, strict=False)) | kwdefaults

@@ -19,6 +19,7 @@ import os
 import re
 import types
 import weakref
+from collections import namedtuple
 from collections.abc import Iterable
 from contextvars import ContextVar
 from enum import Enum
@@ -53,6 +54,7 @@ BUILTINS = (
     types.GetSetDescriptorType,
     types.MemberDescriptorType,
 )
+_TUPLE_GETTER = type(namedtuple("_Pair", "a").a)  # type: ignore[attr-defined, unused-ignore]  # noqa: PYI024
 LRU_CACHE = type(functools.lru_cache(lambda: None))
 
 
@@ -140,6 +142,8 @@ class Values:
         if kind is weakref.ref:
             self.volatile = True
             return f"ref({self.of(value())})"
+        if kind is _TUPLE_GETTER:
+            return f"item {value.__reduce__()[1][0]}"
         if kind is re.Pattern:
             return f"pattern({constant(value.pattern)},{value.flags})"
         top = kind.__module__.partition(".")[0]
@@ -218,7 +222,12 @@ class Values:
             parts.append(f"dict({self._pairs(sorted(own, key=lambda item: str(item[0])))})")
         slots = [name for cls in kind.__mro__ for name in _slots(cls)]
         for name in slots:
-            self.volatile = True
+            if kind.__module__ == "dataclasses":
+                # Fields: nobody writes to them, and their types are annotations.
+                if name in ("type", "metadata"):
+                    continue
+            else:
+                self.volatile = True
             try:
                 parts.append(f"{name}={self.of(object.__getattribute__(value, name))}")
             except AttributeError:
