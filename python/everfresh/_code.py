@@ -3,27 +3,27 @@
     the code of `helpers.clean`            bytecode as `_code_bytes.py` reads it, nested code included
     the default `x` of `m.f`               also of keyword-only arguments
     the closure variable `n` of `m.f`
-    the global `helpers.LIMIT`             read by a global's name, or as an attribute of a module; absent ones have no item
+    the global `helpers.LIMIT`             by a global's name, or as an attribute of a module; absent ones have no item
     the class `m.Parser`                   bases, metaclass, the names of its attributes and what kind each is
     the attribute `x` of `m.Parser`        values in a class, on a function
     the package `numpy`                    by its version, see `_code_origin.py`; `Python` is one
     the extension `fast`                   the user's compiled module, by its file
     the names that `m.f` finds             which of them are there, so that one that appears or goes is seen
     the functools.lru_cache of `m.f`       a memo that hides what it read
-    the code found as `m:f`                code that ran and that names do not reach (`_code_ran.py`), all that it is made of;
+    the code found as `m:f`                code that ran and names do not reach (`_code_ran.py`), and all it is made of;
                                            not among `items()`, but `resolve` knows it
 
-How names are followed: a global that is a module is followed through the attributes taken from it; if the module itself goes
-anywhere (into a variable, as an argument), every name that the function uses as an attribute is looked up in it; with `getattr`, `vars`
-and their like, the whole module counts. Of a class, everything that its body made counts, its bases too. A wrapper counts with what
-it wraps. A module that the function imports is imported for the walk if it is the user's. Names are resolved anew at each walk.
+How names are followed: a global that is a module is followed through the attributes taken from it; if the module itself
+goes anywhere (into a variable, as an argument), every name that the function uses as an attribute is looked up in it;
+with `getattr`, `vars` and their like, the whole module counts. Of a class, everything that its body made counts, its
+bases too. A wrapper counts with what it wraps. A module that the function imports is imported for the walk if it is the
+user's. Names are resolved anew at each walk.
 
 Not reached by names, but seen by `_code_ran.py` when it runs: what `getattr` finds by a computed name, registries in
-packages, methods of arguments. Not seen at all: data read by a computed name (`globals()[name]` with a module not at hand), a name
-in a string given to `eval`, what a package's own module was patched with (but for names that the user's code takes from it), whether
-a closure made before the run by code that ran again in it still holds what it held, and attributes of a package's instance beyond
-`FOREIGN_LIMIT` values.
-"""
+packages, methods of arguments. Not seen at all: data read by a computed name (`globals()[name]` with a module not at
+hand), a name in a string given to `eval`, what a package's own module was patched with (but for names that the user's
+code takes from it), whether a closure made before the run by code that ran again in it still holds what it held, and
+attributes of a package's instance beyond `FOREIGN_LIMIT` values."""
 
 from __future__ import annotations
 
@@ -46,12 +46,14 @@ from everfresh._native import Guard, blake3_of
 # With one of these, a module's attributes may be taken by computed names.
 DYNAMIC = frozenset({"getattr", "hasattr", "vars", "dir", "__dict__", "attrgetter", "methodcaller", "getmembers"})
 # Written by the interpreter, or about the class, or made from what counts already.
-UNSEEN = frozenset(
-    "__dict__ __weakref__ __doc__ __annotations__ __annotations_cache__ __annotate__ __annotate_func__ __firstlineno__ "
-    "__static_attributes__ __module__ __qualname__ __parameters__ __orig_bases__ __type_params__ _abc_impl "
-    "__abstractmethods__ __slots__".split()
+UNSEEN = frozenset({
+    "__dict__", "__weakref__", "__doc__", "__annotations__", "__annotations_cache__", "__annotate__",
+    "__annotate_func__", "__firstlineno__", "__static_attributes__", "__module__", "__qualname__", "__parameters__",
+    "__orig_bases__", "__type_params__", "_abc_impl", "__abstractmethods__", "__slots__",
+})  # fmt: skip
+ENUM_UNSEEN = frozenset(
+    {"_member_names_", "_member_map_", "_value2member_map_", "_unhashable_values_", "_hashable_values_"}
 )
-ENUM_UNSEEN = frozenset("_member_names_ _member_map_ _value2member_map_ _unhashable_values_ _hashable_values_".split())
 
 
 class Code:
@@ -67,7 +69,7 @@ class Code:
         self._walk: Walk | None = None
 
     def items(self) -> dict[str, bytes]:
-        """Each item's own fingerprint (32 bytes) by its name; from the last walk if that still holds. Not to be changed."""
+        """Each item's own fingerprint, 32 bytes, by its name; from the last walk if it holds. Not to be changed."""
         return self._settled().items
 
     def resolve(self, name: str) -> bytes | None:
@@ -218,7 +220,7 @@ class Walk:
         return f"function {label!r}"
 
     def _foreign_function(self, function: FunctionType, name: str, owner: str, values: Values) -> str:
-        """A package's function by its name; a package's wrapper with what it closes over, which is where the user's code is."""
+        """A package's function by its name; a package's wrapper with what it closes over: the user's code."""
         self._package(owner)
         if not function.__closure__ or len(values.active) > 12:
             return f"package {owner} {name!r}"
@@ -370,9 +372,9 @@ class Walk:
         self._home(function)
 
     def _names(self, function: FunctionType, read: Bytecode, cells: dict[str, CellType]) -> None:
-        names = function.__globals__
+        names: dict[str, Any] = function.__globals__
         for chain in read.chains:
-            self._global(names, function.__builtins__, chain, read)
+            self._global(names, function.__builtins__, chain, read)  # type: ignore[attr-defined, unused-ignore]
         for first, *rest in read.free_chains:
             for held in self.places.cell(cells[first]) if first in cells else ():
                 if isinstance(held, ModuleType):
@@ -506,10 +508,10 @@ class Walk:
 
     def _attribute(self, name: str, value: object, cls: type, label: str) -> str:
         kind = type(value)
+        if isinstance(value, FunctionType):
+            return self.function(value, Values(self, self.places))
         if kind.__name__ in ("member_descriptor", "getset_descriptor"):
             return "slot"
-        if kind is FunctionType:
-            return self.function(value, Values(self, self.places))
         self.value(f"the attribute `{name}` of `{label}`", value)
         return "value"
 

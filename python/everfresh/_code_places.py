@@ -1,8 +1,7 @@
 """The mutable places that a walk reads, with what it found there: `_native.Guard` watches them afterwards.
 
-Each place is read once, and every later question in the same walk gets the first answer, so that the guard compares with just what was
-fingerprinted.
-"""
+Each place is read once, and every later question in the same walk gets the first answer, so that the guard compares
+with just what was fingerprinted."""
 
 from __future__ import annotations
 

@@ -5,19 +5,20 @@
     for name in ran.names(code):
         code.resolve(name)   # None: it cannot be found again, so the result must not be stored without a ttl
 
-What ran is found again by `module:path`. Code that no name finds is covered if the walk met its function, or if the code that it is
-nested in ran in the same block (it was made there, from what was observed). Else it is lost: a closure that was made before and
-was found in a place that names do not reach. Of several closures with one code, those that ran are told by what they hold.
+What ran is found again by `module:path`. Code that no name finds is covered if the walk met its function, or if the
+code that it is nested in ran in the same block (it was made there, from what was observed). Else it is lost: a closure
+that was made before and was found in a place that names do not reach. Of several closures with one code, those that ran
+are told by what they hold.
 
-Python 3.12 and later: `sys.monitoring`, the first tool id that is free, so coverage and debuggers keep theirs. A package's code is
-switched off for good where it starts; the user's after `OFTEN` starts, while one block is active, and is switched on again (for
-every tool) before the next block. 3.11: a profile hook on this thread and those that it starts, which calls the hook that was there; if
-that is not a function (`cProfile`), or another takes its place, the block is not `complete`: do not store its result.
+Python 3.12 and later: `sys.monitoring`, the first tool id that is free, so coverage and debuggers keep theirs. A
+package's code is switched off for good where it starts; the user's after `OFTEN` starts, while one block is active, and
+is switched on again (for every tool) before the next block. 3.11: a profile hook on this thread and those that it
+starts, which calls the hook that was there; if that is not a function (`cProfile`), or another takes its place, the
+block is not `complete`: do not store its result.
 
-Whose block: the context's (so tasks and, where the context is carried along, executors have their own), else that of the thread, else,
-on a thread that began during a block, of all. `here()` takes a block along to another thread. A block inside hands what ran to
-the one around it.
-"""
+Whose block: the context's (so tasks and, where the context is carried along, executors have their own), else that of
+the thread, else, on a thread that began during a block, of all. `here()` takes a block along to another thread. A block
+inside hands what ran to the one around it."""
 
 from __future__ import annotations
 
@@ -52,7 +53,7 @@ class Ran:
     """Records code of the user's that starts within the block. Enter it once."""
 
     def __init__(self) -> None:
-        #: What started: the code, the name of the module whose globals it ran in, and for a closure what it closed over.
+        #: What started: the code, the name of the module that it ran in, and for a closure what it closed over.
         self.starts: dict[tuple[int, ...], Start] = {}
         #: False if something kept the hook from being set, so that code may have run unseen.
         self.complete = True
@@ -111,12 +112,16 @@ class Ran:
         return {start.code for start in self.starts.values()}
 
     def names(self, code: Code) -> list[str]:
-        """Items for what ran and `code` does not reach by names, for `code.resolve`, which gives None for one that is lost."""
+        """Items for what ran and names do not reach, for `code.resolve`, which gives None for one that is lost."""
         code.items()
         found, lost = set(), []
         for start in list(self.starts.values()):
             # The body of a module or class, and code from `exec`, shows in what it made.
-            if id(start.code) in self._nested or start.code.co_name == "<module>" or code.covers(start.code, start.held):
+            if (
+                id(start.code) in self._nested
+                or start.code.co_name == "<module>"
+                or code.covers(start.code, start.held)
+            ):
                 continue
             name = name_of(start.code, start.module, start.held)
             if name is None:
@@ -204,7 +209,7 @@ class _Hook:
             sys.setprofile(self.local.before)
         return ours
 
-    def _call(self, frame: FrameType, event: str, arg: Any) -> None:  # noqa: ANN401
+    def _call(self, frame: FrameType, event: str, arg: Any) -> None:
         if event == "call":
             code = frame.f_code
             # The argument of RESUME: not 0 where a generator or coroutine goes on.
@@ -261,7 +266,7 @@ class _Monitor:
         return True
 
     def _settle(self) -> None:
-        """Waits until no thread is about to switch code off: that would land after the restart, and hide it from the new block."""
+        """Waits until no thread is about to switch code off: after the restart, it would hide it from the new block."""
         own, start = threading.get_ident(), _Monitor._start.__code__
         while any(_within(frame, start) for thread, frame in sys._current_frames().items() if thread != own):
             time.sleep(0)

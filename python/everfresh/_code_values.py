@@ -1,6 +1,8 @@
-"""Values that code refers to (globals, defaults, closures, class attributes), in words that are the same in every process.
+"""Values that code refers to (globals, defaults, closures, class attributes), in words that are the same in every
+process.
 
-Typed and self-delimiting: equal words mean equal values. Functions, classes and modules are named here and walked by `_code.py`.
+Typed and self-delimiting: equal words mean equal values. Functions, classes and modules are named here and walked by
+`_code.py`.
 
 | value | counts by |
 | --- | --- |
@@ -40,10 +42,11 @@ PLAIN_TYPES = frozenset(PLAIN)
 BY_REPR = frozenset({"datetime", "decimal", "fractions", "uuid", "pathlib", "ipaddress", "zoneinfo", "typing"})
 REPR_TYPES = frozenset({range, slice, types.GenericAlias, types.UnionType})
 # What a class of these modules holds is a means, not a value.
-MEANS = frozenset(
-    "logging threading _thread queue _queue concurrent asyncio _asyncio socket _socket ssl _ssl io _io multiprocessing "
-    "subprocess sqlite3 http urllib selectors select tempfile weakref _abc".split()
-)
+MEANS = frozenset({
+    "logging", "threading", "_thread", "queue", "_queue", "concurrent", "asyncio", "_asyncio", "socket", "_socket",
+    "ssl", "_ssl", "io", "_io", "multiprocessing", "subprocess", "sqlite3", "http", "urllib", "selectors", "select",
+    "tempfile", "weakref", "_abc",
+})  # fmt: skip
 TABLES = frozenset({"numpy", "pandas", "polars", "pyarrow"})
 BUILTINS = (
     types.BuiltinFunctionType,
@@ -54,16 +57,16 @@ BUILTINS = (
     types.GetSetDescriptorType,
     types.MemberDescriptorType,
 )
-_TUPLE_GETTER = type(namedtuple("_Pair", "a").a)  # type: ignore[attr-defined, unused-ignore]  # noqa: PYI024
+_TUPLE_GETTER = type(namedtuple("_Pair", "a").a)  # type: ignore[attr-defined, unused-ignore]
 LRU_CACHE = type(functools.lru_cache(lambda: None))
 
 
-class Unsure(Exception):
+class Unsure(Exception):  # noqa: N818
     """The value cannot be told by what can be seen of it."""
 
 
 class Values:
-    """Words for the values of one walk. `volatile` says whether the last one holds something that no guard can watch."""
+    """Words for the values of one walk. `volatile`: the last one holds something that no guard can watch."""
 
     def __init__(self, walk: Walk, places: Places) -> None:
         self.walk, self.places = walk, places
@@ -200,25 +203,26 @@ class Values:
                 self.left = left
 
     def _state(self, value: Any, kind: type) -> str:
-        """What the instance holds: as a container, in its `__dict__`, in its slots, in its buffer, or by its own reduction."""
+        """What it holds: as a container, in its `__dict__`, in its slots, in its buffer, or by its own reduction."""
         parts = []
         if isinstance(value, (dict, list, set)):
             self.volatile = True
         if isinstance(value, dict):
             parts.append(f"dict({self._pairs(list(dict.items(value)))})")
             parts += [self.of(value.default_factory)] if hasattr(value, "default_factory") else []
-        elif isinstance(value, (list, tuple)):
-            parts.append(f"items({self._all((list if isinstance(value, list) else tuple).__iter__(value))})")
-        elif isinstance(value, (set, frozenset)):
-            items = (set if isinstance(value, set) else frozenset).__iter__(value)
-            parts.append(f"set({','.join(sorted(map(self.of, items)))})")
+        base: Any
+        for base in (list, tuple):
+            if isinstance(value, base):
+                parts.append(f"items({self._all(base.__iter__(value))})")
+        for base in (set, frozenset):
+            if isinstance(value, base):
+                parts.append(f"set({','.join(sorted(map(self.of, base.__iter__(value))))})")
         for base in (str, bytes, int, float, complex):
             if isinstance(value, base):
                 parts.append(constant(base.__getnewargs__(value)))
         held = _dict_of(value)
         if held is not None:
-            items = self.places.contents(held)
-            own = [item for item in items if not (isinstance(item[0], str) and item[0] in _WRAPS)]
+            own = [item for item in self.places.contents(held) if not (isinstance(item[0], str) and item[0] in _WRAPS)]
             parts.append(f"dict({self._pairs(sorted(own, key=lambda item: str(item[0])))})")
         slots = [name for cls in kind.__mro__ for name in _slots(cls)]
         for name in slots:
@@ -275,7 +279,7 @@ def _slots(cls: type) -> list[str]:
 
 
 def _made_in_c(kind: type) -> bool:
-    """Whether a class below `object` has a layout of its own, besides `__dict__`, `__weakref__`, slots and builtin containers."""
+    """Whether a class below `object` has a layout of its own, besides `__dict__`, slots and builtin containers."""
     for cls in kind.__mro__[:-1]:
         heap = cls.__flags__ & 1 << 9
         if not (heap or cls in (dict, list, tuple, set, frozenset, str, bytes, int, float, complex)):
