@@ -40,7 +40,7 @@ from everfresh._code_bytes import Bytecode, bytecode
 from everfresh._code_names import FOUND, resolve_object, same_cells
 from everfresh._code_origin import PYTHON, USER
 from everfresh._code_places import Places, type_dict
-from everfresh._code_values import Unsure, Values, random_words
+from everfresh._code_values import Unsure, Values, is_cython, random_words
 from everfresh._native import Guard, blake3_of
 
 # With one of these, a module's attributes may be taken by computed names.
@@ -101,6 +101,10 @@ class Code:
         """Items that never match, by the reason: report them once."""
         return self._settled().unsure
 
+    def blind(self) -> dict[str, str]:
+        """Items that hold an object of a package of which only the class counts, by its name: report them once."""
+        return self._settled().blind
+
     def lru_caches(self) -> dict[str, Any]:
         """Plain `functools.lru_cache` objects of the user's code on the way, by the names of their items."""
         return self._settled().lru_caches
@@ -142,6 +146,7 @@ class Walk:
         self.places = places
         self.items: dict[str, bytes] = {}
         self.unsure: dict[str, str] = {}
+        self.blind: dict[str, str] = {}
         self.lru_caches: dict[str, Any] = {}
         self.volatile: dict[str, Any] = {}
         #: The functions that were walked, by the id of their code; their places keep them.
@@ -183,6 +188,7 @@ class Walk:
             self.found[path] = blake3_of("\n".join(lines).encode())
         self.inner[path] = inner
         self.unsure |= inner.unsure
+        self.blind |= inner.blind
         self.lru_caches |= inner.lru_caches
         if inner.volatile:
             self.volatile[f"{FOUND}{path}`"] = inner
@@ -312,6 +318,8 @@ class Walk:
             self.unsure[name], words, values.volatile = str(why), random_words(), True
         if name.endswith("`") and words in (f"function {name[12:-1]!r}", f"class {name[12:-1]!r}"):
             return words
+        if values.blind:
+            self.blind[name] = values.blind
         self._item(name, words)
         self._valued[name] = value
         if values.volatile:
@@ -456,6 +464,8 @@ class Walk:
         """Whether what a package's name stands for is the user's: the name was patched, or registered."""
         if isinstance(value, FunctionType):
             return origin.of_code(value.__code__, value.__globals__.get("__name__")) == USER
+        if is_cython(type(value)):
+            return False
         return self.owner(value if isinstance(value, type) else type(value)) == USER
 
     def _import(self, names: dict[str, Any], level: int, name: str, taken: tuple[str, ...], read: Bytecode) -> None:

@@ -9,7 +9,7 @@ Typed and self-delimiting: equal words mean equal values. Functions, classes and
 | None, numbers, str, bytes, tuples, lists, dicts (ordered), sets, enums, dates, paths, patterns, ... | value |
 | NumPy, pandas, Polars, PyArrow, anything with a buffer | content |
 | an instance of the user's class | class and attributes, or `__everfresh_key__()` |
-| an instance of a package's class | class, version and attributes; if these are too many, class and version alone |
+| an instance of a package's class | class, version, attributes or pickled state; else class and version: named in `blind` |
 | locks, loggers, files, connections, threads, queues | class alone |
 | iterators, and values that are too large or too deep | nothing: it never matches, and is named in `unsure` |
 """
@@ -61,6 +61,11 @@ _TUPLE_GETTER = type(namedtuple("_Pair", "a").a)  # type: ignore[attr-defined, u
 LRU_CACHE = type(functools.lru_cache(lambda: None))
 
 
+def is_cython(kind: type) -> bool:
+    """Functions that Cython compiled: their class belongs to no module."""
+    return kind.__name__ in ("cython_function_or_method", "fused_cython_function")
+
+
 class Unsure(Exception):  # noqa: N818
     """The value cannot be told by what can be seen of it."""
 
@@ -71,6 +76,8 @@ class Values:
     def __init__(self, walk: Walk, places: Places) -> None:
         self.walk, self.places = walk, places
         self.volatile, self.left, self.foreign = False, LIMIT, 0
+        #: A class of which only the name counted, if there was one.
+        self.blind: str | None = None
         self.active: dict[int, int] = {}
 
     def words(self, value: object) -> str:
@@ -128,7 +135,7 @@ class Values:
             return f"{kind.__name__}({self.of(value.__func__)})"
         if kind is property:
             return f"property({self._all((value.fget, value.fset, value.fdel))})"
-        if isinstance(value, BUILTINS):
+        if isinstance(value, BUILTINS) or is_cython(kind):
             return self._builtin(value)
         if kind is functools.partial:
             return f"partial({self.of(value.func)},{self._all(value.args)},{self.of(value.keywords)})"
@@ -192,10 +199,14 @@ class Values:
         if self.foreign == 1:
             self.left = min(left, FOREIGN_LIMIT)
         try:
-            return f"instance({label},{self._state(value, kind)})"
+            state = self._state(value, kind)
+            if top in TABLES and self.blind:
+                raise Unsure("its content cannot be seen")
+            return f"instance({label},{state})"
         except Unsure:
-            if self.foreign > 1:
+            if self.foreign > 1 or top in TABLES:
                 raise
+            self.blind = f"{kind.__module__}.{kind.__qualname__}"
             return f"instance({label})"
         finally:
             self.foreign -= 1
@@ -254,6 +265,7 @@ class Values:
         try:
             reduced = value.__reduce_ex__(4)
         except Exception:  # what an object does there is its own affair
+            self.blind = f"{type(value).__module__}.{type(value).__qualname__}"
             return "by class"
         if isinstance(reduced, str):
             return f"global {reduced!r}"
@@ -281,8 +293,8 @@ def _slots(cls: type) -> list[str]:
 def _made_in_c(kind: type) -> bool:
     """Whether a class below `object` has a layout of its own, besides `__dict__`, slots and builtin containers."""
     for cls in kind.__mro__[:-1]:
-        heap = cls.__flags__ & 1 << 9
-        if not (heap or cls in (dict, list, tuple, set, frozenset, str, bytes, int, float, complex)):
+        made = not cls.__flags__ & 1 << 9 or isinstance(type_dict(cls).get("__new__"), types.BuiltinFunctionType)
+        if made and cls not in (dict, list, tuple, set, frozenset, str, bytes, int, float, complex):
             return True
     return False
 

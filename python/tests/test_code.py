@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from code_modules import HELPERS, STEPS, edited, load, loaded
-from everfresh import _code_origin
+from everfresh import _code_origin, _native
 from everfresh._code import Code, plain_lru_caches
 
 
@@ -355,3 +355,35 @@ def test_partials_methods_classes_and_instances_have_items() -> None:
 def test_a_method_counts_with_its_class() -> None:
     with loaded() as module:
         assert module and "the code of `helpers.Base.rate`" in Code(sys.modules["helpers"].Parser.parse).items()
+
+
+def test_the_state_of_an_object_made_in_c_counts() -> None:
+    text = "import collections, random\nR = random.Random(1)\nQ = collections.deque([1])\ndef f(): return R, Q"
+    assert not changed(items(text), items(text))
+    assert changed(items(text), items(edited(text, "Random(1)", "Random(2)"))) == {"the global `steps.R`"}
+    assert changed(items(text), items(edited(text, "[1]", "[2]"))) == {"the global `steps.Q`"}
+
+
+@pytest.mark.parametrize("package", ["numpy", "pandas", "polars", "pyarrow"])
+def test_of_a_packages_values_only_the_content_and_the_version_count(package: str) -> None:
+    pytest.importorskip(package)
+    if package == "polars" and not hasattr(_native, "fingerprint"):
+        pytest.skip("its frames show their content to the fingerprint alone")
+    made = {
+        "numpy": "p.arange(33)",
+        "pandas": "p.DataFrame({'a': [1, 2]})",
+        "polars": "p.DataFrame({'a': [1, 2]})",
+        "pyarrow": "p.table({'a': [1, 2]})",
+    }[package]
+    text = f"import {package} as p\nG = {made}\ndef f(): return G, p.array"
+    assert not changed(items(text), items(text))
+    after = items(text.replace("33)", "34)").replace("2]", "3]"))
+    assert changed(items(text), after) == {"the global `steps.G`"}
+    assert not [name for name in after if "class" in name or "attribute" in name]
+
+
+def test_an_object_that_shows_nothing_but_its_class_is_named() -> None:
+    text = "import zlib\nZ = zlib.compressobj()\ndef f(): return Z"
+    with loaded(text) as module:
+        code = Code(module.f)
+        assert code.blind() == {"the global `steps.Z`": "zlib.Compress"}
