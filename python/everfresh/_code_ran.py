@@ -58,6 +58,8 @@ class Ran:
         #: False if something kept the hook from being set, so that code may have run unseen.
         self.complete = True
         self._counts: dict[int, int] = {}
+        # Code that need not be looked at again, kept so that its id stays its own.
+        self._done: dict[int, CodeType] = {}
         # Code objects that those which started make functions of.
         self._nested: set[int] = set()
         self._thread = 0
@@ -147,8 +149,9 @@ class Ran:
             key = (id(code), *map(id, held))
             if key not in self.starts:
                 self.starts[key] = Start(code, frame.f_globals.get("__name__"), held)
-        elif count == 1:
-            self.starts[(id(code),)] = Start(code, frame.f_globals.get("__name__"), None)
+        else:
+            self._done[id(code)] = code
+            self.starts.setdefault((id(code),), Start(code, frame.f_globals.get("__name__"), None))
         return not closure and count >= OFTEN
 
 
@@ -173,56 +176,71 @@ def _is_foreign(code: CodeType, frame: FrameType) -> bool:
 
 
 class _Hook:
-    """3.11: one hook for all blocks, set once a thread however they overlap; used under `_lock` but for `_call`."""
+    """3.11: one hook a thread, however blocks overlap on it; `begin` and `end` are called under `_lock`."""
 
     def __init__(self) -> None:
         self.local = threading.local()
-        self.threads = 0
-        # What new threads had.
+        self.uses = 0
+        # What new threads had, and what they get.
         self.before: Any = None
-        self.call = self._call
+        self.hook: Any = None
 
     def begin(self) -> bool:
-        if not self.threads:
+        if not self.uses:
             self.before = threading.getprofile()
-            threading.setprofile(self.call)
-        self.threads += 1
-        count = getattr(self.local, "count", 0)
-        self.local.count = count + 1
-        before = sys.getprofile()
-        if before is self.call:
+            self.hook = _hook(self.before)
+            threading.setprofile(self.hook)
+        self.uses += 1
+        local, now = self.local, sys.getprofile()
+        local.count = getattr(local, "count", 0) + 1
+        if now is not None and now in (getattr(local, "hook", None), self.hook):
             return True
-        self.local.before = before
-        if before is None or callable(before):
-            sys.setprofile(self.call)
-            return True
-        return False
+        local.before, local.hook = now, None
+        if now is not None and not callable(now):
+            return False
+        local.hook = _hook(now)
+        sys.setprofile(local.hook)
+        return True
 
     def end(self) -> bool:
-        self.threads -= 1
-        if not self.threads and threading.getprofile() is self.call:
+        self.uses -= 1
+        if not self.uses and threading.getprofile() is self.hook:
             threading.setprofile(self.before)
-        self.local.count -= 1
+        local, now = self.local, sys.getprofile()
+        local.count -= 1
+        if now is not None and now is getattr(local, "hook", None):
+            if not local.count:
+                sys.setprofile(local.before)
+            return True
         # Another hook may have been set meanwhile, which heard what this one should have.
-        ours = sys.getprofile() is self.call
-        if ours and not self.local.count:
-            sys.setprofile(self.local.before)
-        return ours
+        return now is self.hook
 
-    def _call(self, frame: FrameType, event: str, arg: Any) -> None:
+
+def _hook(before: Any) -> Any:
+    def hook(frame: FrameType, event: str, arg: Any) -> None:
         if event == "call":
-            code = frame.f_code
-            # The argument of RESUME: not 0 where a generator or coroutine goes on.
-            if not code.co_flags & GENERATORS or not code.co_code[frame.f_lasti + 1]:
-                for ran in _blocks():
-                    if id(code) in ran._counts or not _is_foreign(code, frame):
-                        ran._saw(code, frame)
-        before = getattr(self.local, "before", self.before)
+            current, code = _current.get(), frame.f_code
+            if current is None or id(code) not in current._done:
+                _called(code, frame)
+                if current is None and not _active:
+                    # A thread that began in a block and goes on after it.
+                    sys.setprofile(before)
         if before is not None:
             before(frame, event, arg)
-        if not getattr(self.local, "count", 0) and not _active:
-            # A thread that began in a block and goes on after it.
-            sys.setprofile(before)
+
+    return hook
+
+
+def _called(code: CodeType, frame: FrameType) -> None:
+    # The argument of RESUME: not 0 where a generator or coroutine goes on.
+    if code.co_flags & GENERATORS and code.co_code[frame.f_lasti + 1]:
+        return
+    foreign = _is_foreign(code, frame)
+    for ran in _blocks():
+        if foreign:
+            ran._done[id(code)] = code
+        else:
+            ran._saw(code, frame)
 
 
 class _Monitor:

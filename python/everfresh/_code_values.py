@@ -9,7 +9,7 @@ Typed and self-delimiting: equal words mean equal values. Functions, classes and
 | None, numbers, str, bytes, tuples, lists, dicts (ordered), sets, enums, dates, paths, patterns, ... | value |
 | NumPy, pandas, Polars, PyArrow, anything with a buffer | content |
 | an instance of the user's class | class and attributes, or `__everfresh_key__()` |
-| an instance of a package's class | class, version, attributes or pickled state; else class and version: named in `blind` |
+| an instance of a package's class | class, version, attributes or pickled state; else class and version, see `blind` |
 | locks, loggers, files, connections, threads, queues | class alone |
 | iterators, and values that are too large or too deep | nothing: it never matches, and is named in `unsure` |
 """

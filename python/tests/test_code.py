@@ -367,7 +367,7 @@ def test_the_state_of_an_object_made_in_c_counts() -> None:
 @pytest.mark.parametrize("package", ["numpy", "pandas", "polars", "pyarrow"])
 def test_of_a_packages_values_only_the_content_and_the_version_count(package: str) -> None:
     pytest.importorskip(package)
-    if package == "polars" and not hasattr(_native, "fingerprint"):
+    if package in ("pandas", "polars") and not hasattr(_native, "fingerprint"):
         pytest.skip("its frames show their content to the fingerprint alone")
     made = {
         "numpy": "p.arange(33)",
