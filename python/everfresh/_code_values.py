@@ -34,7 +34,7 @@ from everfresh._code_places import Places, type_dict
 from everfresh._native import blake3_of
 
 if TYPE_CHECKING:
-    from everfresh._code import Walk
+    from everfresh._code_walk import Walk
 
 LIMIT, FOREIGN_LIMIT, DEPTH = 200_000, 2_000, 80
 PLAIN = (type(None), bool, int, float, complex, str, bytes, type(...), type(NotImplemented), types.CodeType)
@@ -86,8 +86,10 @@ class Values:
         self.active.clear()
         try:
             return self.of(value)
-        except RecursionError:
-            raise Unsure("it is nested too deep") from None
+        except Unsure:
+            raise
+        except Exception as error:  # a proxy without its object, a key that fails: it is no reason to fail a call
+            raise Unsure(f"looking at it raised {type(error).__name__}") from error
 
     def of(self, value: Any) -> str:
         kind = type(value)
@@ -125,9 +127,9 @@ class Values:
             return f"{kind.__name__}({','.join(sorted(map(self.of, items)))})"
         if kind is types.FunctionType:
             return walk.function(value, self)
-        if isinstance(value, type):
+        if issubclass(kind, type):
             return walk.class_(value)
-        if isinstance(value, types.ModuleType):
+        if issubclass(kind, types.ModuleType):
             return walk.module(value)
         if kind is types.MethodType:
             return f"method({self.of(value.__func__)},{self.of(value.__self__)})"
@@ -135,13 +137,13 @@ class Values:
             return f"{kind.__name__}({self.of(value.__func__)})"
         if kind is property:
             return f"property({self._all((value.fget, value.fset, value.fdel))})"
-        if isinstance(value, BUILTINS) or is_cython(kind):
+        if issubclass(kind, BUILTINS) or is_cython(kind):
             return self._builtin(value)
         if kind is functools.partial:
             return f"partial({self.of(value.func)},{self._all(value.args)},{self.of(value.keywords)})"
         if kind is LRU_CACHE:
             return walk.lru_cache(value, self)
-        if isinstance(value, Enum):
+        if issubclass(kind, Enum):
             return f"{walk.class_(kind)}.{value._name_!r}({self.of(value._value_)})"
         if kind is types.MappingProxyType:
             self.volatile = True
@@ -216,20 +218,20 @@ class Values:
     def _state(self, value: Any, kind: type) -> str:
         """What it holds: as a container, in its `__dict__`, in its slots, in its buffer, or by its own reduction."""
         parts = []
-        if isinstance(value, (dict, list, set)):
+        if issubclass(kind, (dict, list, set)):
             self.volatile = True
-        if isinstance(value, dict):
+        if issubclass(kind, dict):
             parts.append(f"dict({self._pairs(list(dict.items(value)))})")
             parts += [self.of(value.default_factory)] if hasattr(value, "default_factory") else []
         base: Any
         for base in (list, tuple):
-            if isinstance(value, base):
+            if issubclass(kind, base):
                 parts.append(f"items({self._all(base.__iter__(value))})")
         for base in (set, frozenset):
-            if isinstance(value, base):
+            if issubclass(kind, base):
                 parts.append(f"set({','.join(sorted(map(self.of, base.__iter__(value))))})")
         for base in (str, bytes, int, float, complex):
-            if isinstance(value, base):
+            if issubclass(kind, base):
                 parts.append(constant(base.__getnewargs__(value)))
         held = _dict_of(value)
         if held is not None:

@@ -387,3 +387,14 @@ def test_an_object_that_shows_nothing_but_its_class_is_named() -> None:
     with loaded(text) as module:
         code = Code(module.f)
         assert code.blind() == {"the global `steps.Z`": "zlib.Compress"}
+
+
+def test_an_object_that_cannot_be_looked_at_never_matches() -> None:
+    text = (
+        "class Proxy:\n    @property\n    def __class__(self): raise RuntimeError\n"
+        "    def __everfresh_key__(self): raise RuntimeError\np = Proxy()\ndef f(): return p"
+    )
+    with loaded(text) as module:
+        code = Code(module.f)
+        assert not code.holds()
+        assert code.unsure() == {"the global `steps.p`": "looking at it raised RuntimeError"}
