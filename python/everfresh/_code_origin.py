@@ -6,6 +6,7 @@ The user's own compiled extensions count by the content of their file."""
 
 from __future__ import annotations
 
+import functools
 import importlib.machinery
 import os
 import sys
@@ -63,6 +64,7 @@ def of_module(name: str) -> str:
     return of_file(f"{places[0]}/") if places and isinstance(places[0], str) else USER
 
 
+@functools.cache
 def _file_of(top: str) -> str | None:
     import importlib.util
 

@@ -36,7 +36,7 @@ from everfresh._native import blake3_of
 if TYPE_CHECKING:
     from everfresh._code_walk import Walk
 
-LIMIT, FOREIGN_LIMIT, DEPTH = 200_000, 2_000, 80
+LIMIT, FOREIGN_LIMIT, DEPTH = 2_000_000, 2_000, 80
 PLAIN = (type(None), bool, int, float, complex, str, bytes, type(...), type(NotImplemented), types.CodeType)
 PLAIN_TYPES = frozenset(PLAIN)
 BY_REPR = frozenset({"datetime", "decimal", "fractions", "uuid", "pathlib", "ipaddress", "zoneinfo", "typing"})

@@ -321,6 +321,21 @@ fn cell_holds(_py: Python<'_>, cell: &Py<PyAny>, held: Option<&Py<PyAny>>) -> bo
     }
 }
 
+#[cfg(not(Py_GIL_DISABLED))]
+fn list_holds(list: &Bound<'_, PyList>, items: &Bound<'_, PyTuple>) -> bool {
+    let size = list.len();
+    if size != items.len() || size == 0 {
+        return size == items.len();
+    }
+    // SAFETY: both hold `size` pointers, and no Python runs while the interpreter's lock is held here; they are compared only.
+    unsafe {
+        let now = std::slice::from_raw_parts((*list.as_ptr().cast::<ffi::PyListObject>()).ob_item, size);
+        let was = (&raw const (*items.as_ptr().cast::<ffi::PyTupleObject>()).ob_item).cast::<*mut ffi::PyObject>();
+        now == std::slice::from_raw_parts(was, size)
+    }
+}
+
+#[cfg(Py_GIL_DISABLED)]
 fn list_holds(list: &Bound<'_, PyList>, items: &Bound<'_, PyTuple>) -> bool {
     list.len() == items.len() && list.iter().zip(items.iter_borrowed()).all(|(now, was)| now.is(&*was))
 }
