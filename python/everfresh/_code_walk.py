@@ -114,7 +114,7 @@ class Walk:
     def function(self, function: FunctionType, values: Values) -> str:
         module = function.__globals__.get("__name__")
         owner = origin.of_code(function.__code__, module)
-        wraps = "__wrapped__" in function.__dict__
+        wraps = any(held == "__wrapped__" for held, _ in self.places.attributes(function))
         name = f"{module}.{function.__code__.co_qualname if wraps else function.__qualname__}"
         if owner != USER:
             return self._foreign_function(function, name, owner, values)
@@ -263,15 +263,16 @@ class Walk:
         self.items[f"the code of `{label}`"] = read.digest
         names = code.co_varnames[: code.co_argcount]
         named = dict(zip(names[len(names) - len(defaults) :], defaults, strict=False)) | kwdefaults
+        own = self.places.attributes(function)
         self._seen.clear()
-        self._there = [("defaults", *named), ("attributes", *sorted(map(str, function.__dict__)))]
+        self._there = [("defaults", *named), ("attributes", *sorted(name for name, _ in own))]
         for name, value in named.items():
             self.value(f"the default `{name}` of `{label}`", value)
         cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=False))
         for name, cell in cells.items():
             for held in self.places.cell(cell):
                 self.value(f"the closure variable `{name}` of `{label}`", held)
-        for name, value in self.places.contents(function.__dict__):
+        for name, value in own:
             self.value(f"the attribute `{name}` of `{label}`", value)
         self._names(function, read, cells)
         self._item(f"the names that `{label}` finds", repr(self._there))

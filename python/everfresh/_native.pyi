@@ -6,6 +6,7 @@ from typing import Any
 
 __version__: str
 
+def attributes_of(function: FunctionType) -> dict[str, Any] | None: ...
 def blake3_of(data: bytes, /) -> bytes: ...
 
 class Guard:
@@ -15,7 +16,7 @@ class Guard:
         names: Iterable[tuple[dict[str, Any], dict[str, Any], list[str]]],
         contents: Iterable[tuple[dict[Any, Any], list[tuple[Any, Any]]]],
         classes: Iterable[tuple[type, tuple[type, ...], list[tuple[str, Any]]]],
-        functions: Iterable[tuple[FunctionType, CodeType, tuple[Any, ...] | None, dict[str, Any] | None]],
+        functions: Iterable[tuple[FunctionType, CodeType, tuple[Any, ...] | None, dict[str, Any] | None, bool]],
         cells: Iterable[tuple[CellType, tuple[Any, ...]]],
         lists: Iterable[tuple[list[Any], tuple[Any, ...]]],
         sets: Iterable[tuple[set[Any], tuple[Any, ...]]],

@@ -16,16 +16,16 @@ from code_modules import loaded
 from everfresh._code import Code
 
 
-def replace_code(function: Any) -> None:
+def replace_code(function: Any) -> None:  # noqa: ANN401
     function.__code__ = (lambda x: 0).__code__
 
 
-def set_default(module: Any) -> None:
+def set_default(module: Any) -> None:  # noqa: ANN401
     inner = module.f.__closure__[0].cell_contents
     inner.__defaults__ = (6,)
 
 
-def set_cell(function: Any, value: object) -> None:
+def set_cell(function: Any, value: object) -> None:  # noqa: ANN401
     cell: CellType = function.__closure__[0]
     cell.cell_contents = value
 

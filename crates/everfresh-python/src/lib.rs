@@ -20,5 +20,5 @@ mod _native {
     use super::blake3_of::blake3_of;
 
     #[pymodule_export]
-    use super::guard::Guard;
+    use super::guard::{Guard, attributes_of};
 }
