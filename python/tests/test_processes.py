@@ -8,15 +8,13 @@ import textwrap
 from pathlib import Path
 
 MODULE = """
-import time
 import everfresh as ef
 
 store = ef.Store("results")
 
-@ef.cached(store=store, ignore="log")
-def slow(n, log):
-    log(n)
-    time.sleep(0.2)
+@ef.cached(store=store)
+def slow(n):
+    print("computed")
     return [n]
 """
 
@@ -35,7 +33,7 @@ def run(folder: Path, script: str) -> str:
 def test_processes_that_ask_for_one_key_compute_it_once(tmp_path: Path) -> None:
     script = """
         import subprocess, sys
-        ask = "from work import slow; print(slow(1, lambda n: print('computed')))"
+        ask = "from work import slow; print(slow(1))"
         asking = [subprocess.Popen([sys.executable, "-c", ask], stdout=subprocess.PIPE, text=True) for _ in range(4)]
         lines = "".join(process.communicate()[0] for process in asking).split("\\n")
         print(lines.count("computed"), lines.count("[1]"))
@@ -49,12 +47,12 @@ def test_children_of_a_fork_share_the_store_with_their_parent(tmp_path: Path) ->
         from work import slow
 
         def ask(n):
-            return slow(n, print), slow.cache_info().misses
+            return slow(n), slow.cache_info().misses
 
-        slow(1, print)
+        slow(1)
         with multiprocessing.get_context("fork").Pool(1) as pool:
             print(pool.map(ask, [1, 2]))
-        print(slow(2, print), slow.cache_info().misses)
+        print(slow(2), slow.cache_info().misses)
     """
     assert run(tmp_path, script).splitlines()[-2:] == ["[([1], 0), ([2], 1)]", "[2] 1"]
 
@@ -64,11 +62,11 @@ def test_a_forked_child_that_never_used_the_store_leaves_it_to_its_parent(tmp_pa
         import os
         from work import slow, store
 
-        slow(1, print)
+        slow(1)
         child = os.fork()
         if child == 0:
             os._exit(0)
         os.waitpid(child, 0)
-        print(slow(1, print), slow.cache_info().misses, store.verify()["damaged"])
+        print(slow(1), slow.cache_info().misses, store.verify()["damaged"])
     """
     assert run(tmp_path, script).splitlines()[-1] == "[1] 1 []"
