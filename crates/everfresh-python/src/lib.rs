@@ -2,6 +2,8 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
+//! | `blake3_of` | BLAKE3-256 of bytes, for what is written in Python |
+//! | `guard` | `Guard`: nothing that a function is made of has changed |
 //! | `memo` | tables of results in memory: `LruCache`, and the one in front of `cached` |
 //! | `engine` | a cached function's results with their traces |
 //! | `flight` | asynchronous calls, driven by Python's event loop |
@@ -14,10 +16,12 @@
 //! | `errors` | the engine's errors as Python's exceptions |
 
 mod audit;
+mod blake3_of;
 mod buffer;
 mod engine;
 mod errors;
 mod flight;
+mod guard;
 mod memo;
 mod observe;
 mod store;
@@ -34,9 +38,11 @@ mod _native {
     #[pymodule_export]
     use super::{
         audit::set_carried,
+        blake3_of::blake3_of,
         buffer::Stored,
         engine::{Engine, Found, invalidations},
         flight::Flight,
+        guard::Guard,
         observe::{
             PyContext, impure, impurities, is_made, is_recording, observe_env, observe_path, observe_version,
             observe_working_dir, refuse,

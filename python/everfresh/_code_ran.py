@@ -1,0 +1,292 @@
+"""The user's code that runs during a miss, for what names do not reach: `getattr`, registries, methods of arguments.
+
+    with Ran() as ran:
+        result = function(...)
+    for name in ran.names(code):
+        code.resolve(name)   # None: it cannot be found again, so the result must not be stored without a ttl
+
+What ran is found again by `module:path`. Code that no name finds is covered if the walk met its function, or if the code that it is
+nested in ran in the same block (it was made there, from what was observed). Else it is lost: a closure that was made before and
+was found in a place that names do not reach. Of several closures with one code, those that ran are told by what they hold.
+
+Python 3.12 and later: `sys.monitoring`, the first tool id that is free, so coverage and debuggers keep theirs. A package's code is
+switched off for good where it starts; the user's after `OFTEN` starts, while one block is active, and is switched on again (for
+every tool) before the next block. 3.11: a profile hook on this thread and those that it starts, which calls the hook that was there; if
+that is not a function (`cProfile`), or another takes its place, the block is not `complete`: do not store its result.
+
+Whose block: the context's (so tasks and, where the context is carried along, executors have their own), else that of the thread, else,
+on a thread that began during a block, of all. `here()` takes a block along to another thread. A block inside hands what ran to
+the one around it.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from types import CodeType, FrameType, TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from everfresh import _code_origin as origin
+from everfresh._code_names import FOUND, name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from everfresh._code import Code
+
+OFTEN = 1_000
+# Generators, coroutines, asynchronous generators.
+GENERATORS = 0x20 | 0x80 | 0x200
+MONITORING = sys.version_info >= (3, 12)
+GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
+
+_current: ContextVar[Ran | None] = ContextVar("everfresh_ran", default=None)
+_active: list[Ran] = []
+_lock = threading.RLock()
+
+
+class Ran:
+    """Records code of the user's that starts within the block. Enter it once."""
+
+    def __init__(self) -> None:
+        #: What started: the code, the name of the module whose globals it ran in, and for a closure what it closed over.
+        self.starts: dict[tuple[int, ...], Start] = {}
+        #: False if something kept the hook from being set, so that code may have run unseen.
+        self.complete = True
+        self._counts: dict[int, int] = {}
+        # Code objects that those which started make functions of.
+        self._nested: set[int] = set()
+        self._thread = 0
+        self._in_task = False
+        self._around: Ran | None = None
+        self._token: Token[Ran | None] | None = None
+        self._threads: set[int | None] = set()
+
+    def __enter__(self) -> Ran:
+        self._thread = threading.get_ident()
+        loop = sys.modules.get("asyncio")
+        self._in_task = loop is not None and loop._get_running_loop() is not None
+        self._around, self._token = _current.get(), _current.set(self)
+        with _lock:
+            self._threads = {thread.ident for thread in threading.enumerate()}
+            _active.append(self)
+            self.complete = _monitor.begin()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with _lock:
+            _active.remove(self)
+            self.complete &= _monitor.end()
+        if self._token is not None:
+            try:
+                _current.reset(self._token)
+            except ValueError:
+                # Left in another context than it was entered in (a generator's): that one ends with its context.
+                _current.set(self._around)
+        if self._around is not None:
+            self._around.starts.update(self.starts)
+            self._around._nested |= self._nested
+            self._around.complete &= self.complete
+
+    @contextmanager
+    def here(self) -> Iterator[None]:
+        """On another thread: what runs in this block counts for it too."""
+        token = _current.set(self)
+        with _lock:
+            self.complete &= _monitor.begin()
+        try:
+            yield
+        finally:
+            with _lock:
+                self.complete &= _monitor.end()
+            _current.reset(token)
+
+    def functions(self) -> set[CodeType]:
+        """The code objects that started."""
+        return {start.code for start in self.starts.values()}
+
+    def names(self, code: Code) -> list[str]:
+        """Items for what ran and `code` does not reach by names, for `code.resolve`, which gives None for one that is lost."""
+        code.items()
+        found, lost = set(), []
+        for start in list(self.starts.values()):
+            # The body of a module or class, and code from `exec`, shows in what it made.
+            if id(start.code) in self._nested or start.code.co_name == "<module>" or code.covers(start.code, start.held):
+                continue
+            name = name_of(start.code, start.module, start.held)
+            if name is None:
+                lost.append(start)
+            else:
+                found.add(f"{FOUND}{name}`")
+        for item in found:
+            code.resolve(item)
+        # What was found may hold the rest: a closure in a registry.
+        left = [start for start in lost if not code.covers(start.code, start.held, found)]
+        return sorted(found) + sorted({f"{FOUND}{start.module}:{start.code.co_qualname}`" for start in left})
+
+    def _saw(self, code: CodeType, frame: FrameType) -> bool:
+        """Records a start; whether it may go unseen from now on."""
+        count = self._counts[id(code)] = self._counts.get(id(code), 0) + 1
+        if count == 1:
+            self._nested.update(id(inner) for inner in code.co_consts if isinstance(inner, CodeType))
+        # Which of the closures with this code: told by what they hold.
+        closure = code.co_freevars and "<locals>" in code.co_qualname and id(code) not in self._nested
+        if closure:
+            seen = frame.f_locals
+            held = tuple(seen.get(name) for name in code.co_freevars)
+            key = (id(code), *map(id, held))
+            if key not in self.starts:
+                self.starts[key] = Start(code, frame.f_globals.get("__name__"), held)
+        elif count == 1:
+            self.starts[(id(code),)] = Start(code, frame.f_globals.get("__name__"), None)
+        return not closure and count >= OFTEN
+
+
+class Start(NamedTuple):
+    code: CodeType
+    module: object
+    held: tuple[object, ...] | None
+
+
+def _blocks() -> list[Ran]:
+    """The blocks that code on this thread counts for now."""
+    current = _current.get()
+    if current is not None:
+        return [current]
+    thread = threading.get_ident()
+    own = [ran for ran in _active if ran._thread == thread and not ran._in_task]
+    return own[-1:] or [ran for ran in _active if ran._thread != thread and thread not in ran._threads]
+
+
+def _is_foreign(code: CodeType, frame: FrameType) -> bool:
+    return origin.of_code(code, frame.f_globals.get("__name__")) != origin.USER
+
+
+class _Hook:
+    """3.11: one hook for all blocks, set once a thread however they overlap; used under `_lock` but for `_call`."""
+
+    def __init__(self) -> None:
+        self.local = threading.local()
+        self.threads = 0
+        # What new threads had.
+        self.before: Any = None
+        self.call = self._call
+
+    def begin(self) -> bool:
+        if not self.threads:
+            self.before = threading.getprofile()
+            threading.setprofile(self.call)
+        self.threads += 1
+        count = getattr(self.local, "count", 0)
+        self.local.count = count + 1
+        before = sys.getprofile()
+        if before is self.call:
+            return True
+        self.local.before = before
+        if before is None or callable(before):
+            sys.setprofile(self.call)
+            return True
+        return False
+
+    def end(self) -> bool:
+        self.threads -= 1
+        if not self.threads and threading.getprofile() is self.call:
+            threading.setprofile(self.before)
+        self.local.count -= 1
+        # Another hook may have been set meanwhile, which heard what this one should have.
+        ours = sys.getprofile() is self.call
+        if ours and not self.local.count:
+            sys.setprofile(self.local.before)
+        return ours
+
+    def _call(self, frame: FrameType, event: str, arg: Any) -> None:  # noqa: ANN401
+        if event == "call":
+            code = frame.f_code
+            # The argument of RESUME: not 0 where a generator or coroutine goes on.
+            if not code.co_flags & GENERATORS or not code.co_code[frame.f_lasti + 1]:
+                for ran in _blocks():
+                    if id(code) in ran._counts or not _is_foreign(code, frame):
+                        ran._saw(code, frame)
+        before = getattr(self.local, "before", self.before)
+        if before is not None:
+            before(frame, event, arg)
+        if not getattr(self.local, "count", 0) and not _active:
+            # A thread that began in a block and goes on after it.
+            sys.setprofile(before)
+
+
+class _Monitor:
+    """The one tool of this process in `sys.monitoring`; used under `_lock`."""
+
+    def __init__(self) -> None:
+        self.tool: int | None = None
+        # Whether the user's code was switched off somewhere.
+        self.dull = False
+        self.uses = 0
+
+    def begin(self) -> bool:
+        """Whether events will come; under `_lock`, with the block in `_active`."""
+        self.uses += 1
+        monitoring = sys.monitoring  # type: ignore[attr-defined, unused-ignore]
+        if self.tool is None:
+            # 0 to 2 and 5 belong by convention to debuggers, coverage, profilers, optimisers: taken last.
+            free = [tool for tool in (3, 4, 5, 2, 1, 0) if monitoring.get_tool(tool) is None]
+            if not free:
+                return False
+            self.tool = free[0]
+            monitoring.use_tool_id(self.tool, "everfresh")
+            monitoring.register_callback(self.tool, monitoring.events.PY_START, self._start)
+        if self.uses == 1:
+            monitoring.set_events(self.tool, monitoring.events.PY_START)
+        if self.dull:
+            self._settle()
+            self.dull = False
+            monitoring.restart_events()
+        return True
+
+    def end(self) -> bool:
+        self.uses -= 1
+        if not self.uses and self.tool is not None:
+            monitoring = sys.monitoring  # type: ignore[attr-defined, unused-ignore]
+            monitoring.set_events(self.tool, 0)
+            # A tool id is for who needs it now.
+            monitoring.register_callback(self.tool, monitoring.events.PY_START, None)
+            monitoring.free_tool_id(self.tool)
+            self.tool = None
+        return True
+
+    def _settle(self) -> None:
+        """Waits until no thread is about to switch code off: that would land after the restart, and hide it from the new block."""
+        own, start = threading.get_ident(), _Monitor._start.__code__
+        while any(_within(frame, start) for thread, frame in sys._current_frames().items() if thread != own):
+            time.sleep(0)
+
+    def _start(self, code: CodeType, offset: int) -> object:
+        off: object = sys.monitoring.DISABLE  # type: ignore[attr-defined, unused-ignore]
+        frame, current = sys._getframe(1), _current.get()
+        if (current is None or id(code) not in current._counts) and _is_foreign(code, frame):
+            return off
+        often = [ran._saw(code, frame) for ran in _blocks()]
+        # Who begins a block holds the lock, and waits for us: never wait for it here.
+        if often == [True] and GIL and _lock.acquire(blocking=False):
+            try:
+                if len(_active) == 1:
+                    self.dull = True
+                    return off
+            finally:
+                _lock.release()
+        return None
+
+
+def _within(frame: FrameType | None, code: CodeType) -> bool:
+    while frame is not None and frame.f_code is not code:
+        frame = frame.f_back
+    return frame is not None
+
+
+_monitor: _Monitor | _Hook = _Monitor() if MONITORING else _Hook()
