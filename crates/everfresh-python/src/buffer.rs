@@ -3,7 +3,7 @@
 
 use everfresh::disk::Blob;
 use pyo3::{buffer::PyBuffer, exceptions::PyBufferError, ffi, prelude::*};
-use std::{ffi::c_int, ptr};
+use std::{ffi::c_int, fs::File, os::fd::IntoRawFd, path::PathBuf, ptr};
 
 /// The bytes of a buffer that nobody writes meanwhile; `None` if they do not lie in one piece.
 pub fn bytes_of<'a>(_: Python<'a>, buffer: &'a PyBuffer<u8>) -> Option<&'a [u8]> {
@@ -21,6 +21,14 @@ pub struct Stored(pub Blob);
 impl Stored {
     fn __len__(&self) -> usize {
         self.0.len()
+    }
+
+    /// The file that it lies in, opened anew: descriptor, path, and where in it the result begins. `None` if it lies in the
+    /// index, or the file is gone. Nobody observes this as a file that is read.
+    fn open(&self) -> Option<(c_int, PathBuf, usize)> {
+        let (path, start) = self.0.file()?;
+        let file = File::open(path).ok()?;
+        Some((file.into_raw_fd(), path.to_owned(), start))
     }
 
     unsafe fn __getbuffer__(slf: PyRef<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
