@@ -2,15 +2,15 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | `blake3_of` | BLAKE3-256 of bytes, for what is written in Python |
-//! | `guard` | `Guard`: nothing that a function is made of has changed |
 //! | `memo` | tables of results in memory: `LruCache`, and the one in front of `cached` |
 //! | `engine` | a cached function's results with their traces |
 //! | `flight` | asynchronous calls, driven by Python's event loop |
 //! | `store` | `everfresh.Store` |
+//! | `guard` | nothing that a function is made of has changed |
 //! | `observe`, `audit` | what a cached function reads: as the package tells it, and by audit events |
 //! | `buffer` | stored results as read-only buffers |
 //! | `value` | fingerprints, safe encodings, and protected copies of values |
+//! | `blake3_of` | BLAKE3-256 of bytes, for what is written in Python |
 //! | `units` | sizes and durations as people write them |
 //! | `yaml` | YAML as Python values |
 //! | `errors` | the engine's errors as Python's exceptions |
