@@ -16,6 +16,7 @@ from ._api import cached, invalidate_tag, stats
 from ._config import load_config
 from ._depends import Dependency, dir, env, file, value
 from ._lru import cache, lru_cache
+from ._memory import Memory, expires_after
 from ._native import Store
 from ._observed import ImpureError, ImpureWarning
 
@@ -24,11 +25,13 @@ __all__ = [
     "Dependency",
     "ImpureError",
     "ImpureWarning",
+    "Memory",
     "Store",
     "cache",
     "cached",
     "dir",
     "env",
+    "expires_after",
     "file",
     "invalidate_tag",
     "load_config",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._memory_values import Compression
+    from ._native import Kept
 
     Callback = Callable[[dict[str, Any]], object]
 
@@ -79,21 +80,19 @@ class StoredFunction(Function):
 
         return fingerprint(value, what)
 
-    def _encode(self, value: Any) -> Any:
+    def _decode(self, stored: _native.Stored) -> Kept:
+        # Each caller reads a value of its own.
+        return stored, None, 0, None
+
+    def kept(self, value: Any, *, new: bool = False) -> Kept:
         from ._memory_values import encode
 
+        parts = None
         try:
-            return encode(value.value, self.compressed)
-        except Exception as error:
+            parts = encode(value, self.compressed)
+        except Exception as error:  # whatever its class does there
             warnings.warn(f"a result of {self.name} is not kept: {error}", RuntimeWarning, stacklevel=2)
-            raise
-
-    def _decode(self, stored: _native.Stored) -> tuple[Any, Any, int]:
-        # Each caller reads a value of its own.
-        return stored, None, 0
-
-    def _kept(self, value: Any) -> tuple[Any, Any, int]:
-        return _Fresh(value), None, 0
+        return _Fresh(value), None, 0, parts
 
 
 def _signature(function: Callable[..., Any]) -> Signature:
@@ -133,8 +132,9 @@ class MemorizedFunc:
         cache_validation_callback: Callback | None = None,
         max_size: int | str | None = None,
     ) -> None:
-        from ._memory_values import compression
+        from ._memory_values import compression, know_key
 
+        know_key()
         self.func = func
         self.location, self.backend, self.compress = os.fspath(location), backend, compress
         self.ignore = ignore if ignore is not None else []
@@ -257,7 +257,7 @@ class MemorizedFunc:
         return self._computed(call, anew=anew)
 
     def _computed(self, call: Call, *, anew: bool) -> tuple[Call, _native.Found]:
-        def compute() -> tuple[Any, Any, int]:
+        def compute() -> Kept:
             self._say_that_it_computes(call)
             return call.compute()
 
@@ -439,7 +439,7 @@ class MemorizedFunc:
         if found is self:
             return name
         func = self.func
-        how = (types.MethodType, (func.__func__, func.__self__)) if isinstance(func, types.MethodType) else (None, func)
+        how = (func.__func__, func.__self__) if isinstance(func, types.MethodType) else (func,)
         options = (self.ignore, self.mmap_mode, self.compress, self._verbose)
         return _rebuilt, (type(self), how, self.location, self.backend, options, self.cache_validation_callback, self._max_size)
 
@@ -478,7 +478,7 @@ class AsyncMemorizedFunc(MemorizedFunc):
         return await self._computed_async(call, anew=anew)
 
     async def _computed_async(self, call: Call, *, anew: bool) -> tuple[Call, _native.Found]:
-        async def compute() -> tuple[Any, Any, int]:
+        async def compute() -> Kept:
             self._say_that_it_computes(call)
             return await call.compute_async()
 
@@ -566,17 +566,17 @@ def _taken_apart(func: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
 
 def _rebuilt(
     cls: type[MemorizedFunc],
-    how: tuple[Any, Any],
+    how: tuple[Any, ...],
     location: str,
     backend: str,
     options: tuple[Any, Any, Any, Any],
     callback: Callback | None,
     max_size: int | str | None,
 ) -> MemorizedFunc:
-    make, given = how
     ignore, mmap_mode, compress, verbose = options
     return cls(
-        given if make is None else make(*given),
+        # A method by its name in the instance would be the cached one.
+        types.MethodType(*how) if len(how) == 2 else how[0],
         location,
         backend,
         ignore,

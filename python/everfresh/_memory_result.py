@@ -68,9 +68,7 @@ class MemorizedResult:
         from ._memory_store import store_at
 
         store = store_at(self.location, self._max_size)
-        return _native.Engine(
-            self.func_id, store=store, ttl=None, tags=[], versions=_nothing, encode=_nothing, decode=_nothing
-        )
+        return _native.Engine(self.func_id, store=store, ttl=None, tags=[], versions=_nothing, decode=_nothing)
 
     def __everfresh_key__(self) -> object:
         return self.func_id, self._key, self._output

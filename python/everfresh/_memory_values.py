@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 
@@ -20,6 +21,19 @@ _NAMES = {"zlib": "zlib", "gzip": "zlib", "bz2": "bz2", "lzma": "lzma", "xz": "l
 _LEVEL = 3
 
 
+_key: bytes | None = None
+
+
+def know_key() -> None:
+    """Reads the user's key while nobody watches which files are read. What is wrong with it is said when it is used."""
+    global _key
+    if _key is None:
+        from ._values_key import pickle_key
+
+        with contextlib.suppress(OSError, ValueError):
+            _key = pickle_key()
+
+
 def compression(compress: bool | int | str | tuple[str, int]) -> Compression | None:
     """The method and level that joblib's `compress` stands for; `None` is no compression.
 
@@ -32,17 +46,17 @@ def compression(compress: bool | int | str | tuple[str, int]) -> Compression | N
     elif isinstance(compress, str):
         method = compress
     elif compress is not True:
-        level = compress
+        level = int(compress)
     if method not in _NAMES:
         raise ValueError(f"compress: there is no method {method!r}; there are {', '.join(_NAMES)}")
-    if isinstance(level, bool) or not isinstance(level, int) or not 0 <= level <= 9:
+    if not isinstance(level, int) or not 0 <= level <= 9:
         raise ValueError(f"compress: the level is a number from 0 to 9, not {level!r}")
     return (_NAMES[method], level) if level else None
 
 
 def encode(value: object, compressed: Compression | None) -> list[Any]:
     """The buffers that make up a stored result: safe encodings as far as there are any, the rest pickled and sealed."""
-    parts = _native.encode(value, pickle=True, checksum=False)
+    parts = _native.encode(value, pickle=True, pickle_key=_key, checksum=False)
     if compressed is None:
         return parts
     method, level = compressed
@@ -61,12 +75,12 @@ def decode(stored: _native.Stored, mmap_mode: str | None) -> object:
     view = memoryview(stored)
     if view[: len(_COMPRESSED)] == _COMPRESSED:
         method = _METHODS[view[len(_COMPRESSED)]]
-        return _native.loads(bytearray(_decompress(method, view[len(_COMPRESSED) + 1 :])), verified=True, writable=True)
+        return _native.loads(bytearray(_decompress(method, view[len(_COMPRESSED) + 1 :])), pickle_key=_key, verified=True, writable=True)
     opened = stored.open()
     if opened is None and mmap_mode is None:
-        return _native.loads(bytearray(view), verified=True, writable=True)
+        return _native.loads(bytearray(view), pickle_key=_key, verified=True, writable=True)
     mapping = _map(view, opened, mmap_mode)
-    return _native.loads(memoryview(mapping)[mapping.start :], verified=True, writable=mmap_mode != "r")
+    return _native.loads(memoryview(mapping)[mapping.start :], pickle_key=_key, verified=True, writable=mmap_mode != "r")
 
 
 class Mapping(mmap.mmap):
