@@ -41,6 +41,7 @@ from everfresh._code_names import FOUND, resolve_object, same_cells
 from everfresh._code_origin import PYTHON, USER
 from everfresh._code_places import Places, type_dict
 from everfresh._code_values import Unsure, Values, random_words
+from everfresh._code_written import adds, only_adds
 from everfresh._native import Guard, blake3_of
 
 # With one of these, a module's attributes may be taken by computed names.
@@ -65,6 +66,7 @@ UNSEEN = frozenset(
         "_abc_impl",
         "__abstractmethods__",
         "__slots__",
+        "__slotnames__",
     ]
 )
 ENUM_UNSEEN = frozenset(
@@ -380,7 +382,8 @@ class Walk:
         cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=False))
         for name, cell in cells.items():
             for held in self.places.cell(cell):
-                self.value(f"the closure variable `{name}` of `{label}`", held)
+                if not only_adds(held, name, read):
+                    self.value(f"the closure variable `{name}` of `{label}`", held)
         for name, value in self.places.contents(function.__dict__):
             self.value(f"the attribute `{name}` of `{label}`", value)
         self._names(function, read, cells)
@@ -425,6 +428,8 @@ class Walk:
             if not there or (standard and getattr(value, "__module__", None) == "builtins") or value is builtins.open:
                 self._builtin(names, chain[0], read)
                 return
+        if adds(value, chain):
+            return
         self.value(name, value)
         if isinstance(value, ModuleType):
             self._attributes(value, chain[1:], read)

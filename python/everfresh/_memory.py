@@ -103,7 +103,7 @@ class Memory:
             raise ValueError(f"cache_validation_callback needs to be callable. Got {cache_validation_callback}.")
         if func is None:
             return lambda func: self.cache(func, ignore, verbose, mmap_mode, cache_validation_callback)
-        from . import _memory_function as functions
+        from . import _memory_async as functions
 
         if isinstance(func, functions.MemorizedFunc | functions.NotMemorizedFunc):
             func = func.func

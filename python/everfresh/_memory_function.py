@@ -441,58 +441,18 @@ class MemorizedFunc:
         func = self.func
         how = (func.__func__, func.__self__) if isinstance(func, types.MethodType) else (func,)
         options = (self.ignore, self.mmap_mode, self.compress, self._verbose)
-        return _rebuilt, (type(self), how, self.location, self.backend, options, self.cache_validation_callback, self._max_size)
+        return _rebuilt, (
+            type(self),
+            how,
+            self.location,
+            self.backend,
+            options,
+            self.cache_validation_callback,
+            self._max_size,
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(func={self.func}, location={self.location})"
-
-
-class AsyncMemorizedFunc(MemorizedFunc):
-    """The same for a coroutine function."""
-
-    async def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        return await self._value_async(*await self._found_async(args, kwargs))
-
-    async def call(self, /, *args: Any, **kwargs: Any) -> Any:
-        """Computes the result in any case and keeps it; returns it with its metadata."""
-        call, found = await self._computed_async(self._begin(args, kwargs), anew=True)
-        return await self._value_async(call, found), self._metadata(call, found)
-
-    async def call_and_shelve(self, /, *args: Any, **kwargs: Any) -> Any:
-        """The result by reference."""
-        call, found = await self._found_async(args, kwargs)
-        if found.output is None or found.unstorable is not None:
-            return NotMemorizedResult(await self._value_async(call, found))
-        return self._shelved(call, found)
-
-    async def _found_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Call, _native.Found]:
-        call = self._begin(args, kwargs)
-        if self._verbose >= 20:
-            self._say_what_is_asked(call)
-        anew = False
-        if self.cache_validation_callback is not None:
-            found = self._function.engine.find(call.key, [])
-            if found is not None and self._is_valid(call, found):
-                return call, found
-            anew = found is not None
-        return await self._computed_async(call, anew=anew)
-
-    async def _computed_async(self, call: Call, *, anew: bool) -> tuple[Call, _native.Found]:
-        async def compute() -> Kept:
-            self._say_that_it_computes(call)
-            return await call.compute_async()
-
-        found = await self._function.engine.call_async(call.key, [], compute, anew=anew)
-        if call.has_original:
-            self._say_how_long(found.cost)
-        return call, found
-
-    async def _value_async(self, call: Call, found: _native.Found) -> Any:
-        while True:
-            read, value = self._read(call, found)
-            if read:
-                return value
-            call, found = await self._computed_async(call, anew=True)
 
 
 class NotMemorizedFunc:
@@ -528,24 +488,6 @@ class NotMemorizedFunc:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(func={self.func})"
-
-
-class AsyncNotMemorizedFunc(NotMemorizedFunc):
-    """The same for a coroutine function."""
-
-    def __init__(self, func: Callable[..., Any]) -> None:
-        from ._api import _mark_coroutine
-
-        super().__init__(func)
-        _mark_coroutine(self)
-
-    async def call(self, /, *args: Any, **kwargs: Any) -> Any:
-        """The result, and no metadata."""
-        return await self.func(*args, **kwargs), {}
-
-    async def call_and_shelve(self, /, *args: Any, **kwargs: Any) -> Any:
-        """The result, which stays in memory."""
-        return NotMemorizedResult(await self.func(*args, **kwargs))
 
 
 _named_now = threading.local()

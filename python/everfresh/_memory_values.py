@@ -75,12 +75,16 @@ def decode(stored: _native.Stored, mmap_mode: str | None) -> object:
     view = memoryview(stored)
     if view[: len(_COMPRESSED)] == _COMPRESSED:
         method = _METHODS[view[len(_COMPRESSED)]]
-        return _native.loads(bytearray(_decompress(method, view[len(_COMPRESSED) + 1 :])), pickle_key=_key, verified=True, writable=True)
+        return _native.loads(
+            bytearray(_decompress(method, view[len(_COMPRESSED) + 1 :])), pickle_key=_key, verified=True, writable=True
+        )
     opened = stored.open()
     if opened is None and mmap_mode is None:
         return _native.loads(bytearray(view), pickle_key=_key, verified=True, writable=True)
     mapping = _map(view, opened, mmap_mode)
-    return _native.loads(memoryview(mapping)[mapping.start :], pickle_key=_key, verified=True, writable=mmap_mode != "r")
+    return _native.loads(
+        memoryview(mapping)[mapping.start :], pickle_key=_key, verified=True, writable=mmap_mode != "r"
+    )
 
 
 class Mapping(mmap.mmap):
