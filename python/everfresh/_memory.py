@@ -97,20 +97,22 @@ class Memory:
 
         Raises:
             ValueError: if the callback cannot be called, or there is no parameter of a name that is ignored.
-            TypeError: for generator functions.
+            TypeError: for generator
         """
         if cache_validation_callback is not None and not callable(cache_validation_callback):
             raise ValueError(f"cache_validation_callback needs to be callable. Got {cache_validation_callback}.")
         if func is None:
             return lambda func: self.cache(func, ignore, verbose, mmap_mode, cache_validation_callback)
-        from . import _memory_async as functions
+        from ._memory_async import AsyncMemorizedFunc
+        from ._memory_function import MemorizedFunc
+        from ._memory_off import AsyncNotMemorizedFunc, NotMemorizedFunc
 
-        if isinstance(func, functions.MemorizedFunc | functions.NotMemorizedFunc):
+        if isinstance(func, MemorizedFunc | NotMemorizedFunc):
             func = func.func
         is_async = bool(getattr(getattr(func, "__code__", None), "co_flags", 0) & 0x80)
         if self.location is None:
-            return (functions.AsyncNotMemorizedFunc if is_async else functions.NotMemorizedFunc)(func)
-        return (functions.AsyncMemorizedFunc if is_async else functions.MemorizedFunc)(
+            return (AsyncNotMemorizedFunc if is_async else NotMemorizedFunc)(func)
+        return (AsyncMemorizedFunc if is_async else MemorizedFunc)(
             func,
             self.location,
             self.backend,

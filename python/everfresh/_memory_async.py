@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from . import _native
-from ._memory_function import MemorizedFunc, NotMemorizedFunc
+from ._memory_function import MemorizedFunc
 from ._memory_result import NotMemorizedResult
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from ._cached import Call
@@ -52,7 +51,7 @@ class AsyncMemorizedFunc(MemorizedFunc):
 
         found = await self._function.engine.call_async(call.key, [], compute, anew=anew)
         if call.has_original:
-            self._say_how_long(found.cost)
+            self._say_how_it_went(found)
         return call, found
 
     async def _value_async(self, call: Call, found: _native.Found) -> Any:
@@ -61,21 +60,3 @@ class AsyncMemorizedFunc(MemorizedFunc):
             if read:
                 return value
             call, found = await self._computed_async(call, anew=True)
-
-
-class AsyncNotMemorizedFunc(NotMemorizedFunc):
-    """The same for a coroutine function."""
-
-    def __init__(self, func: Callable[..., Any]) -> None:
-        from ._api import _mark_coroutine
-
-        super().__init__(func)
-        _mark_coroutine(self)
-
-    async def call(self, /, *args: Any, **kwargs: Any) -> Any:
-        """The result, and no metadata."""
-        return await self.func(*args, **kwargs), {}
-
-    async def call_and_shelve(self, /, *args: Any, **kwargs: Any) -> Any:
-        """The result, which stays in memory."""
-        return NotMemorizedResult(await self.func(*args, **kwargs))

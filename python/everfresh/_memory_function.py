@@ -11,17 +11,16 @@ import types
 import warnings
 
 from . import _native
-from ._cached import Call, Function, NoTable, Settings
+from ._cached import Call, Settings
+from ._memory_engine import StoredFunction, taken_apart
 from ._memory_result import MemorizedResult, NotMemorizedResult
 from ._memory_store import store_at
-from ._signature import Signature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from ._memory_values import Compression
     from ._native import Kept
 
     Callback = Callable[[dict[str, Any]], object]
@@ -39,67 +38,8 @@ class ArgumentsError(TypeError, ValueError):
     """A call's arguments do not fit the function. A `ValueError` too, since joblib raises that."""
 
 
-class _Fresh:
-    """A result that was computed just now: it is its caller's, and others read theirs from the store."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: object) -> None:
-        self.value = value
-
-
-class StoredFunction(Function):
-    """A cached function whose results are in a store alone."""
-
-    def __init__(self, function: Callable[..., Any], settings: Settings, compressed: Compression | None) -> None:
-        self.compressed = compressed
-        # Varying arguments have no name of their own.
-        self.without = frozenset(settings.ignore) & {"*", "**"}
-        settings.ignore = tuple(name for name in settings.ignore if name not in self.without)
-        super().__init__(function, settings)
-        self.signature = _signature(function)
-        self.signature.places(settings.ignore)
-
-    def new_table(self, slow: Callable[..., Any] | None = None, skip: int = 0) -> Any:
-        return NoTable()
-
-    def look_at_code(self, table: Any) -> None:
-        code = self.code
-        with self.lock:
-            if code.refresh():
-                self.signature = _signature(self.function)
-
-    def key(self, bound: tuple[list[Any], tuple[Any, ...], dict[str, Any]], args: Any, kwargs: Any) -> bytes:
-        values, further, keywords = bound
-        further = () if "*" in self.without else further
-        keywords = {} if "**" in self.without else keywords
-        return super().key((values, further, keywords), args, kwargs)
-
-    def _fingerprint(self, value: Any, what: str) -> bytes:
-        from ._memory_arguments import fingerprint
-
-        return fingerprint(value, what)
-
-    def _decode(self, stored: _native.Stored) -> Kept:
-        # Each caller reads a value of its own.
-        return stored, None, 0, None
-
-    def kept(self, value: Any, *, new: bool = False) -> Kept:
-        from ._memory_values import encode
-
-        parts = None
-        try:
-            parts = encode(value, self.compressed)
-        except Exception as error:  # whatever its class does there
-            warnings.warn(f"a result of {self.name} is not kept: {error}", RuntimeWarning, stacklevel=2)
-        return _Fresh(value), None, 0, parts
-
-
-def _signature(function: Callable[..., Any]) -> Signature:
-    """The parameters of what a wrapper wraps: it says that it takes the same."""
-    while hasattr(function, "__wrapped__"):
-        function = function.__wrapped__
-    return Signature(function)
+# Those whose keys are being made on this thread.
+_named_now = threading.local()
 
 
 class _Simple:
@@ -141,7 +81,7 @@ class MemorizedFunc:
         self.mmap_mode, self._verbose, self.timestamp = mmap_mode, verbose, timestamp
         self.cache_validation_callback = cache_validation_callback
         self._max_size = max_size
-        target, self._first, self._named = _taken_apart(func)
+        target, self._first, self._named = taken_apart(func)
         self._store = store_at(self.location, max_size)
         settings = Settings(
             maxsize=None,
@@ -163,6 +103,7 @@ class MemorizedFunc:
             pickle=True,
         )
         self._function = StoredFunction(target, settings, compression(compress))
+        self._said_why = False
         self._simple: dict[tuple[object, ...], _Simple] = {}
         functools.update_wrapper(self, func)
         if self._function.is_async:
@@ -263,7 +204,7 @@ class MemorizedFunc:
 
         found = self._function.engine.call(call.key, [], compute, anew=anew)
         if call.has_original:
-            self._say_how_long(found.cost)
+            self._say_how_it_went(found)
         return call, found
 
     def _is_valid(self, call: Call, found: _native.Found) -> bool:
@@ -406,9 +347,13 @@ class MemorizedFunc:
         if self._verbose > 0:
             print(f"{'_' * 80}\n[Memory] Calling {self.func_id}...\n{self._said(call)}")
 
-    def _say_how_long(self, seconds: float) -> None:
+    def _say_how_it_went(self, found: _native.Found) -> None:
         if self._verbose > 0:
-            self._say_duration(seconds, "")
+            self._say_duration(found.cost, "")
+        if found.unstorable is not None and not self._said_why:
+            self._said_why = True
+            why = f"a result of {self.func_id} is not kept: {found.unstorable}"
+            warnings.warn(why, RuntimeWarning, stacklevel=5)
 
     def _say_duration(self, seconds: float, context: str) -> None:
         said = f"{self._function.name.rpartition('.')[2]} {context}- {seconds:.1f}s, {seconds / 60:.1f}min"
@@ -453,57 +398,6 @@ class MemorizedFunc:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(func={self.func}, location={self.location})"
-
-
-class NotMemorizedFunc:
-    """A function as it is, with the verbs of one that is cached: caching is off."""
-
-    def __init__(self, func: Callable[..., Any]) -> None:
-        self.func = func
-        functools.update_wrapper(self, func)
-
-    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        return self.func(*args, **kwargs)
-
-    def call(self, /, *args: Any, **kwargs: Any) -> Any:
-        """The result, and no metadata."""
-        return self.func(*args, **kwargs), {}
-
-    def call_and_shelve(self, /, *args: Any, **kwargs: Any) -> Any:
-        """The result, which stays in memory."""
-        return NotMemorizedResult(self.func(*args, **kwargs))
-
-    def check_call_in_cache(self, /, *args: Any, **kwargs: Any) -> bool:
-        """Nothing is."""
-        return False
-
-    def clear(self, warn: bool = True) -> None:
-        """Nothing is there."""
-
-    def __everfresh_key__(self) -> object:
-        return self.func
-
-    def __reduce__(self) -> Any:
-        return type(self), (self.func,)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(func={self.func})"
-
-
-_named_now = threading.local()
-
-
-def _taken_apart(func: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
-    """The function that methods and partials end in, and the arguments that they give it: those are a part of the key."""
-    first: tuple[Any, ...] = ()
-    named: dict[str, Any] = {}
-    while True:
-        if isinstance(func, types.MethodType):
-            func, first = func.__func__, (func.__self__, *first)
-        elif type(func) is functools.partial:
-            func, first, named = func.func, (*func.args, *first), func.keywords | named
-        else:
-            return func, first, named
 
 
 def _rebuilt(

@@ -44,8 +44,9 @@ LEFT_OUT = {
 
 OURS = """
 from everfresh import Memory, expires_after
-from everfresh._memory_async import AsyncMemorizedFunc, AsyncNotMemorizedFunc
-from everfresh._memory_function import MemorizedFunc, NotMemorizedFunc
+from everfresh._memory_async import AsyncMemorizedFunc
+from everfresh._memory_function import MemorizedFunc
+from everfresh._memory_off import AsyncNotMemorizedFunc, NotMemorizedFunc
 from everfresh._memory_result import MemorizedResult, NotMemorizedResult
 """
 
