@@ -9,16 +9,17 @@ What is wrapped is served at once while everything that it was made from is unch
 environment variables. `f.cache_explain(…)` says why not.
 """
 
-from __future__ import annotations
-
-from . import _fork, _native
-from ._api import cached, invalidate_tag, stats
-from ._config import load_config
-from ._depends import Dependency, dir, env, file, value
-from ._lru import cache, lru_cache
-from ._memory import Memory, expires_after
+from . import _native
 from ._native import Store
-from ._observed import ImpureError, ImpureWarning
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._api import cached, invalidate_tag, stats
+    from ._config import load_config
+    from ._depends import Dependency, dir, env, file, value
+    from ._lru import cache, lru_cache
+    from ._memory import Memory, expires_after
+    from ._observed import ImpureError, ImpureWarning
 
 __version__ = _native.__version__
 __all__ = [
@@ -40,4 +41,35 @@ __all__ = [
     "value",
 ]
 
-_fork.register()
+# Where each name is: a module is imported when something in it is first asked for.
+_PLACES = {
+    "Dependency": "_depends",
+    "ImpureError": "_observed",
+    "ImpureWarning": "_observed",
+    "Memory": "_memory",
+    "cache": "_lru",
+    "cached": "_api",
+    "dir": "_depends",
+    "env": "_depends",
+    "expires_after": "_memory",
+    "file": "_depends",
+    "invalidate_tag": "_api",
+    "load_config": "_config",
+    "lru_cache": "_lru",
+    "stats": "_api",
+    "value": "_depends",
+}
+
+
+def __getattr__(name: str) -> object:
+    place = _PLACES.get(name)
+    if place is None:
+        raise AttributeError(f"module 'everfresh' has no attribute {name!r}")
+    from importlib import import_module
+
+    found = globals()[name] = getattr(import_module(f".{place}", __name__), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 
-from . import _native
+from . import _fork, _native
 from ._cached import Function, Settings, functions
 from ._method import Method
+from ._observed import code_hook
 from ._verbs import Verbs
 
 TYPE_CHECKING = False
@@ -133,3 +134,7 @@ def stats() -> dict[str, dict[str, float]]:
         own["memory_hits"], _, _, own["size"], *_ = function.table.info()
         said[function.name] = own
     return said
+
+
+_native.set_code_hook(code_hook)
+_fork.register()

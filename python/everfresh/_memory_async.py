@@ -38,7 +38,7 @@ class AsyncMemorizedFunc(MemorizedFunc):
             self._say_what_is_asked(call)
         anew = False
         if self.cache_validation_callback is not None:
-            found = self._function.engine.find(call.key, [])
+            found = self._find(call)
             if found is not None and self._is_valid(call, found):
                 return call, found
             anew = found is not None
@@ -50,6 +50,7 @@ class AsyncMemorizedFunc(MemorizedFunc):
             return await call.compute_async()
 
         found = await self._function.engine.call_async(call.key, [], compute, anew=anew)
+        self._function.engine.release(call.key)
         if call.has_original:
             self._say_how_it_went(found)
         return call, found

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ._memory_values import Compression
     from ._native import Kept
+    from ._signature import Bound
 
 
 class _Fresh:
@@ -49,11 +50,11 @@ class StoredFunction(Function):
             if code.refresh():
                 self.signature = _signature(self.function)
 
-    def key(self, bound: tuple[list[Any], tuple[Any, ...], dict[str, Any]], args: Any, kwargs: Any) -> bytes:
+    def key(self, bound: Bound, args: Any, kwargs: Any, *, of_method: bool) -> bytes:
         values, further, keywords = bound
         further = () if "*" in self.without else further
         keywords = {} if "**" in self.without else keywords
-        return super().key((values, further, keywords), args, kwargs)
+        return super().key((values, further, keywords), args, kwargs, of_method=False)
 
     def _fingerprint(self, value: Any, what: str) -> bytes:
         from ._memory_arguments import fingerprint

@@ -143,7 +143,7 @@ class MemorizedFunc:
     def check_call_in_cache(self, /, *args: Any, **kwargs: Any) -> bool:
         """Whether a call would be answered without computing. Says why not: `cache_explain`."""
         call = self._begin(args, kwargs)
-        found = self._function.engine.find(call.key, [])
+        found = self._find(call)
         return found is not None and self._is_valid(call, found)
 
     def cache_explain(self, /, *args: Any, **kwargs: Any) -> str:
@@ -191,11 +191,16 @@ class MemorizedFunc:
             self._say_what_is_asked(call)
         anew = False
         if self.cache_validation_callback is not None:
-            found = self._function.engine.find(call.key, [])
+            found = self._find(call)
             if found is not None and self._is_valid(call, found):
                 return call, found
             anew = found is not None
         return self._computed(call, anew=anew)
+
+    def _find(self, call: Call) -> _native.Found | None:
+        found = self._function.engine.find(call.key, [])
+        self._function.engine.release(call.key)
+        return found
 
     def _computed(self, call: Call, *, anew: bool) -> tuple[Call, _native.Found]:
         def compute() -> Kept:
@@ -203,6 +208,7 @@ class MemorizedFunc:
             return call.compute()
 
         found = self._function.engine.call(call.key, [], compute, anew=anew)
+        self._function.engine.release(call.key)
         if call.has_original:
             self._say_how_it_went(found)
         return call, found
