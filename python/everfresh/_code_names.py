@@ -63,7 +63,7 @@ def _content(cell: CellType) -> object:
 
 
 def name_of(code: CodeType, module_name: object, held: tuple[object, ...] | None) -> str | None:
-    """A name under which a function with this very code object stands, and these objects in its cells, if there is one."""
+    """A name under which a function stands with this very code object, and these objects in its cells, if any."""
     module = sys.modules.get(module_name) if isinstance(module_name, str) else None
     if module is None:
         return None
@@ -75,9 +75,7 @@ def name_of(code: CodeType, module_name: object, held: tuple[object, ...] | None
     return f"{module_name}:{path}" if path else None
 
 
-def _search(
-    names: Any, code: CodeType, held: tuple[object, ...] | None, module: object, depth: int
-) -> str | None:
+def _search(names: Any, code: CodeType, held: tuple[object, ...] | None, module: object, depth: int) -> str | None:
     for name, value in list(names.items()):
         if _has(value, code, held, 0):
             return str(name)

@@ -5,19 +5,20 @@
     for name in ran.names(code):
         code.resolve(name)   # None: it cannot be found again, so the result must not be stored without a ttl
 
-What ran is found again by `module:path`. Code that no name finds is covered if the walk met its function, or if the code that it is
-nested in ran in the same block (it was made there, from what was observed). Else it is lost: a closure that was made before and
-was found in a place that names do not reach. Of several closures with one code, those that ran are told by what they hold.
+What ran is found again by `module:path`. Code that no name finds is covered if the walk met its function, or if the
+code that it is nested in ran in the same block (it was made there, from what was observed). Else it is lost: a closure
+that was made before and was found in a place that names do not reach. Of several closures with one code, those that ran
+are told by what they hold.
 
-Python 3.12 and later: `sys.monitoring`, the first tool id that is free, so coverage and debuggers keep theirs. A package's code is
-switched off for good where it starts; the user's after `OFTEN` starts, while one block is active, and is switched on again (for
-every tool) before the next block. 3.11: a profile hook on this thread and those that it starts, which calls the hook that was there; if
-that is not a function (`cProfile`), or another takes its place, the block is not `complete`: do not store its result.
+Python 3.12 and later: `sys.monitoring`, the first tool id that is free, so coverage and debuggers keep theirs. A
+package's code is switched off for good where it starts; the user's after `OFTEN` starts, while one block is active, and
+is switched on again (for every tool) before the next block. 3.11: a profile hook on this thread and those that it
+starts, which calls the hook that was there; if that is not a function (`cProfile`), or another takes its place, the
+block is not `complete`: do not store its result.
 
-Whose block: the context's (so tasks and, where the context is carried along, executors have their own), else that of the thread, else,
-on a thread that began during a block, of all. `here()` takes a block along to another thread. A block inside hands what ran to
-the one around it.
-"""
+Whose block: the context's (so tasks and, where the context is carried along, executors have their own), else that of
+the thread, else, on a thread that began during a block and was given its context, of all. `here()` takes a block along to another thread. A block
+inside hands what ran to the one around it."""
 
 from __future__ import annotations
 
@@ -31,6 +32,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from everfresh import _code_origin as origin
 from everfresh._code_names import FOUND, name_of
+from everfresh._native import is_recording
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,11 +54,13 @@ class Ran:
     """Records code of the user's that starts within the block. Enter it once."""
 
     def __init__(self) -> None:
-        #: What started: the code, the name of the module whose globals it ran in, and for a closure what it closed over.
+        #: What started: the code, the name of the module that it ran in, and for a closure what it closed over.
         self.starts: dict[tuple[int, ...], Start] = {}
         #: False if something kept the hook from being set, so that code may have run unseen.
         self.complete = True
         self._counts: dict[int, int] = {}
+        # Code that need not be looked at again, kept so that its id stays its own.
+        self._done: dict[int, CodeType] = {}
         # Code objects that those which started make functions of.
         self._nested: set[int] = set()
         self._thread = 0
@@ -111,12 +115,16 @@ class Ran:
         return {start.code for start in self.starts.values()}
 
     def names(self, code: Code) -> list[str]:
-        """Items for what ran and `code` does not reach by names, for `code.resolve`, which gives None for one that is lost."""
+        """Items for what ran and names do not reach, for `code.resolve`, which gives None for one that is lost."""
         code.items()
         found, lost = set(), []
         for start in list(self.starts.values()):
             # The body of a module or class, and code from `exec`, shows in what it made.
-            if id(start.code) in self._nested or start.code.co_name == "<module>" or code.covers(start.code, start.held):
+            if (
+                id(start.code) in self._nested
+                or start.code.co_name == "<module>"
+                or code.covers(start.code, start.held)
+            ):
                 continue
             name = name_of(start.code, start.module, start.held)
             if name is None:
@@ -142,8 +150,9 @@ class Ran:
             key = (id(code), *map(id, held))
             if key not in self.starts:
                 self.starts[key] = Start(code, frame.f_globals.get("__name__"), held)
-        elif count == 1:
-            self.starts[(id(code),)] = Start(code, frame.f_globals.get("__name__"), None)
+        else:
+            self._done[id(code)] = code
+            self.starts.setdefault((id(code),), Start(code, frame.f_globals.get("__name__"), None))
         return not closure and count >= OFTEN
 
 
@@ -160,7 +169,10 @@ def _blocks() -> list[Ran]:
         return [current]
     thread = threading.get_ident()
     own = [ran for ran in _active if ran._thread == thread and not ran._in_task]
-    return own[-1:] or [ran for ran in _active if ran._thread != thread and thread not in ran._threads]
+    # A thread that works for a computation was given its context; any other only began while it ran.
+    return own[-1:] or (
+        [ran for ran in _active if ran._thread != thread and thread not in ran._threads] if is_recording() else []
+    )
 
 
 def _is_foreign(code: CodeType, frame: FrameType) -> bool:
@@ -168,56 +180,71 @@ def _is_foreign(code: CodeType, frame: FrameType) -> bool:
 
 
 class _Hook:
-    """3.11: one hook for all blocks, set once a thread however they overlap; used under `_lock` but for `_call`."""
+    """3.11: one hook a thread, however blocks overlap on it; `begin` and `end` are called under `_lock`."""
 
     def __init__(self) -> None:
         self.local = threading.local()
-        self.threads = 0
-        # What new threads had.
+        self.uses = 0
+        # What new threads had, and what they get.
         self.before: Any = None
-        self.call = self._call
+        self.hook: Any = None
 
     def begin(self) -> bool:
-        if not self.threads:
+        if not self.uses:
             self.before = threading.getprofile()
-            threading.setprofile(self.call)
-        self.threads += 1
-        count = getattr(self.local, "count", 0)
-        self.local.count = count + 1
-        before = sys.getprofile()
-        if before is self.call:
+            self.hook = _hook(self.before)
+            threading.setprofile(self.hook)
+        self.uses += 1
+        local, now = self.local, sys.getprofile()
+        local.count = getattr(local, "count", 0) + 1
+        if now is not None and now in (getattr(local, "hook", None), self.hook):
             return True
-        self.local.before = before
-        if before is None or callable(before):
-            sys.setprofile(self.call)
-            return True
-        return False
+        local.before, local.hook = now, None
+        if now is not None and not callable(now):
+            return False
+        local.hook = _hook(now)
+        sys.setprofile(local.hook)
+        return True
 
     def end(self) -> bool:
-        self.threads -= 1
-        if not self.threads and threading.getprofile() is self.call:
+        self.uses -= 1
+        if not self.uses and threading.getprofile() is self.hook:
             threading.setprofile(self.before)
-        self.local.count -= 1
+        local, now = self.local, sys.getprofile()
+        local.count -= 1
+        if now is not None and now is getattr(local, "hook", None):
+            if not local.count:
+                sys.setprofile(local.before)
+            return True
         # Another hook may have been set meanwhile, which heard what this one should have.
-        ours = sys.getprofile() is self.call
-        if ours and not self.local.count:
-            sys.setprofile(self.local.before)
-        return ours
+        return now is self.hook
 
-    def _call(self, frame: FrameType, event: str, arg: Any) -> None:  # noqa: ANN401
+
+def _hook(before: Any) -> Any:
+    def hook(frame: FrameType, event: str, arg: Any) -> None:
         if event == "call":
-            code = frame.f_code
-            # The argument of RESUME: not 0 where a generator or coroutine goes on.
-            if not code.co_flags & GENERATORS or not code.co_code[frame.f_lasti + 1]:
-                for ran in _blocks():
-                    if id(code) in ran._counts or not _is_foreign(code, frame):
-                        ran._saw(code, frame)
-        before = getattr(self.local, "before", self.before)
+            current, code = _current.get(), frame.f_code
+            if current is None or id(code) not in current._done:
+                _called(code, frame)
+                if current is None and not _active:
+                    # A thread that began in a block and goes on after it.
+                    sys.setprofile(before)
         if before is not None:
             before(frame, event, arg)
-        if not getattr(self.local, "count", 0) and not _active:
-            # A thread that began in a block and goes on after it.
-            sys.setprofile(before)
+
+    return hook
+
+
+def _called(code: CodeType, frame: FrameType) -> None:
+    # The argument of RESUME: not 0 where a generator or coroutine goes on.
+    if code.co_flags & GENERATORS and code.co_code[frame.f_lasti + 1]:
+        return
+    foreign = _is_foreign(code, frame)
+    for ran in _blocks():
+        if foreign:
+            ran._done[id(code)] = code
+        else:
+            ran._saw(code, frame)
 
 
 class _Monitor:
@@ -261,7 +288,7 @@ class _Monitor:
         return True
 
     def _settle(self) -> None:
-        """Waits until no thread is about to switch code off: that would land after the restart, and hide it from the new block."""
+        """Waits until no thread is about to switch code off: after the restart, it would hide it from the new block."""
         own, start = threading.get_ident(), _Monitor._start.__code__
         while any(_within(frame, start) for thread, frame in sys._current_frames().items() if thread != own):
             time.sleep(0)

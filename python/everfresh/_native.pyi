@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
 from os import PathLike
 from pathlib import Path
 from collections.abc import Callable
+from types import CellType, CodeType, FunctionType
 from typing import Any
 
 __version__: str
@@ -136,6 +137,8 @@ class LruCache:
 class CachedFunction:
     __wrapped__: Callable[..., object]
     guard: object | None
+    skip: int
+    epoch: int
     def __new__(
         cls,
         function: Callable[..., object],
@@ -180,5 +183,28 @@ class CachedFunction:
     def items(
         self,
     ) -> list[tuple[tuple[object, ...], tuple[str, ...] | None, object, object | None, int | None, int]]: ...
+    def set_defaults(self, defaults: tuple[tuple[int, object], ...], /) -> None: ...
     def hit(self) -> None: ...
     def miss(self) -> None: ...
+
+def attributes_of(function: FunctionType) -> dict[str, Any] | None: ...
+def blake3_of(data: bytes, /) -> bytes: ...
+
+class Guard:
+    def __new__(
+        cls,
+        *,
+        names: Iterable[tuple[dict[str, Any], dict[str, Any], list[str]]],
+        contents: Iterable[tuple[dict[Any, Any], list[tuple[Any, Any]]]],
+        classes: Iterable[tuple[type, tuple[type, ...], list[tuple[str, Any]]]],
+        functions: Iterable[tuple[FunctionType, CodeType, tuple[Any, ...] | None, dict[str, Any] | None, bool]],
+        cells: Iterable[tuple[CellType, tuple[Any, ...]]],
+        lists: Iterable[tuple[list[Any], tuple[Any, ...]]],
+        sets: Iterable[tuple[set[Any], tuple[Any, ...]]],
+        kinds: Iterable[tuple[object, type]],
+        volatile: bool,
+    ) -> Guard: ...
+    @property
+    def volatile(self) -> bool: ...
+    def holds(self) -> bool: ...
+    def retire(self) -> None: ...

@@ -51,7 +51,7 @@ def f(x, y=5, *, z=6):
     return total + Parser().parse() + len(loud("a")) + (lambda v: v + 1)(1)
 '''
 
-HELPERS = '''\
+HELPERS = """\
 import functools
 
 LIMIT = 10
@@ -103,7 +103,7 @@ class Parser(Base):
     @staticmethod
     def make():
         return Parser()
-'''
+"""
 
 
 def load(name: str, text: str) -> ModuleType:

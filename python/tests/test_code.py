@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 from code_modules import HELPERS, STEPS, edited, load, loaded
-
-from everfresh import _code_origin
+from everfresh import _code_origin, _native
 from everfresh._code import Code, plain_lru_caches
 
 
@@ -35,7 +34,13 @@ EDITS = [
     ("set constant", "steps", '{1, 2, 3, "set"}', '{1, 2, 4, "set"}', BODY),
     ("1 to 1.0", "steps", "total += 1", "total += 1.0", BODY),
     ("1 to True", "steps", "total += 1", "total += True", BODY),
-    ("argument's name", "steps", "def helper(x):\n    return x", "def helper(w):\n    return w", "the code of `steps.helper`"),
+    (
+        "argument's name",
+        "steps",
+        "def helper(x):\n    return x",
+        "def helper(w):\n    return w",
+        "the code of `steps.helper`",
+    ),
     ("argument's kind", "steps", "y=5, *, z", "y=5, z", BODY),
     ("function to generator", "steps", "return x * 2", "yield x * 2", "the code of `steps.helper`"),
     ("callee in the module", "steps", "x * 2", "x * 3", "the code of `steps.helper`"),
@@ -56,7 +61,13 @@ EDITS = [
     ("default", "steps", "y=5", "y=6", "the default `y` of `steps.f`"),
     ("keyword default", "steps", "z=6", "z=7", "the default `z` of `steps.f`"),
     ("closure", "steps", "count(7)", "count(8)", "the closure variable `step` of `steps.count.<locals>.inner`"),
-    ("decorator's body", "steps", "function(*args) + n", "function(*args) - n", "the code of `steps.counted.<locals>.wrap.<locals>.wrapper`"),
+    (
+        "decorator's body",
+        "steps",
+        "function(*args) + n",
+        "function(*args) - n",
+        "the code of `steps.counted.<locals>.wrap.<locals>.wrapper`",
+    ),
     ("decorator's argument", "steps", "@counted(1)", "@counted(2)", "the closure variable `n` of `steps.counted"),
     ("decorator taken off", "steps", "@counted(1)\n", "", "the code of `steps.counted"),
     ("decorated callee", "helpers", "x + 100", "x + 101", "the code of `helpers.twice`"),
@@ -65,7 +76,13 @@ EDITS = [
     ("lru_cache's bound", "helpers", "maxsize=8", "maxsize=9", "the functools.lru_cache of `helpers.shout`"),
     ("partial's argument", "steps", "plus, 10", "plus, 11", "the global `steps.add`"),
     ("partial's function", "helpers", "return a + b", "return a * b", "the code of `helpers.plus`"),
-    ("a name that appears", "helpers", "unrelated = 0", "def min(*a): return 0", "the names that `helpers.clean` finds"),
+    (
+        "a name that appears",
+        "helpers",
+        "unrelated = 0",
+        "def min(*a): return 0",
+        "the names that `helpers.clean` finds",
+    ),
 ]
 
 
@@ -88,7 +105,12 @@ SAME = [
     ("no docstring", STEPS, '    """Doc of f."""\n', ""),
     ("nested docstring", STEPS, '        """Doc of nested."""\n', ""),
     ("module's docstring", STEPS, '"""Steps."""', ""),
-    ("annotations", STEPS, "def f(x, y=5, *, z=6):", "def f(x: int, y: 'str' = 5, *, z: list[int] = 6) -> dict[str, int]:"),
+    (
+        "annotations",
+        STEPS,
+        "def f(x, y=5, *, z=6):",
+        "def f(x: int, y: 'str' = 5, *, z: list[int] = 6) -> dict[str, int]:",
+    ),
     ("nested annotations", STEPS, "def nested(q: int) -> int:", "def nested(q: dict[str, list[int]]):"),
     ("local annotation", STEPS, "total = helper", "total: int = helper"),
     ("moved down", STEPS, "FACTOR = 3", "\n" * 300 + "FACTOR = 3"),
@@ -151,7 +173,7 @@ def test_a_monkeypatched_function_counts() -> None:
     with loaded() as module:
         code = Code(module.f)
         before = dict(code.items())
-        sys.modules["helpers"].clean = lambda x: 0
+        module.helpers.clean = lambda x: 0
         assert "the global `helpers.clean`" in changed(before, code.items())
 
 
@@ -200,7 +222,9 @@ def test_slots_count() -> None:
     assert changed(items(text), items(edited(text, "p.x = 1", "p.x = 2"))) == {"the global `steps.p`"}
 
 
-DATACLASS = "from dataclasses import dataclass, field\n@dataclass\nclass P:\n    x: int\n    y: int = 2\ndef f(): return P(1)"
+DATACLASS = (
+    "from dataclasses import dataclass, field\n@dataclass\nclass P:\n    x: int\n    y: int = 2\ndef f(): return P(1)"
+)
 
 
 def test_a_dataclass_counts_by_its_fields_and_not_by_their_types() -> None:
@@ -289,7 +313,14 @@ def test_what_cannot_be_told_never_matches_and_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("one", "two"),
-    [("1", "True"), ("0.0", "-0.0"), ("(1, 2)", "[1, 2]"), ("'1'", "1"), ("{1: 2, 3: 4}", "{3: 4, 1: 2}"), ("b''", "''")],
+    [
+        ("1", "True"),
+        ("0.0", "-0.0"),
+        ("(1, 2)", "[1, 2]"),
+        ("'1'", "1"),
+        ("{1: 2, 3: 4}", "{3: 4, 1: 2}"),
+        ("b''", "''"),
+    ],
 )
 def test_values_of_other_types_or_signs_or_orders_differ(one: str, two: str) -> None:
     assert changed(items(f"G = {one}\ndef f(): return G"), items(f"G = {two}\ndef f(): return G"))
@@ -298,7 +329,9 @@ def test_values_of_other_types_or_signs_or_orders_differ(one: str, two: str) -> 
 def test_values_that_are_equal_are_equal() -> None:
     text = "import datetime, decimal, pathlib, re\nG = [{}, {{3, 'a', None}}, float('nan'), {}]\ndef f(): return G"
     values = "datetime.date(2024, 1, 2), decimal.Decimal('1.0'), pathlib.Path('a'), re.compile('a')"
-    assert not changed(items(text.format(values, "frozenset({'x', 'y'})")), items(text.format(values, "frozenset({'y', 'x'})")))
+    assert not changed(
+        items(text.format(values, "frozenset({'x', 'y'})")), items(text.format(values, "frozenset({'y', 'x'})"))
+    )
 
 
 def test_a_value_that_holds_itself_has_a_fingerprint() -> None:
@@ -309,7 +342,12 @@ def test_a_value_that_holds_itself_has_a_fingerprint() -> None:
 def test_partials_methods_classes_and_instances_have_items() -> None:
     with loaded() as module:
         helpers = sys.modules["helpers"]
-        targets: list[Any] = [functools.partial(module.f, 1), helpers.Parser().parse, helpers.Parser, helpers.Parser.make]
+        targets: list[Any] = [
+            functools.partial(module.f, 1),
+            helpers.Parser().parse,
+            helpers.Parser,
+            helpers.Parser.make,
+        ]
         for target in targets:
             assert [name for name in Code(target).items() if name.startswith("the code of")], target
 
@@ -317,3 +355,46 @@ def test_partials_methods_classes_and_instances_have_items() -> None:
 def test_a_method_counts_with_its_class() -> None:
     with loaded() as module:
         assert module and "the code of `helpers.Base.rate`" in Code(sys.modules["helpers"].Parser.parse).items()
+
+
+def test_the_state_of_an_object_made_in_c_counts() -> None:
+    text = "import collections, random\nR = random.Random(1)\nQ = collections.deque([1])\ndef f(): return R, Q"
+    assert not changed(items(text), items(text))
+    assert changed(items(text), items(edited(text, "Random(1)", "Random(2)"))) == {"the global `steps.R`"}
+    assert changed(items(text), items(edited(text, "[1]", "[2]"))) == {"the global `steps.Q`"}
+
+
+@pytest.mark.parametrize("package", ["numpy", "pandas", "polars", "pyarrow"])
+def test_of_a_packages_values_only_the_content_and_the_version_count(package: str) -> None:
+    pytest.importorskip(package)
+    if package in ("pandas", "polars") and not hasattr(_native, "fingerprint"):
+        pytest.skip("its frames show their content to the fingerprint alone")
+    made = {
+        "numpy": "p.arange(33)",
+        "pandas": "p.DataFrame({'a': [1, 2]})",
+        "polars": "p.DataFrame({'a': [1, 2]})",
+        "pyarrow": "p.table({'a': [1, 2]})",
+    }[package]
+    text = f"import {package} as p\nG = {made}\ndef f(): return G, p.array"
+    assert not changed(items(text), items(text))
+    after = items(text.replace("33)", "34)").replace("2]", "3]"))
+    assert changed(items(text), after) == {"the global `steps.G`"}
+    assert not [name for name in after if "class" in name or "attribute" in name]
+
+
+def test_an_object_that_shows_nothing_but_its_class_is_named() -> None:
+    text = "import zlib\nZ = zlib.compressobj()\ndef f(): return Z"
+    with loaded(text) as module:
+        code = Code(module.f)
+        assert code.blind() == {"the global `steps.Z`": "zlib.Compress"}
+
+
+def test_an_object_that_cannot_be_looked_at_never_matches() -> None:
+    text = (
+        "class Proxy:\n    @property\n    def __class__(self): raise RuntimeError\n"
+        "    def __everfresh_key__(self): raise RuntimeError\np = Proxy()\ndef f(): return p"
+    )
+    with loaded(text) as module:
+        code = Code(module.f)
+        assert not code.holds()
+        assert code.unsure() == {"the global `steps.p`": "looking at it raised RuntimeError"}

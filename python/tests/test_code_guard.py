@@ -13,20 +13,19 @@ from typing import Any
 
 import pytest
 from code_modules import loaded
-
 from everfresh._code import Code
 
 
-def replace_code(function: Any) -> None:
+def replace_code(function: Any) -> None:  # noqa: ANN401
     function.__code__ = (lambda x: 0).__code__
 
 
-def set_default(module: Any) -> None:
+def set_default(module: Any) -> None:  # noqa: ANN401
     inner = module.f.__closure__[0].cell_contents
     inner.__defaults__ = (6,)
 
 
-def set_cell(function: Any, value: object) -> None:
+def set_cell(function: Any, value: object) -> None:  # noqa: ANN401
     cell: CellType = function.__closure__[0]
     cell.cell_contents = value
 
@@ -75,7 +74,7 @@ def test_the_guard_fails_after_a_change(change: Callable[[Any, Any], object]) ->
 
 def test_the_guard_holds_while_what_is_not_read_changes() -> None:
     with loaded() as module:
-        helpers = sys.modules["helpers"]
+        helpers: Any = sys.modules["helpers"]
         guard = Code(module.f).guard()
         for number in range(100):
             module.unrelated = helpers.unrelated = number
@@ -87,7 +86,10 @@ def test_the_guard_holds_while_what_is_not_read_changes() -> None:
 
 
 def test_a_store_that_the_interpreter_has_specialised_is_seen() -> None:
-    text = "N = 0\nclass P: pass\np = P()\np.x = 0\ndef f(): return N + p.x\ndef write(n):\n    global N\n    N = n\ndef put(n): p.x = n"
+    text = (
+        "N = 0\nclass P: pass\np = P()\np.x = 0\ndef f(): return N + p.x\n"
+        "def write(n):\n    global N\n    N = n\ndef put(n): p.x = n"
+    )
     with loaded(text) as module:
         code = Code(module.f)
         for store in (module.write, module.put):
@@ -139,7 +141,7 @@ def test_an_equal_object_in_a_slot_is_looked_at_again() -> None:
         assert not code.holds()
 
 
-USUAL = '''
+USUAL = """
 import abc, collections, enum, functools, logging, re, threading, typing
 from dataclasses import dataclass, field
 Pair = collections.namedtuple("Pair", "a b")
@@ -167,7 +169,7 @@ def f():
     log.info("a")
     with lock:
         return Pair, Typed, Color.RED, Point, Box, pattern, point, Box().cached
-'''
+"""
 
 
 def test_the_usual_kinds_of_classes_and_values_are_watched_and_not_compared() -> None:
@@ -192,7 +194,9 @@ def test_after_a_reload_the_new_code_counts(tmp_path: Path, monkeypatch: pytest.
         assert code.items() == before
         (tmp_path / "reloaded_helpers.py").write_text("def g(x): return x + 1")
         importlib.reload(module.h)
-        assert {name for name, own in code.items().items() if before.get(name) != own} == {"the code of `reloaded_helpers.g`"}
+        assert {name for name, own in code.items().items() if before.get(name) != own} == {
+            "the code of `reloaded_helpers.g`"
+        }
     del sys.modules["reloaded_helpers"]
 
 
@@ -233,5 +237,3 @@ def test_a_guard_keeps_what_it_expects_until_it_is_dropped() -> None:
         del guard
         gc.collect()
         assert seen() is None
-
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import cProfile
+import importlib
 import sys
 import threading
 from types import FrameType
@@ -12,7 +13,6 @@ from typing import Any
 
 import pytest
 from code_modules import HELPERS, edited, loaded
-
 from everfresh import _code_ran
 from everfresh._code import Code
 from everfresh._code_names import FOUND
@@ -22,7 +22,7 @@ DYNAMIC = "import sys\nREG = None\ndef f(name, x):\n    return getattr(sys.modul
 NEW = sys.version_info >= (3, 12)
 
 
-def ran(module: Any, *args: Any) -> tuple[Code, list[str]]:
+def ran(module: Any, *args: Any) -> tuple[Code, list[str]]:  # noqa: ANN401
     code = Code(module.f)
     with Ran() as block:
         module.f(*args)
@@ -60,7 +60,8 @@ def test_what_ran_is_guarded_from_then_on() -> None:
         assert not old.holds()
         guard = code.guard()
         assert guard.holds()
-        sys.modules["helpers"].deeper = lambda x: x
+        helpers: Any = sys.modules["helpers"]
+        helpers.deeper = lambda x: x
         assert not guard.holds()
 
 
@@ -87,24 +88,23 @@ def test_generated_methods_are_found_where_they_stand() -> None:
 
 def test_a_closure_made_within_the_run_is_covered_by_what_made_it() -> None:
     with loaded("import sys\ndef f(): return sys.modules['helpers'].double(lambda x: x)(1)") as module:
-        code, names = ran(module)
-        assert names == [found("helpers:double")]
+        assert ran(module)[1] == [found("helpers:double")]
 
 
 def test_a_closure_made_before_in_a_place_without_a_name_is_lost() -> None:
     with loaded(DYNAMIC.replace("sys.modules['helpers']", "sys.modules['json'].hidden[0]")) as module:
-        json = sys.modules.setdefault("json", __import__("json"))
-        json.hidden = [type("Box", (), {"go": staticmethod(sys.modules["helpers"].double(abs))})]  # type: ignore[attr-defined]
+        json: Any = importlib.import_module("json")
+        json.hidden = [type("Box", (), {"go": staticmethod(sys.modules["helpers"].double(abs))})]
         try:
             code, names = ran(module, "go", 1)
         finally:
-            del json.hidden  # type: ignore[attr-defined]
+            del json.hidden
         assert [code.resolve(name) for name in names] == [None]
 
 
 def test_the_standard_library_and_packages_are_not_named() -> None:
     with loaded("import sys\ndef f(): return sys.modules['json'].dumps({'a': [1]}, indent=2)") as module:
-        assert __import__("json")
+        importlib.import_module("json")
         assert ran(module)[1] == []
 
 
@@ -184,7 +184,7 @@ def test_tasks_on_one_thread_keep_their_own() -> None:
                 await asyncio.sleep(0)
             return block.names(code)
 
-        async def both() -> list[list[str]]:
+        async def both() -> tuple[list[str], list[str]]:
             return await asyncio.gather(task("clean"), task("deeper"))
 
         one, two = asyncio.run(both())
