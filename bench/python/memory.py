@@ -13,7 +13,8 @@ row's baseline in the same round. Printed: the median of the ratios and their qu
 | frame out | `f(n)` that returns such a frame |
 | frame in and out | `f(frame)` that returns such a frame |
 
-The target of 0.01 for an argument that came out of a cached function is not measured: its fingerprint does not travel yet.
+The target of 0.01 for an argument that came out of a cached function is not measured: its fingerprint does not travel
+yet.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ from pathlib import Path
 from typing import Any
 
 import diskcache
+import everfresh
 import joblib
 import numpy as np
 import pandas as pd
-
-import everfresh
+from everfresh._memory_function import MemorizedFunc
 
 Function = Callable[[Any], Any]
 
@@ -60,15 +61,21 @@ def caches(folder: Path) -> dict[str, Callable[[Function], Function]]:
         "diskcache": lambda function: diskcache.Cache(str(folder / "diskcache"), size_limit=2**36).memoize()(function),
         "joblib": lambda function: joblib.Memory(folder / "joblib", verbose=0).cache(function),
         "everfresh": lambda function: everfresh.Memory(folder / "everfresh", verbose=0).cache(function),
-        "everfresh r": lambda function: everfresh.Memory(folder / "everfresh", mmap_mode="r", verbose=0).cache(function),
+        "everfresh r": lambda function: everfresh.Memory(folder / "everfresh", verbose=0).cache(
+            function, mmap_mode="r"
+        ),
     }
 
 
-def row(title: str, functions: dict[str, Function], arguments: list[Any], baseline: str, rounds: int, times: int) -> None:
+def row(
+    title: str, functions: dict[str, Function], arguments: list[Any], baseline: str, rounds: int, times: int
+) -> None:
     """Prints the ratios to the baseline."""
     for function in functions.values():
         for argument in arguments * 2:
             function(argument)
+        check = getattr(function, "check_call_in_cache", None)
+        assert check is None or check(arguments[0]), f"{title}: the result is not kept"
     taken: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(rounds):
         order = list(functions)
@@ -87,7 +94,7 @@ def row(title: str, functions: dict[str, Function], arguments: list[Any], baseli
         print(f"    {name:<24} {middle:8.4f}   [{low:.4f}, {high:.4f}]")
 
 
-def from_store(function: Any) -> Function:
+def from_store(function: MemorizedFunc) -> Function:
     """A function of `everfresh.Memory` that has no result at hand."""
 
     def call(argument: object) -> object:

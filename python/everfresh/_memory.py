@@ -25,21 +25,23 @@ class Memory:
         @memory.cache
         def f(x): ...
 
-    Counted are the arguments, the function's code and all code of yours that it reaches in any module, and the files, folders
-    and environment variables that it reads. What else joblib's class of this name does, it does too, but for the layout of
-    the folder, other backends than `local`, and writing through a mapping.
+    Counted are the arguments, the function's code and all code of yours that it reaches in any module, and the files,
+    folders and environment variables that it reads. What else joblib's class of this name does, it does too, but for
+    the layout of the folder, other backends than `local`, and writing through a mapping.
 
     Args:
-        location: the folder; results lie in `everfresh` there. `None`: nothing is kept, functions are called as they are.
+        location: the folder; results lie in `everfresh` there. `None`: nothing is kept, and functions are called as
+            they are.
         backend: `local` alone.
-        mmap_mode: how callers get NumPy arrays: mapped and read-only (`r`), or mapped so that what is written stays with
-            the caller (`c`; `r+` and `w+` mean the same, since nothing ever writes to a stored result). With `None` they
-            are plain arrays that can be written to, mapped like `c`: opening one takes no longer for a larger one.
-        compress: whether results are compressed: `True`, a level from 1 to 9, a method (`zlib`, `bz2`, `lzma`), or both.
-            What is compressed cannot be mapped.
+        mmap_mode: how callers get NumPy arrays: mapped and read-only (`r`), or mapped so that what is written stays
+            with the caller (`c`; `r+` and `w+` mean the same, since nothing ever writes to a stored result). With
+            `None` they are plain arrays that can be written to, mapped like `c`: opening one takes no longer for a
+            larger one.
+        compress: whether results are compressed: `True`, a level from 1 to 9, a method (`zlib`, `bz2`, `lzma`), or
+            both. What is compressed cannot be mapped.
         verbose: 0 says nothing, 1 what is computed, 5 what is loaded, 11 more, 20 every call.
-        backend_options: `max_size` bounds the store (5 GB unless said otherwise; `"50GB"`): what saves the least time for
-            its size goes first. Others are taken and mean nothing.
+        backend_options: `max_size` bounds the store (5 GB unless said otherwise; `"50GB"`): what saves the least time
+            for its size goes first. Others are taken and mean nothing.
 
     Raises:
         TypeError: for another backend.
@@ -92,8 +94,8 @@ class Memory:
             ignore: parameters that do not count.
             verbose: in place of the memory's own.
             mmap_mode: in place of the memory's own.
-            cache_validation_callback: asked at each hit, with the result's `duration`, `time` and `input_args`; unless it says
-                yes, the result is computed anew. See `expires_after`.
+            cache_validation_callback: asked at each hit, with the result's `duration`, `time` and `input_args`; unless
+                it says yes, the result is computed anew. See `expires_after`.
 
         Raises:
             ValueError: if the callback cannot be called, or there is no parameter of a name that is ignored.

@@ -46,7 +46,7 @@ class AsyncMemorizedFunc(MemorizedFunc):
 
     async def _computed_async(self, call: Call, *, anew: bool) -> tuple[Call, _native.Found]:
         async def compute() -> Kept:
-            self._say_that_it_computes(call)
+            self._before(call)
             return await call.compute_async()
 
         found = await self._function.engine.call_async(call.key, [], compute, anew=anew)

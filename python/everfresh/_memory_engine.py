@@ -84,7 +84,7 @@ def _signature(function: Callable[..., Any]) -> Signature:
 
 
 def taken_apart(func: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
-    """The function that methods and partials end in, and the arguments that they give it: those are a part of the key."""
+    """The function that methods and partials end in, and the arguments that they give it, which count as any others."""
     first: tuple[Any, ...] = ()
     named: dict[str, Any] = {}
     while True:

@@ -204,7 +204,7 @@ class MemorizedFunc:
 
     def _computed(self, call: Call, *, anew: bool) -> tuple[Call, _native.Found]:
         def compute() -> Kept:
-            self._say_that_it_computes(call)
+            self._before(call)
             return call.compute()
 
         found = self._function.engine.call(call.key, [], compute, anew=anew)
@@ -346,7 +346,10 @@ class MemorizedFunc:
         said = f"Querying {self.func_id} with signature {self._said(call)} (argument hash {call.key.hex()})"
         logging.getLogger("everfresh.Memory").info("[%s]: %s", self, said)
 
-    def _say_that_it_computes(self, call: Call) -> None:
+    def _before(self, call: Call) -> None:
+        """What is done and said before the function is called."""
+        # People remove the folder while a session runs: from the next result on there is one again.
+        self._store.reopen_if_gone()
         if self._verbose > 10:
             place = f"argument hash {call.key.hex()} in location {self.location}"
             self.warn(f"Computing func {self._function.name}, {place}")

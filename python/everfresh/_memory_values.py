@@ -66,8 +66,8 @@ def encode(value: object, compressed: Compression | None) -> list[Any]:
 def decode(stored: _native.Stored, mmap_mode: str | None) -> object:
     """A result of the caller's own, of which nothing that is done to it reaches the store.
 
-    Arrays lie in the mapped file: read-only for `r`, else so that a page is copied when it is first written to. They are
-    `numpy.memmap` where a mode was asked for.
+    Arrays lie in the mapped file: read-only for `r`, else so that a page is copied when it is first written to. They
+    are `numpy.memmap` where a mode was asked for.
 
     Raises:
         Exception: whatever the classes of pickled parts raise; ValueError if the bytes are not what `encode` made.

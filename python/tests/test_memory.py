@@ -6,6 +6,7 @@ import asyncio
 import functools
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -126,6 +127,20 @@ def test_a_redefined_helper_counts_within_a_process(memory: ef.Memory, calls: li
     assert (work(5), work(5), calls) == (6, 6, [5, 5])
     exec("def helper(n): return n", scope)
     assert (work(5), calls) == (5, [5, 5])
+
+
+def test_a_folder_that_was_removed_is_made_anew(tmp_path: Path, memory: ef.Memory, calls: list[object]) -> None:
+    @memory.cache
+    def numbers(n: int) -> Any:
+        calls.append(n)
+        return np.arange(n)
+
+    numbers(5_000)
+    shutil.rmtree(tmp_path / "cache")
+    # The first finds that it is gone, the next is kept again.
+    assert [len(numbers(n)) for n in (5_000, 6_000, 6_000)] == [5_000, 6_000, 6_000]
+    assert calls == [5_000, 5_000, 6_000]
+    assert (tmp_path / "cache").is_dir()
 
 
 def test_what_another_process_clears_is_computed_anew(tmp_path: Path, memory: ef.Memory, calls: list[object]) -> None:
@@ -444,6 +459,7 @@ def test_frames_come_back_as_they_were(memory: ef.Memory) -> None:
     for mode in (None, "r"):
         f = memory.cache(same, mmap_mode=mode)
         f(frame)
+        assert f.check_call_in_cache(frame)
         found = f(frame)
         pd.testing.assert_frame_equal(found, frame)
         found.loc[0, "a"] = 5
@@ -465,25 +481,25 @@ def test_a_damaged_file_is_computed_anew(tmp_path: Path, memory: ef.Memory, call
     assert (int(large(10_000)[-1]), calls) == (9_999, [10_000, 10_000])
 
 
-def test_a_class_that_is_gone_is_computed_anew_and_said(
+def test_what_cannot_be_read_is_computed_anew_and_said(
     memory: ef.Memory, calls: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = sys.modules[__name__]
-    monkeypatch.setattr(module, "Gone", type("Gone", (), {"__module__": __name__}), raising=False)
-
     @memory.cache
-    def make(n: int) -> Any:
-        calls.append(n)
-        return getattr(sys.modules[__name__], "Go" + "ne", int)()
+    def make(depth: int) -> Estimator:
+        calls.append(depth)
+        return Estimator(depth)
 
     said: list[str] = []
     monkeypatch.setattr(make, "warn", said.append)
-    make(1)
-    make(1)
-    assert (len(calls), said) == (1, [])
-    monkeypatch.delattr(module, "Gone")
-    assert make(1) == 0
-    assert len(calls) == 2
+    make(3), make(3)
+    assert (calls, said) == ([3], [])
+    with monkeypatch.context() as other:
+        # Another user's key does not open what is pickled.
+        other.setattr("everfresh._memory_values._key", b"other" * 8)
+        assert make(3).depth == 3
+    assert calls == [3, 3]
+    assert "Exception while loading results for" in said[0]
+    assert make(3).depth == 3
 
 
 def test_errors_are_not_kept(memory: ef.Memory, calls: list[object]) -> None:
@@ -671,10 +687,8 @@ def test_reduce_size_by_number(memory: ef.Memory, limit: int) -> None:
 
 def test_reduce_size_keeps_what_was_used_last(memory: ef.Memory) -> None:
     f = filled(memory)
-    # A shelved result is not read: only what is read is in use. Each use is stamped later than what is there.
-    for each in (2, 7, 2):
-        assert f(each)
-    for each in (2, 7):
+    # Each use is stamped later than the one before, by a clock that counts milliseconds.
+    for each in (2, 7) * 50:
         f._simple.clear()
         f(each)
     memory.reduce_size(items_limit=2)

@@ -1,7 +1,7 @@
 """joblib's own tests of its `Memory`, from the installed wheel, run against `everfresh.Memory`.
 
-Each test runs in a process of its own with a time limit. Those that look into joblib's store are none of public names: they
-name one of `INTERNAL`. Of the others at most a tenth is in `LEFT_OUT`, each with its reason.
+Each test runs in a process of its own with a time limit. Those that look into joblib's store are none of public names:
+they name one of `INTERNAL`. Of the others at most a tenth is in `LEFT_OUT`, each with its reason.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ use everfresh::{
     observation::Observation,
 };
 use pyo3::{
-    buffer::PyBuffer,
+    buffer::PyUntypedBuffer,
     exceptions::{PyRuntimeWarning, PyValueError},
     prelude::*,
     types::{PyBytes, PyDict, PyList, PyTuple},
@@ -61,6 +61,16 @@ pub fn after_fork() {
     }
 }
 
+/// Has the functions of a store open it anew.
+pub fn let_go(slot: &Arc<Slot>) {
+    let functions = FUNCTIONS.lock().map(|functions| functions.clone()).unwrap_or_default();
+    for function in functions.iter().filter_map(Weak::upgrade) {
+        if function.settings.slot.as_ref().is_some_and(|own| Arc::ptr_eq(own, slot)) {
+            *function.memo.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+}
+
 /// A result as the cache keeps it: nobody outside can change it.
 pub struct Kept {
     pub value: Py<PyAny>,
@@ -89,7 +99,7 @@ impl Encoding<Value> for ByPython {
         let parts = parts.ok_or("it is kept in memory alone")?;
         Python::attach(|py| {
             for part in parts.bind(py).try_iter()? {
-                let buffer = PyBuffer::<u8>::get(&part?)?;
+                let buffer = PyUntypedBuffer::get(&part?)?;
                 output.write_all(bytes_of(py, &buffer).ok_or("an encoding in pieces")?)?;
             }
             Ok(shape())

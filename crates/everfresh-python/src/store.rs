@@ -93,6 +93,18 @@ impl Store {
         self.slot.options.max_size
     }
 
+    /// Opens the store anew when it is used next, if somebody removed its folder. Whether that is so.
+    fn reopen_if_gone(&self, py: Python<'_>) -> bool {
+        py.detach(|| {
+            let gone = !self.slot.path.is_dir();
+            if gone {
+                *self.slot.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                crate::engine::let_go(&self.slot);
+            }
+            gone
+        })
+    }
+
     /// A number that is another one after each write of any process: as long as it is the same, nothing was invalidated.
     fn revision(&self, py: Python<'_>) -> PyResult<u64> {
         if let Ok(open) = self.slot.open.try_lock()

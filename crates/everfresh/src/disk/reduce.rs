@@ -76,7 +76,8 @@ impl Limits {
             })?);
         }
         let left: HashSet<_> = kept.iter().flat_map(|item| &item.blobs).chain(&snapshot.others).collect();
-        let gone: HashSet<_> = removed.iter().flat_map(|item| &item.blobs).filter(|name| !left.contains(name)).collect();
+        let gone: HashSet<_> =
+            removed.iter().flat_map(|item| &item.blobs).filter(|name| !left.contains(name)).collect();
         for batch in gone.into_iter().collect::<Vec<_>>().chunks(BATCH) {
             report.count(inner.index.write(|writer| {
                 let before = writer.totals;
@@ -140,5 +141,78 @@ impl Snapshot {
         // The key decides between equals, so that the same cache is always reduced in the same order.
         items.sort_unstable_by(|a, b| (b.used_ms, b.stored_ms, &b.key).cmp(&(a.used_ms, a.stored_ms, &a.key)));
         Ok(snapshot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::{Store, StoreOptions};
+    use std::io::Write;
+
+    fn name(text: &str) -> Fingerprint {
+        Fingerprint::of_bytes(text.as_bytes())
+    }
+
+    fn blob(store: &Store, content: &str) {
+        let mut writer = store.blob_writer().unwrap();
+        writer.write_all(&[7; 2_000]).unwrap();
+        writer.finish(name(content), Duration::ZERO).unwrap();
+    }
+
+    /// A store with results by their keys, each of some content, used in this order.
+    fn filled(results: &[(&str, &str)]) -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("cache"), StoreOptions::default()).unwrap();
+        for (key, content) in results {
+            blob(&store, content);
+            store.put(Space::Traces, &name(key), b"traces", &[name(content)]).unwrap();
+        }
+        // Each use is stamped later than what is there by as many milliseconds as there were uses.
+        for (at, (_, content)) in results.iter().enumerate() {
+            (0..=at * 1_000).for_each(|_| store.used(&[(name(content), 0.0)]));
+        }
+        (folder, store)
+    }
+
+    fn kept<'a>(store: &Store, keys: &[&'a str]) -> Vec<&'a str> {
+        keys.iter().copied().filter(|key| store.get(Space::Traces, &name(key)).is_some()).collect()
+    }
+
+    #[test]
+    fn what_was_used_last_stays() {
+        let (_folder, store) = filled(&[("a", "1"), ("b", "2"), ("c", "3")]);
+        store.reduce(&Limits { results: Some(2), ..Limits::default() }).unwrap();
+        assert_eq!(kept(&store, &["a", "b", "c"]), ["b", "c"]);
+        assert_eq!(["1", "2", "3"].map(|content| store.has_blob(&name(content))), [false, true, true]);
+    }
+
+    #[test]
+    fn bytes_that_two_results_share_count_once_and_go_with_the_last_of_them() {
+        let (_folder, store) = filled(&[("a", "1"), ("b", "2"), ("c", "2")]);
+        let report = store.reduce(&Limits { bytes: Some(2_500), ..Limits::default() }).unwrap();
+        assert_eq!((report.removed_records, report.removed_blobs), (1, 1));
+        assert_eq!(kept(&store, &["a", "b", "c"]), ["b", "c"]);
+        let report = store.reduce(&Limits { results: Some(1), ..Limits::default() }).unwrap();
+        assert_eq!((report.removed_records, report.removed_blobs), (1, 0));
+        let report = store.reduce(&Limits { results: Some(0), ..Limits::default() }).unwrap();
+        assert_eq!((report.removed_records, report.removed_blobs, report.kept_blobs), (1, 1, 0));
+    }
+
+    #[test]
+    fn what_other_records_refer_to_stays() {
+        let (_folder, store) = filled(&[("a", "1")]);
+        store.put(Space::Tables, &name("table"), b"table", &[name("1")]).unwrap();
+        store.reduce(&Limits { results: Some(0), ..Limits::default() }).unwrap();
+        assert_eq!(kept(&store, &["a"]), [""; 0]);
+        assert!(store.has_blob(&name("1")));
+        assert!(store.get(Space::Tables, &name("table")).is_some());
+    }
+
+    #[test]
+    fn what_is_younger_than_the_limit_stays() {
+        let (_folder, store) = filled(&[("a", "1"), ("b", "2")]);
+        store.reduce(&Limits { unused_for: Some(Duration::from_secs(3_600)), ..Limits::default() }).unwrap();
+        assert_eq!(kept(&store, &["a", "b"]), ["a", "b"]);
     }
 }
