@@ -94,8 +94,9 @@ def row(
         print(f"    {name:<24} {middle:8.4f}   [{low:.4f}, {high:.4f}]")
 
 
-def from_store(function: MemorizedFunc) -> Function:
+def from_store(function: Function) -> Function:
     """A function of `everfresh.Memory` that has no result at hand."""
+    assert isinstance(function, MemorizedFunc)
 
     def call(argument: object) -> object:
         function._simple.clear()

@@ -9,9 +9,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import timedelta
-    from typing import Any
+    from typing import Any, TypeVar, overload
 
+    from ._memory_types import MemorizedFunction, P, R
     from ._native import Store
+
+    Callback = Callable[[dict[str, Any]], object]
+    T = TypeVar("T")
 
 _MODES = (None, "r", "r+", "w+", "c")
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -79,13 +83,35 @@ class Memory:
     def _max_size(self) -> int | str | None:
         return self.backend_options.get("max_size")
 
+    if TYPE_CHECKING:
+
+        @overload
+        def cache(
+            self,
+            func: Callable[P, R],
+            ignore: list[str] | None = None,
+            verbose: int | None = None,
+            mmap_mode: str | bool | None = False,
+            cache_validation_callback: Callback | None = None,
+        ) -> MemorizedFunction[P, R]: ...
+
+        @overload
+        def cache(
+            self,
+            func: None = None,
+            ignore: list[str] | None = None,
+            verbose: int | None = None,
+            mmap_mode: str | bool | None = False,
+            cache_validation_callback: Callback | None = None,
+        ) -> Callable[[Callable[P, R]], MemorizedFunction[P, R]]: ...
+
     def cache(
         self,
         func: Callable[..., Any] | None = None,
         ignore: list[str] | None = None,
         verbose: int | None = None,
         mmap_mode: str | bool | None = False,
-        cache_validation_callback: Callable[[dict[str, Any]], object] | None = None,
+        cache_validation_callback: Callback | None = None,
     ) -> Any:
         """Caches a function, coroutine functions too; also as a decorator, with arguments or without.
 
@@ -127,7 +153,7 @@ class Memory:
             self._max_size,
         )
 
-    def eval(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    def eval(self, func: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Calls a function as if it were cached by `cache`."""
         return self.cache(func)(*args, **kwargs)
 

@@ -31,7 +31,7 @@ def test_the_blocks_of_a_page_run_one_after_the_other(page: Path, tmp_path: Path
     source = blocks(page)
     assert source.strip(), "a page without code needs no test"
     (tmp_path / "page.py").write_text(source)
-    own = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "XDG_DATA_HOME": str(tmp_path / "data")}
+    own = {**os.environ, "XDG_DATA_HOME": str(tmp_path / "data")}
     command = [sys.executable, "-W", "error", "page.py"]
     run = subprocess.run(command, cwd=tmp_path, env=own, capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 0, run.stderr

@@ -117,8 +117,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_joblibs_own_tests_hold(name: str, folder: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-x", "--rootdir", str(folder), "-p", "no:cacheprovider"]
     command += ["--basetemp", str(tmp_path / "base"), str(folder / TESTS[name][0])]
-    package = Path(__file__).parents[1]
-    environment = {**os.environ, "PYTHONPATH": str(package), "XDG_DATA_HOME": str(tmp_path)}
+    environment = {**os.environ, "XDG_DATA_HOME": str(tmp_path)}
     run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     assert re.search(r"\d+ passed", run.stdout), textwrap.shorten(run.stdout, 200)

@@ -128,7 +128,7 @@ impl Store {
     /// (0..5).for_each(|n: u64| _ = squares.get_or_compute(&n, || n * n));
     /// let report = store.reduce(&Limits { results: Some(2), ..Limits::default() })?;
     /// assert_eq!(report.removed_records, 3);
-    /// assert_eq!((0..5).filter(|n| squares.get(n).is_some()).count(), 2);
+    /// assert_eq!((0..5u64).filter(|n| squares.get(n).is_some()).count(), 2);
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     ///
