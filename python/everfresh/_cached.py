@@ -68,6 +68,9 @@ class CacheInfo(tuple[int, int, "int | None", int]):
     def __new__(cls, hits: int, misses: int, maxsize: int | None, currsize: int) -> CacheInfo:
         return super().__new__(cls, (hits, misses, maxsize, currsize))
 
+    def __getnewargs__(self) -> tuple[int, int, int | None, int]:
+        return self[0], self[1], self[2], self[3]
+
     @property
     def hits(self) -> int:
         """Calls that were answered without computing."""

@@ -136,7 +136,9 @@ class Purity:
             raise ImpureError(f"{what}. It is cached as strict, so nothing is kept.")
         if not self._excused:
             self._said = True
-            warnings.warn(f"{what}. Give it a ttl, so that its results grow old.", ImpureWarning, stacklevel=_watch.caller_level())
+            warnings.warn(
+                f"{what}. Give it a ttl, so that its results grow old.", ImpureWarning, stacklevel=_watch.caller_level()
+            )
 
 
 class Paths:
