@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import types
-import warnings
 
 from . import _native
 from ._cached import Function, NoTable, Settings
@@ -12,7 +11,7 @@ from ._signature import Signature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
     from ._memory_values import Compression
@@ -68,12 +67,18 @@ class StoredFunction(Function):
     def kept(self, value: Any, *, new: bool = False) -> Kept:
         from ._memory_values import encode
 
-        parts = None
+        parts: Iterable[Any]
         try:
             parts = encode(value, self.compressed)
-        except Exception as error:  # whatever its class does there
-            warnings.warn(f"a result of {self.name} is not kept: {error}", RuntimeWarning, stacklevel=2)
+        except Exception as error:  # whatever its class does there: the caller gets it, and the engine says why
+            parts = _failing(error)
         return _Fresh(value), None, 0, parts
+
+
+def _failing(error: Exception) -> Iterator[Any]:
+    """In place of an encoding, why there is none."""
+    raise error
+    yield
 
 
 def _signature(function: Callable[..., Any]) -> Signature:

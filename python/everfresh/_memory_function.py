@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 import types
-import warnings
 
 from . import _native
 from ._cached import Call, Settings
@@ -103,7 +102,6 @@ class MemorizedFunc:
             pickle=True,
         )
         self._function = StoredFunction(target, settings, compression(compress))
-        self._said_why = False
         self._simple: dict[tuple[object, ...], _Simple] = {}
         functools.update_wrapper(self, func)
         if self._function.is_async:
@@ -359,10 +357,6 @@ class MemorizedFunc:
     def _say_how_it_went(self, found: _native.Found) -> None:
         if self._verbose > 0:
             self._say_duration(found.cost, "")
-        if found.unstorable is not None and not self._said_why:
-            self._said_why = True
-            why = f"a result of {self.func_id} is not kept: {found.unstorable}"
-            warnings.warn(why, RuntimeWarning, stacklevel=5)
 
     def _say_duration(self, seconds: float, context: str) -> None:
         said = f"{self._function.name.rpartition('.')[2]} {context}- {seconds:.1f}s, {seconds / 60:.1f}min"
