@@ -189,6 +189,23 @@ def test_what_a_function_reads_of_a_list_counts_what_it_only_adds_to_does_not(me
     assert (total(1), added) == (7, [])
 
 
+def test_who_only_appends_to_a_file_does_not_read_it(tmp_path: Path, memory: ef.Memory) -> None:
+    log = tmp_path / "log"
+
+    @memory.cache
+    def logged(n: int, *, mode: str) -> int:
+        with log.open(mode) as file:
+            file.write(f"{n}\n")
+            return len(file.read()) if "+" in mode else n
+
+    with pytest.warns(ef.ImpureWarning, match="it writes"):
+        assert [logged(1, mode="a"), logged(1, mode="a")] == [1, 1]
+    assert log.read_text() == "1\n"
+    # Read as well, and changed by the function itself: nothing that was computed holds afterwards.
+    logged(2, mode="a+"), logged(2, mode="a+")
+    assert log.read_text() == "1\n2\n2\n"
+
+
 # Keys.
 
 
