@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import warnings
 
+from ._memory_store import absolute, store_at
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +70,7 @@ class Memory:
         if compress and mmap_mode is not None:
             warnings.warn("Compressed results cannot be memmapped", stacklevel=2)
         self.location = location
+        self._place = None if location is None else absolute(location)
         self.backend, self.mmap_mode, self.compress = backend, mmap_mode, compress
         self.backend_options = {} if backend_options is None else backend_options
         self._verbose = verbose
@@ -75,9 +78,7 @@ class Memory:
     @property
     def store(self) -> Store | None:
         """The store in the folder; `None` without one."""
-        from ._memory_store import store_at
-
-        return None if self.location is None else store_at(os.fspath(self.location), self._max_size)
+        return None if self._place is None else store_at(self._place, self._max_size)
 
     @property
     def _max_size(self) -> int | str | None:
@@ -138,11 +139,11 @@ class Memory:
         if isinstance(func, MemorizedFunc | NotMemorizedFunc):
             func = func.func
         is_async = bool(getattr(getattr(func, "__code__", None), "co_flags", 0) & 0x80)
-        if self.location is None:
+        if self._place is None:
             return (AsyncNotMemorizedFunc if is_async else NotMemorizedFunc)(func)
         return (AsyncMemorizedFunc if is_async else MemorizedFunc)(
             func,
-            self.location,
+            self._place,
             self.backend,
             ignore,
             self.mmap_mode if mmap_mode is False else mmap_mode,  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from . import _native
 from ._cached import Call, Settings
 from ._memory_engine import StoredFunction, taken_apart
 from ._memory_result import MemorizedResult, NotMemorizedResult
-from ._memory_store import store_at
+from ._memory_store import absolute, store_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,11 +44,11 @@ _named_now = threading.local()
 class _Simple:
     """A result that is not looked at again before something happens."""
 
-    __slots__ = ("code", "found", "invalidations", "revision", "until", "value")
+    __slots__ = ("epoch", "found", "invalidations", "revision", "until", "value")
 
-    def __init__(self, value: object, found: _native.Found, code: Any, revision: int, invalidations: int) -> None:
-        self.value, self.found, self.code = value, found, code
-        self.revision, self.invalidations = revision, invalidations
+    def __init__(self, value: object, found: _native.Found, seen: tuple[int, int, int]) -> None:
+        self.value, self.found = value, found
+        self.epoch, self.revision, self.invalidations = seen
         self.until = time.monotonic() + min(_SIMPLE_FOR, found.remaining or _SIMPLE_FOR)
 
 
@@ -75,7 +75,7 @@ class MemorizedFunc:
 
         know_key()
         self.func = func
-        self.location, self.backend, self.compress = os.fspath(location), backend, compress
+        self.location, self.backend, self.compress = absolute(location), backend, compress
         self.ignore = ignore if ignore is not None else []
         self.mmap_mode, self._verbose, self.timestamp = mmap_mode, verbose, timestamp
         self.cache_validation_callback = cache_validation_callback
@@ -176,11 +176,11 @@ class MemorizedFunc:
 
     def _answer(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         # Before anything is looked at: what is written after that is not overlooked.
-        revision, invalidations = self._store.revision(), _native.invalidations()
+        seen = self._function.code.epoch, self._store.revision(), _native.invalidations()
         call, found = self._found(args, kwargs)
         value = self._value(call, found)
         if not kwargs and not self._named and type(value) in _SIMPLE_RESULTS:
-            self._remember(args, call, found, value, revision, invalidations)
+            self._remember(args, found, value, seen)
         return value
 
     def _found(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Call, _native.Found]:
@@ -288,8 +288,14 @@ class MemorizedFunc:
     # Results that are at hand.
 
     def _still(self, simple: _Simple) -> bool:
-        code = simple.code
-        if code.guard is None or not code.guard.holds() or time.monotonic() > simple.until or _native.is_recording():
+        code = self._function.code
+        if (
+            code.epoch != simple.epoch
+            or code.guard is None
+            or not code.guard.holds()
+            or time.monotonic() > simple.until
+            or _native.is_recording()
+        ):
             return False
         revision, invalidations = self._store.revision(), _native.invalidations()
         if revision != simple.revision or invalidations != simple.invalidations:
@@ -298,9 +304,7 @@ class MemorizedFunc:
             simple.revision, simple.invalidations = revision, invalidations
         return True
 
-    def _remember(
-        self, args: tuple[Any, ...], call: Call, found: _native.Found, value: Any, revision: int, invalidations: int
-    ) -> None:
+    def _remember(self, args: tuple[Any, ...], found: _native.Found, value: Any, seen: tuple[int, int, int]) -> None:
         code = self._function.code
         if (
             self._first
@@ -318,7 +322,7 @@ class MemorizedFunc:
             return
         if len(self._simple) >= _MOST_SIMPLE:
             self._simple.clear()
-        self._simple[args + tuple(map(type, args))] = _Simple(value, found, code, revision, invalidations)
+        self._simple[args + tuple(map(type, args))] = _Simple(value, found, seen)
 
     # What is said.
 

@@ -14,9 +14,14 @@ _lock = threading.Lock()
 _stores: weakref.WeakValueDictionary[tuple[str, int | str | None], _native.Store] = weakref.WeakValueDictionary()
 
 
+def absolute(location: str | os.PathLike[str]) -> str:
+    """A location wherever the process goes."""
+    return os.path.abspath(os.path.expanduser(os.fspath(location)))
+
+
 def store_at(location: str, max_size: int | str | None) -> _native.Store:
-    """The store of a location. Nothing is made before it is used."""
-    place = os.path.join(os.path.abspath(os.path.expanduser(location)), _FOLDER), max_size
+    """The store of a location, which is absolute. Nothing is made before it is used."""
+    place = os.path.join(location, _FOLDER), max_size
     with _lock:
         store = _stores.get(place)
         if store is None:

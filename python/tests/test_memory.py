@@ -128,6 +128,18 @@ def test_a_redefined_helper_counts_within_a_process(memory: ef.Memory, calls: li
     assert (work(5), calls) == (5, [5, 5])
 
 
+def test_a_result_at_hand_is_not_taken_for_one_of_other_code(memory: ef.Memory, calls: list[object]) -> None:
+    scope: dict[str, Any] = {"calls": calls}
+    exec("def helper(n): return n\ndef work(n):\n    calls.append(n)\n    return helper(n)", scope)
+    work = memory.cache(scope["work"])
+    assert [work(1) for _ in range(3)] == [1, 1, 1]
+    exec("def helper(n): return [0, n + 1][n]", scope)
+    # This looks at the code, and writes nothing to the store.
+    with pytest.raises(IndexError):
+        work(2)
+    assert (work(1), calls) == (2, [1, 2, 1])
+
+
 def test_a_folder_that_was_removed_is_made_anew(tmp_path: Path, memory: ef.Memory, calls: list[object]) -> None:
     @memory.cache
     def numbers(n: int) -> Any:
@@ -558,6 +570,17 @@ def test_a_shelved_result_is_read_when_it_is_asked_for_in_any_process(tmp_path: 
     read = f"import pickle; print(int(pickle.loads({pickle.dumps(shelved)!r}).get()['c'].sum()))"
     run = subprocess.run([sys.executable, "-c", read], capture_output=True, text=True, check=True, timeout=60)
     assert run.stdout.strip() == "499500"
+
+
+def test_a_relative_location_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    memory = ef.Memory("cache", verbose=0)
+    shelved = memory.cache(rows).call_and_shelve(10)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    assert len(shelved.get()["c"]) == 10
+    assert memory.cache(rows).check_call_in_cache(10)
+    assert memory.location == "cache"
 
 
 @pytest.mark.parametrize("how", ["the result", "the function", "the memory"])

@@ -281,7 +281,12 @@ impl GcReport {
     }
 }
 
-pub(super) fn remove_blob(inner: &Inner, writer: &mut Writer<'_>, name: &Fingerprint, entry: &Entry) -> Result<(), WriteError> {
+pub(super) fn remove_blob(
+    inner: &Inner,
+    writer: &mut Writer<'_>,
+    name: &Fingerprint,
+    entry: &Entry,
+) -> Result<(), WriteError> {
     if matches!(entry.place, Payload::File(_)) {
         remove_file(&inner.folder.blob(name))?;
     }
