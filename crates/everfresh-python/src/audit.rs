@@ -103,6 +103,13 @@ fn heard(event: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
             }
         }
         "os.rename" | "os.link" | "os.symlink" => {
+            // What is moved or linked is read under its new name.
+            if event != "os.symlink"
+                && let Some(path) = path(0)?
+                && !observe::is_made(&path)
+            {
+                py.detach(|| file(&path));
+            }
             if let Some(path) = path(1)? {
                 py.detach(|| observe::made(path));
             }

@@ -313,10 +313,8 @@ pub fn refuse(why: impl Into<String>) {
 /// assert_eq!((plain.get(&()), bounded.get(&())), (None, Some(())));
 /// ```
 pub fn unseen(why: impl Into<String>) {
-    let Some(frame) = current() else { return };
-    let mut recorded = frame.recorded();
-    if recorded.expires_ns.is_none() {
-        recorded.refuse(|| why.into());
+    if let Some(frame) = current() {
+        frame.recorded().unseen(why.into());
     }
 }
 

@@ -208,6 +208,9 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     /// # Errors
     /// The reason why not.
     pub fn check(&self, entry: &Entry<V>) -> Result<(), Reason> {
+        if let Some(why) = entry.unstorable() {
+            return Err(Reason::NoKey { error: why.to_owned() });
+        }
         self.lookup().map_err(|error| Reason::NoKey { error })?.check_fresh(&entry.0.trace)
     }
 

@@ -11,7 +11,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     future::Future,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     pin::pin,
     sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -79,6 +79,8 @@ pub(crate) struct Recorded {
     pub(crate) impurities: BTreeSet<String>,
     /// The earliest moment at which something that was used expires, in nanoseconds since the Unix epoch.
     pub(crate) expires_ns: Option<i64>,
+    /// Why the result cannot be kept unless it expires, if so.
+    pub(crate) unseen: Option<String>,
     /// Why the result cannot be kept, if so.
     pub(crate) unstorable: Option<String>,
 }
@@ -91,7 +93,7 @@ impl Recorded {
 
     /// Whether nothing was read that can change.
     pub(crate) fn is_empty(&self) -> bool {
-        self.by_subject.is_empty() && self.expires_ns.is_none() && self.unstorable.is_none()
+        self.by_subject.is_empty() && self.expires_ns.is_none() && self.unseen.is_none() && self.unstorable.is_none()
     }
 
     pub(crate) fn into_observations(self) -> Vec<Observation> {
@@ -117,6 +119,13 @@ impl Recorded {
         if self.observations().any(read) {
             self.refuse(|| format!("it reads `{name}` and then writes it"));
         }
+        // A folder that is there was not made by this computation, so what is in it is input.
+        if path.is_dir() && !self.is_own(path) {
+            return;
+        }
+        let real =
+            path.parent().zip(path.file_name()).and_then(|(parent, name)| Some(parent.canonicalize().ok()?.join(name)));
+        self.made.extend(real);
         self.made.insert(path.to_owned());
     }
 
@@ -124,9 +133,13 @@ impl Recorded {
         self.made.iter().cloned().collect()
     }
 
-    /// Whether the computation made this itself, or the folder that it lies in.
+    /// Whether the computation made this itself, or the folder that it lies in; by way of no link and no `..`.
     pub(crate) fn is_own(&self, path: &Path) -> bool {
-        !self.made.is_empty() && path.ancestors().any(|path| self.made.contains(path))
+        let made = |path: &Path| path.ancestors().any(|path| self.made.contains(path));
+        !self.made.is_empty()
+            && made(path)
+            && !path.components().any(|part| part == Component::ParentDir)
+            && path.canonicalize().map_or(true, |real| made(&real))
     }
 
     pub(crate) fn expire_by(&mut self, expires_ns: Option<i64>) {
@@ -134,6 +147,20 @@ impl Recorded {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
+    }
+
+    /// Says that the result cannot be kept unless it expires.
+    pub(crate) fn unseen(&mut self, reason: String) {
+        self.unseen.get_or_insert(reason);
+    }
+
+    /// What nobody sees keeps a result that never expires from being kept.
+    pub(crate) fn settle(&mut self) {
+        if self.expires_ns.is_none()
+            && let Some(why) = self.unseen.take()
+        {
+            self.refuse(|| why);
+        }
     }
 
     /// Says that the result cannot be kept. The first reason counts.
@@ -149,7 +176,7 @@ impl Recorded {
                 && !self.by_subject.values().any(|own| *own == observation)
             {
                 self.refuse(|| format!("it calls a function that depends on the value {name}"));
-            } else {
+            } else if !observation.path().is_some_and(|path| self.is_own(Path::new(path))) {
                 self.add(observation);
             }
         }
@@ -177,9 +204,12 @@ pub(crate) fn absolute(path: &Path) -> Option<PathBuf> {
 /// What a computation that was called has read counts for the one that runs on this thread, whatever became of it.
 pub(crate) fn hand_up(recorded: Recorded) {
     let Some(caller) = current() else { return };
-    let (expires_ns, unstorable) = (recorded.expires_ns, recorded.unstorable.clone());
+    let (expires_ns, unseen, unstorable) = (recorded.expires_ns, recorded.unseen.clone(), recorded.unstorable.clone());
     let mut own = caller.recorded();
     own.take_over(recorded.into_observations(), expires_ns);
+    if let Some(why) = unseen {
+        own.unseen(why);
+    }
     if let Some(why) = unstorable {
         own.refuse(|| why);
     }
