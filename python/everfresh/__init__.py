@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ._config import load_config
     from ._depends import Dependency, dir, env, file, value
     from ._lru import cache, lru_cache
+    from ._memory import Memory, expires_after
     from ._observed import ImpureError, ImpureWarning
 
 __version__ = _native.__version__
@@ -25,11 +26,13 @@ __all__ = [
     "Dependency",
     "ImpureError",
     "ImpureWarning",
+    "Memory",
     "Store",
     "cache",
     "cached",
     "dir",
     "env",
+    "expires_after",
     "file",
     "invalidate_tag",
     "load_config",
@@ -43,10 +46,12 @@ _PLACES = {
     "Dependency": "_depends",
     "ImpureError": "_observed",
     "ImpureWarning": "_observed",
+    "Memory": "_memory",
     "cache": "_lru",
     "cached": "_api",
     "dir": "_depends",
     "env": "_depends",
+    "expires_after": "_memory",
     "file": "_depends",
     "invalidate_tag": "_api",
     "load_config": "_config",

@@ -8,7 +8,7 @@ use super::{
     lookup::Found,
     reason::{Reason, Tier},
 };
-use crate::observation::Observation;
+use crate::{Fingerprint, observation::Observation};
 use serde::Serialize;
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
@@ -100,6 +100,19 @@ impl<V> Entry<V> {
     /// ```
     pub fn cost(&self) -> (Duration, u64) {
         (Duration::from_nanos(self.0.trace.cost_ns), self.0.trace.bytes)
+    }
+
+    /// The result's name in the store, by which [`Memo::stored`](super::Memo::stored) finds it; `None` if it is not there.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// let memo = Memo::builder("Entry::output").build();
+    /// let Ok(entry) = memo.call(&12).or_try_compute_entry(|| Ok::<_, ()>(144)) else { return };
+    /// assert_eq!(entry.output(), None);
+    /// ```
+    pub fn output(&self) -> Option<Fingerprint> {
+        (self.0.trace.bytes > 0).then_some(self.0.trace.output)
     }
 
     /// Why it must not be used again, if so: something that it was made from changed meanwhile, or cannot be looked at.
