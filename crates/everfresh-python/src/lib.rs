@@ -38,8 +38,8 @@ mod _native {
         engine::{Engine, Found, invalidations},
         flight::Flight,
         observe::{
-            PyContext, impure, impurities, is_made, is_recording, observe_env, observe_path, observe_version,
-            observe_working_dir, refuse,
+            PyContext, impure, impurities, is_made, is_recording, observe_env, observe_outputs, observe_path,
+            observe_version, observe_working_dir, observe_written, refuse,
         },
         store::Store,
         units::{parse_duration, parse_size},

@@ -8,7 +8,7 @@ use super::{
     lookup::Found,
     reason::{Reason, Tier},
 };
-use crate::observation::Observation;
+use crate::{Fingerprint, observation::Observation};
 use serde::Serialize;
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
@@ -100,6 +100,18 @@ impl<V> Entry<V> {
     /// ```
     pub fn cost(&self) -> (Duration, u64) {
         (Duration::from_nanos(self.0.trace.cost_ns), self.0.trace.bytes)
+    }
+
+    /// The fingerprint of the result as it is in the store, `None` if it is not there: equal ones are of equal results.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// let Ok(entry) = Memo::builder("Entry::output").build().call(&12).or_try_compute_entry(|| Ok::<_, ()>(144)) else { return };
+    /// assert_eq!(entry.output(), None);
+    /// ```
+    pub fn output(&self) -> Option<&Fingerprint> {
+        (self.0.trace.bytes > 0).then_some(&self.0.trace.output)
     }
 
     /// Why it must not be used again, if so: something that it was made from changed meanwhile, or cannot be looked at.
