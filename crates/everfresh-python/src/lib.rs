@@ -6,18 +6,22 @@
 //! | `engine` | a cached function's results with their traces |
 //! | `flight` | asynchronous calls, driven by Python's event loop |
 //! | `store` | `everfresh.Store` |
+//! | `guard` | nothing that a function is made of has changed |
 //! | `observe`, `audit` | what a cached function reads: as the package tells it, and by audit events |
 //! | `buffer` | stored results as read-only buffers |
 //! | `value` | fingerprints, safe encodings, and protected copies of values |
+//! | `blake3_of` | BLAKE3-256 of bytes, for what is written in Python |
 //! | `units` | sizes and durations as people write them |
 //! | `yaml` | YAML as Python values |
 //! | `errors` | the engine's errors as Python's exceptions |
 
 mod audit;
+mod blake3_of;
 mod buffer;
 mod engine;
 mod errors;
 mod flight;
+mod guard;
 mod memo;
 mod observe;
 mod store;
@@ -34,9 +38,11 @@ mod _native {
     #[pymodule_export]
     use super::{
         audit::set_carried,
+        blake3_of::blake3_of,
         buffer::Stored,
         engine::{Engine, Found, invalidations},
         flight::Flight,
+        guard::Guard,
         observe::{
             PyContext, impure, impurities, is_made, is_recording, observe_env, observe_outputs, observe_path,
             observe_version, observe_working_dir, observe_written, refuse,

@@ -1,0 +1,279 @@
+"""Values that code refers to (globals, defaults, closures, class attributes), in words that are the same in every process.
+
+Typed and self-delimiting: equal words mean equal values. Functions, classes and modules are named here and walked by `_code.py`.
+
+| value | counts by |
+| --- | --- |
+| None, numbers, str, bytes, tuples, lists, dicts (ordered), sets, enums, dates, paths, patterns, ... | value |
+| NumPy, pandas, Polars, PyArrow, anything with a buffer | content |
+| an instance of the user's class | class and attributes, or `__everfresh_key__()` |
+| an instance of a package's class | class, version and attributes; if these are too many, class and version alone |
+| locks, loggers, files, connections, threads, queues | class alone |
+| iterators, and values that are too large or too deep | nothing: it never matches, and is named in `unsure` |
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import types
+import weakref
+from collections.abc import Iterable
+from contextvars import ContextVar
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from everfresh import _native
+from everfresh._code_bytes import constant
+from everfresh._code_origin import USER
+from everfresh._code_places import Places, type_dict
+from everfresh._native import blake3_of
+
+if TYPE_CHECKING:
+    from everfresh._code import Walk
+
+LIMIT, FOREIGN_LIMIT, DEPTH = 200_000, 2_000, 80
+PLAIN = (type(None), bool, int, float, complex, str, bytes, type(...), type(NotImplemented), types.CodeType)
+PLAIN_TYPES = frozenset(PLAIN)
+BY_REPR = frozenset({"datetime", "decimal", "fractions", "uuid", "pathlib", "ipaddress", "zoneinfo", "typing"})
+REPR_TYPES = frozenset({range, slice, types.GenericAlias, types.UnionType})
+# What a class of these modules holds is a means, not a value.
+MEANS = frozenset(
+    "logging threading _thread queue _queue concurrent asyncio _asyncio socket _socket ssl _ssl io _io multiprocessing "
+    "subprocess sqlite3 http urllib selectors select tempfile weakref _abc".split()
+)
+TABLES = frozenset({"numpy", "pandas", "polars", "pyarrow"})
+BUILTINS = (
+    types.BuiltinFunctionType,
+    types.WrapperDescriptorType,
+    types.MethodWrapperType,
+    types.MethodDescriptorType,
+    types.ClassMethodDescriptorType,
+    types.GetSetDescriptorType,
+    types.MemberDescriptorType,
+)
+LRU_CACHE = type(functools.lru_cache(lambda: None))
+
+
+class Unsure(Exception):
+    """The value cannot be told by what can be seen of it."""
+
+
+class Values:
+    """Words for the values of one walk. `volatile` says whether the last one holds something that no guard can watch."""
+
+    def __init__(self, walk: Walk, places: Places) -> None:
+        self.walk, self.places = walk, places
+        self.volatile, self.left, self.foreign = False, LIMIT, 0
+        self.active: dict[int, int] = {}
+
+    def words(self, value: object) -> str:
+        """Raises `Unsure`."""
+        self.volatile, self.left, self.foreign = False, LIMIT, 0
+        self.active.clear()
+        try:
+            return self.of(value)
+        except RecursionError:
+            raise Unsure("it is nested too deep") from None
+
+    def of(self, value: Any) -> str:
+        kind = type(value)
+        if kind in PLAIN_TYPES:
+            return constant(value)
+        if id(value) in self.active:
+            return f"cycle {len(self.active) - self.active[id(value)]}"
+        self.left -= 1
+        if self.left < 0:
+            raise Unsure("it is too large")
+        if len(self.active) > DEPTH:
+            raise Unsure("it is nested too deep")
+        self.active[id(value)] = len(self.active)
+        try:
+            return self._compound(value, kind)
+        finally:
+            del self.active[id(value)]
+
+    def _all(self, values: Iterable[object]) -> str:
+        return ",".join(map(self.of, values))
+
+    def _pairs(self, items: Iterable[tuple[object, object]]) -> str:
+        return ",".join(f"{self.of(key)}:{self.of(value)}" for key, value in items)
+
+    def _compound(self, value: Any, kind: type) -> str:
+        walk = self.walk
+        if kind is tuple:
+            return f"tuple({self._all(value)})"
+        if kind is list:
+            return f"list({self._all(self.places.list(value))})"
+        if kind is dict:
+            return f"dict({self._pairs(self.places.contents(value))})"
+        if kind is set or kind is frozenset:
+            items = self.places.set(value) if kind is set else value
+            return f"{kind.__name__}({','.join(sorted(map(self.of, items)))})"
+        if kind is types.FunctionType:
+            return walk.function(value, self)
+        if isinstance(value, type):
+            return walk.class_(value)
+        if isinstance(value, types.ModuleType):
+            return walk.module(value)
+        if kind is types.MethodType:
+            return f"method({self.of(value.__func__)},{self.of(value.__self__)})"
+        if kind is staticmethod or kind is classmethod:
+            return f"{kind.__name__}({self.of(value.__func__)})"
+        if kind is property:
+            return f"property({self._all((value.fget, value.fset, value.fdel))})"
+        if isinstance(value, BUILTINS):
+            return self._builtin(value)
+        if kind is functools.partial:
+            return f"partial({self.of(value.func)},{self._all(value.args)},{self.of(value.keywords)})"
+        if kind is LRU_CACHE:
+            return walk.lru_cache(value, self)
+        if isinstance(value, Enum):
+            return f"{walk.class_(kind)}.{value._name_!r}({self.of(value._value_)})"
+        if kind is types.MappingProxyType:
+            self.volatile = True
+            return f"mappingproxy({self._pairs(value.items())})"
+        if kind is ContextVar:
+            self.volatile = True
+            return f"ContextVar({value.name!r},{self._all((value.get(...),))})"
+        if kind is weakref.ref:
+            self.volatile = True
+            return f"ref({self.of(value())})"
+        if kind is re.Pattern:
+            return f"pattern({constant(value.pattern)},{value.flags})"
+        top = kind.__module__.partition(".")[0]
+        if kind in REPR_TYPES or (top in BY_REPR and walk.owner(kind) != USER):
+            return f"{kind.__module__}.{kind.__qualname__} {value!r}"
+        if top in TABLES:
+            try:
+                # Not there in every build.
+                found: bytes = _native.fingerprint(value)  # type: ignore[attr-defined, unused-ignore]
+            except (AttributeError, TypeError):
+                pass
+            else:
+                self.volatile = True
+                return f"{walk.class_(kind)} {found.hex()}"
+        return self._instance(value, kind, top)
+
+    def _builtin(self, value: Any) -> str:
+        bound = getattr(value, "__self__", None)
+        if bound is None or isinstance(bound, types.ModuleType):
+            module = getattr(value, "__module__", None) or getattr(value, "__objclass__", object).__module__
+            self.walk.mention(module)
+            return f"builtin {module!r} {value.__qualname__!r}"
+        return f"builtin {value.__qualname__!r} of ({self.of(bound)})"
+
+    def _instance(self, value: Any, kind: type, top: str) -> str:
+        label, owner = self.walk.class_(kind), self.walk.owner(kind)
+        self.places.kind(value)
+        if owner == "everfresh":
+            return f"instance({label},{self.of(getattr(value, '__wrapped__', None))})"
+        if owner == USER:
+            if hasattr(kind, "__everfresh_key__"):
+                self.volatile = True
+                return f"instance({label},key {self.of(value.__everfresh_key__())})"
+            return f"instance({label},{self._state(value, kind)})"
+        if kind.__name__ == "_local" and top == "_thread":
+            self.volatile = True
+            return f"instance({label},{self._pairs(list(value.__dict__.items()))})"
+        if top in MEANS:
+            return f"instance({label})"
+        if hasattr(kind, "__next__"):
+            raise Unsure("it is an iterator, and changes as it is read")
+        left, self.foreign = self.left, self.foreign + 1
+        if self.foreign == 1:
+            self.left = min(left, FOREIGN_LIMIT)
+        try:
+            return f"instance({label},{self._state(value, kind)})"
+        except Unsure:
+            if self.foreign > 1:
+                raise
+            return f"instance({label})"
+        finally:
+            self.foreign -= 1
+            if not self.foreign:
+                self.left = left
+
+    def _state(self, value: Any, kind: type) -> str:
+        """What the instance holds: as a container, in its `__dict__`, in its slots, in its buffer, or by its own reduction."""
+        parts = []
+        if isinstance(value, (dict, list, set)):
+            self.volatile = True
+        if isinstance(value, dict):
+            parts.append(f"dict({self._pairs(list(dict.items(value)))})")
+            parts += [self.of(value.default_factory)] if hasattr(value, "default_factory") else []
+        elif isinstance(value, (list, tuple)):
+            parts.append(f"items({self._all((list if isinstance(value, list) else tuple).__iter__(value))})")
+        elif isinstance(value, (set, frozenset)):
+            items = (set if isinstance(value, set) else frozenset).__iter__(value)
+            parts.append(f"set({','.join(sorted(map(self.of, items)))})")
+        for base in (str, bytes, int, float, complex):
+            if isinstance(value, base):
+                parts.append(constant(base.__getnewargs__(value)))
+        held = _dict_of(value)
+        if held is not None:
+            items = self.places.contents(held)
+            own = [item for item in items if not (isinstance(item[0], str) and item[0] in _WRAPS)]
+            parts.append(f"dict({self._pairs(sorted(own, key=lambda item: str(item[0])))})")
+        slots = [name for cls in kind.__mro__ for name in _slots(cls)]
+        for name in slots:
+            self.volatile = True
+            try:
+                parts.append(f"{name}={self.of(object.__getattribute__(value, name))}")
+            except AttributeError:
+                parts.append(f"{name} unset")
+        if not parts or (held is not None and _made_in_c(kind)):
+            parts.append(self._native_state(value))
+        return ",".join(parts)
+
+    def _native_state(self, value: Any) -> str:
+        """An object made in C."""
+        self.volatile = True
+        try:
+            view = memoryview(value)
+        except (TypeError, BufferError, ValueError):
+            pass
+        else:
+            # Pointers are no content.
+            if "O" not in view.format and "P" not in view.format:
+                return f"buffer({view.format!r},{view.shape},{blake3_of(view.tobytes()).hex()})"
+        try:
+            reduced = value.__reduce_ex__(4)
+        except Exception:  # what an object does there is its own affair
+            return "by class"
+        if isinstance(reduced, str):
+            return f"global {reduced!r}"
+        return f"reduced({self._all(list(part) if hasattr(part, '__next__') else part for part in reduced)})"
+
+
+_WRAPS = frozenset({"__doc__", "__annotations__", "__name__", "__qualname__", "__module__"})
+_slot_kind = types.MemberDescriptorType
+
+
+def _dict_of(value: object) -> dict[Any, Any] | None:
+    try:
+        held = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return None
+    return held if type(held) is dict else None
+
+
+def _slots(cls: type) -> list[str]:
+    """The slots that a Python class declares, by the names that its members have."""
+    own = type_dict(cls)
+    return [name for name, member in own.items() if type(member) is _slot_kind] if "__slots__" in own else []
+
+
+def _made_in_c(kind: type) -> bool:
+    """Whether a class below `object` has a layout of its own, besides `__dict__`, `__weakref__`, slots and builtin containers."""
+    for cls in kind.__mro__[:-1]:
+        heap = cls.__flags__ & 1 << 9
+        if not (heap or cls in (dict, list, tuple, set, frozenset, str, bytes, int, float, complex)):
+            return True
+    return False
+
+
+def random_words() -> str:
+    """Matches nothing."""
+    return f"unsure {os.urandom(16).hex()}"
