@@ -175,7 +175,7 @@ class Pipeline:
         waits = self._waits(wanted)
         given = self._given(waits, inputs)
         results: dict[str, Result] = {}
-        anew: set[str] = set()
+        anew: list[str] = []
         says = self._verbose if verbose is None else verbose
 
         def work(name: str) -> None:
@@ -195,25 +195,25 @@ class Pipeline:
                     error.add_note(f"in {node} of the pipeline `{self.name}`")
                 raise
             if ran:
-                anew.add(name)
+                anew.append(name)
             if says:
                 took = time.perf_counter() - start
                 self._say(node, f"ran in {took:.3f} s: {why}" if ran else "hit")
 
         _execute(waits, work, 1 if _native.is_recording() else jobs)
-        return Results(self.name, {name: results[name] for name in wanted})
+        return Results(self.name, {name: results[name] for name in wanted}, anew)
 
     def plan(self, *targets: str | Callable[..., Any], **inputs: Any) -> Plan:
         """What `run` would do, and why. No node runs."""
         return Plan(self.name, [planned for planned, _ in self._planned(targets, inputs)])
 
     def explain(self, node: str | Callable[..., Any], /, **inputs: Any) -> str:
-        """What a run would do with one node, and why: `hit …` with all that was read, or `miss: …` with what changed."""
+        """What a run would do with one node: `hit …` with all that was read, or `miss: …` with what changed."""
         name = self._name(node)
         return next(text for planned, text in self._planned((name,), inputs) if planned.name == name)
 
     def clear(self, *nodes: str | Callable[..., Any]) -> None:
-        """Forgets the results of these nodes, or of all: they run again, and what takes them if they give something new."""
+        """Forgets the results of these nodes, or of all: they run again, and what takes them if they give news."""
         for name in self._wanted(nodes):
             self._nodes[name].forget()
 
@@ -313,8 +313,8 @@ class Pipeline:
             for one in self._nodes[name].parameters:
                 if one.name not in self._nodes and one.name not in inputs and one.default is one.empty:
                     raise TypeError(
-                        f"{self._nodes[name]} of the pipeline `{self.name}` needs `{one.name}`: there is no such node, and "
-                        "it was not given"
+                        f"{self._nodes[name]} of the pipeline `{self.name}` needs `{one.name}`: there is no such node, "
+                        "and it was not given"
                     )
         return {name: Given(value) for name, value in inputs.items()}
 
@@ -430,7 +430,7 @@ def _place(function: Callable[..., Any]) -> tuple[str, str]:
 
 
 def _execute(waits: Waits, work: Callable[[str], None], jobs: int) -> None:
-    """Calls `work` for each node once all that it waits for is done, in up to `jobs` threads; stops at the first error."""
+    """Calls `work` for each node once all that it waits for is done, in `jobs` threads; stops at the first error."""
     import graphlib
 
     if jobs < 1:

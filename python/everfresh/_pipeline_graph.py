@@ -13,8 +13,9 @@ _COLOURS = {"source": "#dbeafe", "step": "#f3f4f6", "check": "#fef3c7", "sink": 
 
 
 class Graph:
-    """A pipeline's nodes and what they take: a picture in a notebook, text elsewhere. A dashed line leads from a check to
-    what waits for it.
+    """A pipeline's nodes and what they take: a picture in a notebook, text elsewhere.
+
+    A dashed line leads from a check to what waits for it.
     """
 
     def __init__(

@@ -177,7 +177,7 @@ class Node(Function):
         return result, computing.ran
 
     def look(self, inputs: Inputs) -> tuple[str, Result | None]:
-        """What a run would do and why, `hit …` or `miss: …`; the result if there is one that holds. Computes nothing."""
+        """What a run would do and why, `hit …` or `miss: …`; the result, if it is there. Computes nothing."""
         self.look_at_code(self.table)
         key, declared = self.key_of(inputs), self.declared()
         held = self.table.get(key)

@@ -62,11 +62,12 @@ class Plan(Sequence[Planned]):
 class Results(Mapping[str, Any]):
     """What the nodes of a run gave, by name: of a check True, of a sink what it returned.
 
-    A result is loaded when it is first asked for.
+    A result is loaded when it is first asked for. `ran` names the nodes that ran, in the order in which they were done;
+    all others were found.
     """
 
-    def __init__(self, pipeline: str, results: dict[str, Result]) -> None:
-        self._pipeline, self._results = pipeline, results
+    def __init__(self, pipeline: str, results: dict[str, Result], ran: list[str]) -> None:
+        self._pipeline, self._results, self.ran = pipeline, results, ran
         self._values: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:

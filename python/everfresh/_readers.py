@@ -59,11 +59,11 @@ def _reader(form: str, library: str) -> Callable[..., Any]:
 
     if library in ("pandas", "polars"):
         reader: Callable[..., Any] = getattr(import_module(library), f"read_{form}")
-        return reader
-    if library == "pyarrow":
+    elif library == "pyarrow":
         reader = getattr(import_module(f"pyarrow.{form}"), _PYARROW[form])
-        return reader
-    raise ValueError(f"library is 'pandas', 'polars' or 'pyarrow', not {library!r}")
+    else:
+        raise ValueError(f"library is 'pandas', 'polars' or 'pyarrow', not {library!r}")
+    return reader
 
 
 def _observe(path: str) -> None:

@@ -16,8 +16,9 @@ _HOW_TO_GET_IT = (
 
 
 class RunError(RuntimeError):
-    """A pipeline file was not run to its end: `code` is the program's exit code, 1 if a step or check failed, 2 if the file
-    or an option is wrong.
+    """A pipeline file was not run to its end.
+
+    `code` is the program's exit code: 1 if a step or check failed, 2 if the file or an option is wrong.
     """
 
     def __init__(self, path: str, code: int) -> None:
@@ -71,13 +72,14 @@ def _stream(command: list[str]) -> int:
     """Runs a program whose output goes where Python's goes, in a notebook too."""
     import subprocess
 
-    if sys.stdout is sys.__stdout__ and sys.stdout.isatty():
-        sys.stdout.flush()
+    out = sys.stdout
+    if out is sys.__stdout__ and out is not None and out.isatty():
+        out.flush()
         return subprocess.call(command)
     running = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace"
     )
     with running:
         for line in running.stdout or ():
-            sys.stdout.write(line)
+            out.write(line)
     return running.returncode
