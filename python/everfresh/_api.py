@@ -98,7 +98,7 @@ def cached(
         table = made.table
         functools.update_wrapper(table, function)
         Verbs(made, table).attach()
-        table.on_set_name = lambda owner, name: setattr(owner, name, Method(made, table, name))
+        table._on_set_name = lambda owner, name: setattr(owner, name, Method(made, table, name))
         if made.is_async:
             _mark_coroutine(table)
         return table
@@ -136,6 +136,6 @@ def stats() -> dict[str, dict[str, float]]:
     said: dict[str, dict[str, float]] = {}
     for function in functions():
         own: dict[str, float] = function.engine.stats()
-        own["memory_hits"], own["size"] = function.table.info()
+        own["memory_hits"], _, _, own["size"], *_ = function.table.info()
         said[function.name] = own
     return said

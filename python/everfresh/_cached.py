@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._depends import Dependency
+    from ._native import Kept
 
 _CO_GENERATOR, _CO_COROUTINE, _CO_ASYNC_GENERATOR = 0x20, 0x80, 0x200
 _PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, range})
@@ -30,7 +31,7 @@ class NoTable:
     """Where nothing is kept in memory."""
 
     guard = None
-    skip = 0
+    skip = epoch = 0
 
     def find(self, *_: object) -> None:
         """Nothing."""
@@ -171,7 +172,6 @@ class Function:
             ttl=settings.ttl,
             tags=list(settings.tags),
             versions=self._version,
-            encode=self._encode,
             decode=self._decode,
         )
         # Those of the function, of the key and of each tag.
@@ -182,7 +182,7 @@ class Function:
     def new_table(self, slow: Callable[..., Any] | None = None, skip: int = 0) -> Any:
         """A table of results in front of the engine. `skip` leading parameters are given by somebody else."""
         signature, settings = self.signature, self.settings
-        return _native.CachedFunction(
+        table = _native.CachedFunction(
             self.function,
             slow or self.slow,
             names=signature.names[skip:],
@@ -198,26 +198,31 @@ class Function:
             idle_ns=None if settings.idle is None else int(settings.idle * 1e9),
             guard=None,
         )
+        table.skip, table.epoch = skip, 0
+        return table
 
     # What the engine asks.
 
     def _version(self, name: str) -> bytes | None:
         return self.code.version(name)
 
-    def _encode(self, value: Any) -> Any:
-        if isinstance(value, _Raised):
-            raise TypeError("errors are kept in memory alone")
-        return _native.encode(value, pickle=self.settings.pickle, checksum=False)
+    def _decode(self, stored: _native.Stored) -> Kept:
+        return self.kept(_native.loads(stored, verified=True))
 
-    def _decode(self, stored: _native.Stored) -> tuple[Any, Any, int]:
-        value = _native.loads(stored, verified=True)
-        return self._kept(value)
+    def kept(self, value: Any, *, new: bool = False) -> Kept:
+        """What the cache keeps of a value, what makes a caller's copy, its size, and if it is new its encoding.
 
-    def _kept(self, value: Any) -> tuple[Any, Any, int]:
+        Raises:
+            TypeError: if it cannot be copied, or has no encoding and is to be stored.
+        """
         if isinstance(value, _Raised):
-            return value, None, 0
+            return value, None, 0, None
+        settings = self.settings
         kept, copy = _native.protect(value)
-        return kept, copy, 0 if self.settings.maxbytes is None else size_of(kept)
+        parts = None
+        if new and settings.store is not None:
+            parts = _native.encode(value, pickle=settings.pickle, checksum=False)
+        return kept, copy, 0 if settings.maxbytes is None else size_of(kept), parts
 
     # Code.
 
@@ -236,9 +241,11 @@ class Function:
             if code.refresh():
                 self.signature = Signature(self.function)
         if table.guard is not code.guard:
-            table.clear()
+            if table.epoch != code.epoch:
+                table.clear()
+                table.set_defaults(self.defaults(table.skip))
+                table.epoch = code.epoch
             table.guard = code.guard
-            table.set_defaults(self.defaults(table.skip))
 
     def defaults(self, skip: int) -> tuple[tuple[int, Any], ...]:
         """Those of the parameters that a table knows, by their places."""
@@ -335,7 +342,7 @@ class Call:
     def kept(self, held: _Held | None) -> _native.Found | None:
         """What is in memory or in the store and holds."""
         function, settings = self.function, self.function.settings
-        if held is None and self.place[0] is not self.args:
+        if held is None:
             entry = self.table.find(*self.place)
             held = None if entry is None else entry[1]
         if held is not None and held.made_of == self.key:
@@ -353,7 +360,8 @@ class Call:
     def verify(self, found: _native.Found) -> None:
         """Computes once more, and says if that gives another result."""
         again = self.function.function(*self.all_args, **self.kwargs)
-        if _native.fingerprint(again) != _native.fingerprint(found.value):
+        before = found.value if found.copy is None else found.copy(found.value)
+        if _native.fingerprint(again) != _native.fingerprint(before):
             what = f"{self.function.name} gave another result for the same inputs: it is not pure"
             warnings.warn(what, ImpureWarning, stacklevel=5)
 
@@ -402,7 +410,7 @@ class Call:
             raise value.error
         return value
 
-    def compute(self) -> tuple[Any, Any, int]:
+    def compute(self) -> Kept:
         """Calls the function, and tells the engine what it was made from."""
         function = self.function
         computation = Computation(function.code, function.purity, self.values())
@@ -414,7 +422,7 @@ class Call:
         computation.end()
         return self.computed(value)
 
-    async def compute_async(self) -> tuple[Any, Any, int]:
+    async def compute_async(self) -> Kept:
         """The same for a coroutine function."""
         function = self.function
         computation = Computation(function.code, function.purity, self.values())
@@ -432,9 +440,9 @@ class Call:
             raise error
         return _Raised(error.with_traceback(None))
 
-    def computed(self, value: Any) -> tuple[Any, Any, int]:
+    def computed(self, value: Any) -> Kept:
         """What is kept of it."""
-        kept = self.function._kept(value)
+        kept = self.function.kept(value, new=True)
         self.original, self.has_original = value, True
         return kept
 
@@ -468,7 +476,7 @@ class Call:
             deadline_ns=deadline,
             size=found.size,
             simple=simple,
-            state=None if simple else _Held(found, self.key),
+            state=_Held(found, self.key),
             copy=found.copy,
         )
 

@@ -40,8 +40,32 @@ BY_REPR = frozenset({"datetime", "decimal", "fractions", "uuid", "pathlib", "ipa
 REPR_TYPES = frozenset({range, slice, types.GenericAlias, types.UnionType})
 # What a class of these modules holds is a means, not a value.
 MEANS = frozenset(
-    "logging threading _thread queue _queue concurrent asyncio _asyncio socket _socket ssl _ssl io _io multiprocessing "
-    "subprocess sqlite3 http urllib selectors select tempfile weakref _abc".split()
+    [
+        "logging",
+        "threading",
+        "_thread",
+        "queue",
+        "_queue",
+        "concurrent",
+        "asyncio",
+        "_asyncio",
+        "socket",
+        "_socket",
+        "ssl",
+        "_ssl",
+        "io",
+        "_io",
+        "multiprocessing",
+        "subprocess",
+        "sqlite3",
+        "http",
+        "urllib",
+        "selectors",
+        "select",
+        "tempfile",
+        "weakref",
+        "_abc",
+    ]
 )
 TABLES = frozenset({"numpy", "pandas", "polars", "pyarrow"})
 BUILTINS = (

@@ -60,10 +60,10 @@ class Method:
 
     # What the verbs ask of a table.
 
-    def info(self) -> tuple[int, int]:
-        """Hits and results of all instances."""
+    def info(self) -> tuple[int, ...]:
+        """The numbers of all instances."""
         each = [table.info() for _, table in list(self._tables.values())]
-        return sum(hits for hits, _ in each), sum(size for _, size in each)
+        return tuple(sum(info[place] or 0 for info in each) for place in range(6))
 
     def clear(self) -> None:
         """Forgets the results of all instances."""
@@ -71,7 +71,7 @@ class Method:
             table.clear()
 
     guard = None
-    skip = 0
+    skip = epoch = 0
 
     def find(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What the table of the first argument knows."""

@@ -33,6 +33,7 @@ class Stored:
     def __len__(self) -> int: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
+Kept = tuple[Any, Callable[[Any], Any] | None, int, Iterable[Any] | None]
 Declared = tuple[str, str, bytes | None]
 
 class Found:
@@ -60,14 +61,13 @@ class Engine:
         ttl: float | None,
         tags: list[str],
         versions: Callable[[str], bytes | None],
-        encode: Callable[[Any], Iterable[Any]],
-        decode: Callable[[Stored], tuple[Any, Callable[[Any], Any] | None, int]],
+        decode: Callable[[Stored], Kept],
     ) -> Engine: ...
     def call(
         self,
         key: bytes,
         declared: list[Declared],
-        compute: Callable[[], tuple[Any, Callable[[Any], Any] | None, int]],
+        compute: Callable[[], Kept],
         *,
         anew: bool = False,
     ) -> Found: ...
@@ -75,7 +75,7 @@ class Engine:
         self,
         key: bytes,
         declared: list[Declared],
-        compute: Callable[[], Coroutine[Any, Any, tuple[Any, Callable[[Any], Any] | None, int]]],
+        compute: Callable[[], Coroutine[Any, Any, Kept]],
         *,
         anew: bool = False,
     ) -> Flight: ...

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._code import Code
+    from ._code_ran import Ran
 
 # Longer texts are no paths.
 _LONGEST_PATH = 4096
@@ -31,7 +32,7 @@ class ImpureWarning(UserWarning):
 class CodeNow:
     """The code that a function is made of, walked again only if its guard no longer holds."""
 
-    __slots__ = ("_code", "_resolved", "guard", "items")
+    __slots__ = ("_code", "epoch", "guard", "items")
 
     def __init__(self, function: Callable[..., Any]) -> None:
         from ._code import Code
@@ -39,17 +40,26 @@ class CodeNow:
         self._code: Code = Code(function)
         self.guard: _native.Guard | None = None
         self.items: dict[str, bytes] = {}
-        self._resolved: dict[str, bytes | None] = {}
+        #: How often the code was found to be another one.
+        self.epoch = 0
 
     def refresh(self) -> bool:
         """Looks again. Whether the code is another one than at the last look."""
-        if self.guard is not None and self.guard.holds() and not self.guard.volatile:
-            return False
         before = self.items
         self.items = self._code.items()
         self.guard = self._code.guard()
-        self._resolved.clear()
-        return before != self.items
+        if before == self.items:
+            return False
+        self.epoch += 1
+        return True
+
+    def lru_caches(self) -> dict[str, Any]:
+        """Plain memos on the way, which hide what they read."""
+        return self._code.lru_caches()
+
+    def ran(self, ran: Ran) -> list[str]:
+        """The names of what ran beyond `items`."""
+        return ran.names(self._code)
 
     def version(self, name: str) -> bytes | None:
         """The fingerprint of an item now, wherever the function meets it."""
@@ -147,7 +157,10 @@ class Computation:
         from ._code_ran import Ran
 
         self._code, self._purity, self._paths = code, purity, Paths(values)
-        self._ran: Any = Ran()
+        self._ran = Ran()
+        for memo in code.lru_caches().values():
+            # What it holds was read by somebody else, and nobody knows what.
+            memo.cache_clear()
 
     def watching(self) -> AbstractContextManager[Any]:
         """Within it code that runs on this thread is written down, and what it reads."""
@@ -158,12 +171,10 @@ class Computation:
         self._paths.observe()
         for name, version in self._code.items.items():
             _native.observe_version(name, version)
-        for name in self._ran.names():
-            if name in self._code.items:
-                continue
+        for name in self._code.ran(self._ran):
             found = self._code.version(name)
             if found is None:
-                _native.refuse(f"it ran {name}, which cannot be found by its name")
+                _native.refuse(f"it ran {name}, which no name finds again")
             else:
                 _native.observe_version(name, found)
         self._purity.judge()

@@ -34,7 +34,7 @@ class Verbs:
 
     def cache_info(self) -> CacheInfo:
         """Hits, misses, the bound and the number of results in memory, as `functools` gives them."""
-        hits, size = self._table.info()
+        hits, _, _, size, *_ = self._table.info()
         stats = self._function.engine.stats()
         return CacheInfo(
             hits + stats["disk_hits"], stats["loads"] + stats["failures"], self._function.settings.maxsize, size
@@ -58,8 +58,6 @@ class Verbs:
         call = self._call(args, kwargs)
         entry = self._table.find(*call.place)
         held = None if entry is None else entry[1]
-        if entry is not None and held is None:
-            return f"hit in memory: the code of {self._function.name} is as it was, and nothing else was read"
         found = None if held is None or held.made_of != call.key else held.found
         text: str = self._function.engine.explain(call.key, self._function.declared(), found)
         return text

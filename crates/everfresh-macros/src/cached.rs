@@ -3,12 +3,12 @@
 use crate::{
     built::{cache, memo},
     options::{Dependency, Options},
-    signature::{Argument, Output, Part, Wrapper, arguments, borrows, named, returns_borrowed, undocumented},
+    signature::{Argument, Output, Wrapper, arguments, named, undocumented},
 };
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::{
-    AttrStyle, Attribute, GenericParam, Generics, Ident, ItemFn, Result, Signature, Type, ext::IdentExt, parse_quote,
+    AttrStyle, Attribute, GenericParam, Generics, Ident, ItemFn, Result, Signature, ext::IdentExt, parse_quote,
     spanned::Spanned,
 };
 
@@ -33,23 +33,15 @@ pub fn expand(options: &Options, function: &ItemFn) -> Result<TokenStream> {
 
 /// A function with what `#[cached]` is to make of it.
 pub struct Cached<'a> {
-    options: &'a Options,
-    function: &'a ItemFn,
-    arguments: Vec<Argument>,
-    output: Output,
+    pub options: &'a Options,
+    pub function: &'a ItemFn,
+    pub arguments: Vec<Argument>,
+    pub output: Output,
     /// The key's type.
     key: TokenStream,
     /// What is looked up, from the arguments.
     borrowed: TokenStream,
-    reached: Reached,
-}
-
-/// What a function that is computed behind its callers gets.
-struct Owned {
-    /// A tuple of what its arguments are made of, as an expression.
-    made: TokenStream,
-    /// The arguments, of the parts of the tuple by their names.
-    arguments: Vec<TokenStream>,
+    pub reached: Reached,
 }
 
 /// How a function reaches its parts.
@@ -93,7 +85,7 @@ impl<'a> Cached<'a> {
         }
     }
 
-    fn names(&self) -> impl Iterator<Item = &Ident> {
+    pub fn names(&self) -> impl Iterator<Item = &Ident> {
         self.arguments.iter().map(|argument| &argument.name)
     }
 
@@ -129,7 +121,7 @@ impl<'a> Cached<'a> {
     }
 
     /// What the function gives for a value that was found.
-    fn found(&self) -> TokenStream {
+    pub fn found(&self) -> TokenStream {
         match &self.output {
             Output::Whole(_) => quote!(__found),
             Output::Good(_, Wrapper::Result) => quote!(::std::result::Result::Ok(__found)),
@@ -205,37 +197,8 @@ impl<'a> Cached<'a> {
             Some(_) => quote!(unsafe { #compute(#(#names),*) }),
             None => quote!(#compute(#(#names),*)),
         };
-        if let Some(Owned { made, arguments: own }) = self.owned().filter(|_| !anew) {
-            let all = self.names();
-            let call = quote!({ let (#(#all,)*) = __owned; #compute(#(#own),*) });
-            let computed = match &self.output {
-                Output::Whole(_) => quote!(or_compute_behind(move || #call)),
-                Output::Good(_, Wrapper::Result) => {
-                    quote!(or_try_serve_behind(move || #call).map(|__served| __served.value))
-                }
-                Output::Good(_, Wrapper::Option) => {
-                    quote!(or_try_serve_behind(move || #call.ok_or(())).map(|__served| __served.value).ok())
-                }
-            };
-            let found = self.found();
-            // Where there are traces, so that a hit makes nothing owned.
-            let hit = (self.options.traced() && self.options.verify.is_none()).then(|| {
-                quote! {
-                    if let ::std::option::Option::Some(__found) = __call.hit() {
-                        return #found;
-                    }
-                }
-            });
-            return quote! {
-                {
-                    let __cache = #cache;
-                    let __key = #key;
-                    let __call = #lookup;
-                    #hit
-                    let __owned = #made;
-                    __call.#computed
-                }
-            };
+        if let Some(owned) = self.owned().filter(|_| !anew) {
+            return self.behind(&owned, &key, &lookup);
         }
         let computed = match (&self.output, self.function.sig.asyncness.is_some()) {
             (Output::Whole(_), false) => quote!(or_compute(move || #call)),
@@ -252,45 +215,6 @@ impl<'a> Cached<'a> {
             true => quote!({ let __cache = #cache; let __key = #key; let __call = #lookup; __call.#computed }),
             false => quote!({ let __cache = #cache; let __key = #key; #lookup.#computed }),
         }
-    }
-
-    /// How the function gets arguments of its own, to be computed behind its callers. `None` where it cannot, or need not.
-    fn owned(&self) -> Option<Owned> {
-        let (Options { stale, refresh_ahead, key, .. }, sig) = (self.options, &self.function.sig);
-        let ages = stale.is_some() || refresh_ahead.is_some();
-        let plain = sig.asyncness.is_none() && sig.unsafety.is_none() && sig.receiver().is_none() && key.is_none();
-        if !ages || !plain || sig.generics.lifetimes().next().is_some() || returns_borrowed(sig) {
-            return None;
-        }
-        if self.options.traced() {
-            // What its type parameters can do is not known.
-            return if sig.generics.type_params().next().is_some() { None } else { self.owned_arguments() };
-        }
-        let own = self.arguments.iter().map(|Argument { name, declared, key }| match key {
-            Part::Value(_) => Some(quote!(#name)),
-            Part::Float(_) => Some(quote!(<#declared>::from_bits(#name))),
-            Part::Borrowed(of) if !is_static(declared) => Some(quote!(::std::borrow::Borrow::<#of>::borrow(&#name))),
-            // Not any type can stand in for an `impl`.
-            Part::Borrowed(_) | Part::AsRef(_) | Part::Ignored => None,
-        });
-        Some(Owned { made: quote!(::std::clone::Clone::clone(&__key)), arguments: own.collect::<Option<_>>()? })
-    }
-
-    /// The same from the arguments themselves, since of a key with traces only a fingerprint is kept.
-    fn owned_arguments(&self) -> Option<Owned> {
-        let own = self.arguments.iter().map(|Argument { name, declared, key }| match (key, declared) {
-            (Part::Value(_), Type::Reference(reference)) if !is_static(declared) && !borrows(&reference.elem) => {
-                let of = &reference.elem;
-                let made = quote!(<#of as ::std::borrow::ToOwned>::to_owned(#name));
-                Some((made, quote!(::std::borrow::Borrow::<#of>::borrow(&#name))))
-            }
-            (Part::Value(_), _) if !borrows(declared) => {
-                Some((quote!(<#declared as ::std::clone::Clone>::clone(&#name)), quote!(#name)))
-            }
-            _ => None,
-        });
-        let (made, arguments): (Vec<_>, _) = own.collect::<Option<Vec<_>>>()?.into_iter().unzip();
-        Some(Owned { made: quote!((#(#made,)*)), arguments })
     }
 
     /// The function as it was written, under another name and with these generic parameters.
@@ -327,10 +251,6 @@ impl<'a> Cached<'a> {
             false => cache(self.options, key, self.output.kept(), name),
         }
     }
-}
-
-fn is_static(declared: &Type) -> bool {
-    matches!(declared, Type::Reference(reference) if reference.lifetime.is_some())
 }
 
 fn parameters(arguments: &[Argument], has: impl Fn(&Argument) -> bool) -> TokenStream {

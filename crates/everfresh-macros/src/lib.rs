@@ -5,12 +5,14 @@
 //! | `options` | what stands in the attribute's brackets |
 //! | `signature` | which arguments are the key, and what is kept of the result |
 //! | `cached` | what `#[cached]` makes of a function, and `methods` what of an `impl` block |
+//! | `behind` | a function that is computed behind its callers |
 //! | `built` | the cache or the memo that holds the results |
 //! | `precomputed`, `axis`, `table` | what `#[precomputed]` makes of a function: of its arguments, of its results |
 //! | `domain` | what `#[derive(Domain)]` makes of an enum |
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod axis;
+mod behind;
 mod built;
 mod cached;
 mod domain;
@@ -75,12 +77,13 @@ use syn::{DeriveInput, Item, ItemFn, parse_macro_input};
 /// `Serialize` and may borrow; with a store the result must be `Serialize + DeserializeOwned`. A store that cannot be opened
 /// is logged as a warning, and results are kept in memory alone.
 ///
-/// All other options go with these. `max_entries`, `max_bytes`, `idle` and `policy` bound what is in memory, not the store;
-/// the weigher is of `(&Value)`, since of the key only a fingerprint is kept; `verify` needs a result that is `Serialize`, and
-/// compares fingerprints. Only a result's time may be stale, never what it was made from, and a caller with traces keeps
-/// nothing that it made of a stale one. With `stale` or `refresh_ahead` a thread of its own computes from a copy of the
-/// arguments, which must then be `Clone + Send + 'static` in their owned form; with type parameters the caller computes.
-/// `name::refresh(arguments)` makes whatever was made with the old result out of date, once there is a new one.
+/// All other options go with these. `max_entries`, `max_bytes`, `idle` and `policy` bound what is in memory, not the
+/// store; the weigher is of `(&Value)`, since of the key only a fingerprint is kept; `verify` needs a result that is
+/// `Serialize`, and compares fingerprints. Only a result's time may be stale, never what it was made from, and nothing
+/// that another cached function makes of a stale one is kept. With `stale` or `refresh_ahead` a thread of its own
+/// computes from a copy of the arguments, which must then be `Clone + Send + 'static` in their owned form; with type
+/// parameters, or an argument that borrows within (`Option<&str>`), the caller computes. `name::refresh(arguments)`
+/// makes whatever was made with the old result out of date, once there is a new one.
 ///
 /// Beside the verbs of all caches there is `name::explain(arguments)`: what a call would do now, and why.
 /// `name::cache_info()` gives `MemoStats`, and `name::invalidate_tag(tag)` gives nothing.

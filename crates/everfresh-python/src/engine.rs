@@ -64,27 +64,28 @@ pub struct Kept {
     /// Makes what a caller gets, if that is not the value itself.
     pub copy: Option<Py<PyAny>>,
     pub size: u64,
+    /// Its encoding in pieces, until it is in the store; `None` if it stays in memory.
+    parts: Mutex<Option<Py<PyAny>>>,
 }
 
 pub type Value = Arc<Kept>;
 
 impl Kept {
     pub fn new(made: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let (value, copy, size) = made.extract()?;
-        Ok(Self { value, copy, size })
+        let (value, copy, size, parts) = made.extract()?;
+        Ok(Self { value, copy, size, parts: Mutex::new(parts) })
     }
 }
 
-/// How Python values are stored: by `encode` and `decode`, which the package gives.
-struct ByPython {
-    encode: Py<PyAny>,
-    decode: Py<PyAny>,
-}
+/// How Python values are stored: who computes one encodes it, and the package's `decode` reads it.
+struct ByPython(Py<PyAny>);
 
 impl Encoding<Value> for ByPython {
     fn encode(&self, value: &Value, output: &mut dyn Write) -> Result<Fingerprint, EncodingError> {
+        let parts = value.parts.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let parts = parts.ok_or("it is kept in memory alone")?;
         Python::attach(|py| {
-            for part in self.encode.bind(py).call1((value.value.bind(py),))?.try_iter()? {
+            for part in parts.bind(py).try_iter()? {
                 let buffer = PyBuffer::<u8>::get(&part?)?;
                 output.write_all(bytes_of(py, &buffer).ok_or("an encoding in pieces")?)?;
             }
@@ -95,7 +96,7 @@ impl Encoding<Value> for ByPython {
     fn decode(&self, stored: Blob) -> Result<(Value, Fingerprint), EncodingError> {
         Python::attach(|py| {
             let stored = Bound::new(py, Stored(stored))?;
-            let kept = Kept::new(&self.decode.bind(py).call1((stored,))?)?;
+            let kept = Kept::new(&self.0.bind(py).call1((stored,))?)?;
             Ok((Arc::new(kept), shape()))
         })
     }
@@ -118,7 +119,6 @@ struct Settings {
     ttl: Option<Duration>,
     tags: Vec<String>,
     versions: Arc<Py<PyAny>>,
-    encode: Arc<Py<PyAny>>,
     decode: Arc<Py<PyAny>>,
 }
 
@@ -130,7 +130,7 @@ impl Function {
     }
 
     fn make(&self) -> Memo<Value> {
-        let Settings { slot, ttl, tags, versions, encode, decode } = &self.settings;
+        let Settings { slot, ttl, tags, versions, decode } = &self.settings;
         let versions = Arc::clone(versions);
         // The faster memory in front of it holds what is used; a version stands for the code, which is observed apart.
         let mut builder = Memo::builder(&self.name).version(1).max_entries(0).versions(move |name| {
@@ -148,8 +148,8 @@ impl Function {
         match slot.as_ref().map(|slot| slot.get()) {
             None => builder.build(),
             Some(Ok(store)) => {
-                let clone = |function: &Arc<Py<PyAny>>| Python::attach(|py| function.clone_ref(py));
-                builder.store_with(store, ByPython { encode: clone(encode), decode: clone(decode) }).build()
+                let decode = Python::attach(|py| decode.clone_ref(py));
+                builder.store_with(store, ByPython(decode)).build()
             }
             Some(Err(error)) => {
                 warn(&format!("results of {} are kept in memory alone: {error}", self.name));
@@ -198,14 +198,13 @@ pub struct Engine(Arc<Function>);
 #[pymethods]
 impl Engine {
     #[new]
-    #[pyo3(signature = (name, *, store, ttl, tags, versions, encode, decode))]
+    #[pyo3(signature = (name, *, store, ttl, tags, versions, decode))]
     fn new(
         name: String,
         store: Option<&Bound<'_, Store>>,
         ttl: Option<f64>,
         tags: Vec<String>,
         versions: Py<PyAny>,
-        encode: Py<PyAny>,
         decode: Py<PyAny>,
     ) -> PyResult<Self> {
         let ttl = ttl.map(Duration::try_from_secs_f64).transpose();
@@ -214,7 +213,6 @@ impl Engine {
             ttl: ttl.map_err(|error| PyValueError::new_err(error.to_string()))?,
             tags,
             versions: Arc::new(versions),
-            encode: Arc::new(encode),
             decode: Arc::new(decode),
         };
         let function = Arc::new(Function { name, settings, memo: Mutex::default() });
@@ -225,7 +223,7 @@ impl Engine {
         Ok(Self(function))
     }
 
-    /// The result that is kept, or what `compute()` gives: `(value, copy, size)`; `anew`, whatever is kept.
+    /// The result that is kept, or what `compute()` gives: `(value, copy, size, parts)`; `anew`, whatever is kept.
     #[pyo3(signature = (key, declared, compute, *, anew = false))]
     fn call(
         &self,

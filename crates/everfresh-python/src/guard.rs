@@ -85,6 +85,15 @@ struct Function {
     kwdefaults: Option<Py<PyAny>>,
 }
 
+/// Whether an object is a `Guard`.
+///
+/// # Safety
+/// `object` is a live object, and the calling thread is attached to the interpreter.
+pub unsafe fn is_guard(object: *mut ffi::PyObject) -> bool {
+    // SAFETY: promised by the caller.
+    unsafe { Borrowed::from_ptr(Python::assume_attached(), object).is_exact_instance_of::<Guard>() }
+}
+
 /// Whether the guard at `guard` holds; a volatile one says nothing of its volatile values.
 ///
 /// # Safety

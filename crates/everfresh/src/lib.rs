@@ -97,6 +97,30 @@ pub use recording::Context;
 /// # Ok::<_, io::Error>(())
 /// ```
 ///
+/// Only its time may be over, if that is said, never what it was made from; and a refresh that fails loses nothing:
+///
+/// ```
+/// use everfresh::{cached, memory::ManualClock};
+/// use std::{fs, io, path::Path, sync::{Arc, LazyLock}, time::Duration};
+///
+/// static CLOCK: LazyLock<Arc<ManualClock>> = LazyLock::new(Arc::default);
+///
+/// #[cached(depends = file(rates), version = 1, ttl = "5m", stale = "1h", clock = CLOCK.clone(), ignore = [server])]
+/// fn price(rates: &Path, server: Result<u32, &'static str>) -> Result<u32, &'static str> {
+///     Ok(server? * fs::read(rates).map_err(|_| "no rates")?.len() as u32)
+/// }
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let rates = folder.path().join("rates");
+/// fs::write(&rates, "12")?;
+/// assert_eq!((price(&rates, Ok(3)), price::refresh(&rates, Err("down")), price(&rates, Ok(4))), (Ok(6), Ok(6), Ok(6)));
+/// CLOCK.advance(Duration::from_secs(300));
+/// assert_eq!(price(&rates, Err("down")), Ok(6));
+/// fs::write(&rates, "1234")?;
+/// assert_eq!(price(&rates, Err("down")), Err("down"));
+/// # Ok::<_, io::Error>(())
+/// ```
+///
 /// `store` keeps them for other processes too:
 ///
 /// ```no_run

@@ -17,6 +17,8 @@ pub(super) struct Signature {
     pub(super) names: Vec<*mut ffi::PyObject>,
     /// One for each name; null without one.
     pub(super) defaults: Vec<*mut ffi::PyObject>,
+    /// Defaults that were replaced, which calls on the way may still hold.
+    pub(super) retired: Vec<*mut ffi::PyObject>,
     /// The positions of the parameters that are in the key, ascending.
     pub(super) keyed: Vec<usize>,
     /// How many parameters cannot be given by keyword.
@@ -193,7 +195,8 @@ impl Signature {
     pub(super) unsafe fn release(&mut self) {
         let names = std::mem::take(&mut self.names);
         let defaults = std::mem::take(&mut self.defaults);
-        for object in names.into_iter().chain(defaults).filter(|object| !object.is_null()) {
+        let retired = std::mem::take(&mut self.retired);
+        for object in names.into_iter().chain(defaults).chain(retired).filter(|object| !object.is_null()) {
             // SAFETY: the signature owned a reference of each; it is empty when they are released.
             unsafe { ffi::Py_DECREF(object) };
         }

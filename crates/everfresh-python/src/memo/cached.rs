@@ -218,6 +218,7 @@ fn signature(keywords: &Bound<'_, PyDict>) -> PyResult<Signature> {
         keyed: (0..names.len()).filter(|position| !ignore.contains(position)).collect(),
         names: names.iter().map(interned).collect(),
         defaults: by_name,
+        retired: Vec::new(),
         positional_only,
         positional,
         var_positional,
@@ -232,7 +233,8 @@ unsafe extern "C" fn traverse(me: *mut ffi::PyObject, visit: ffi::visitproc, arg
     unsafe {
         let fields = [ffi::Py_TYPE(me).cast(), (*cached).function, (*cached).slow, (*cached).guard, (*cached).dict];
         let signature = &raw const (*cached).signature;
-        let objects = fields.iter().chain(&(*signature).defaults).filter(|object| !object.is_null());
+        let objects =
+            fields.iter().chain(&(*signature).defaults).chain(&(*signature).retired).filter(|object| !object.is_null());
         for object in objects {
             let stop = visit(*object, argument);
             if stop != 0 {

@@ -47,6 +47,12 @@ pub(super) fn all() -> Vec<ffi::PyMethodDef> {
         ),
         without_arguments(c"hit", hit, c"hit($self, /)\n--\n\nCount a hit that the slow path served."),
         without_arguments(c"miss", miss, c"miss($self, /)\n--\n\nCount a miss."),
+        with_keywords(
+            c"set_defaults",
+            set_defaults,
+            c"set_defaults($self, defaults, /)\n--\n\nReplace the defaults of parameters: pairs of a position and a value. Entries stay.",
+        ),
+        with_keywords(c"__set_name__", set_name, c"Calls `_on_set_name(owner, name)` if there is one."),
         without_arguments(c"__reduce__", reduce, c""),
         without_arguments(c"__copy__", itself, c""),
         of_one(c"__deepcopy__", itself, c""),
@@ -443,6 +449,51 @@ unsafe extern "C" fn miss(me: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut
     unsafe {
         locked(me, || (*cached).misses += 1);
         answer(|_| Ok(()))
+    }
+}
+
+unsafe extern "C" fn set_defaults(
+    me: *mut ffi::PyObject,
+    arguments: *mut ffi::PyObject,
+    _: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    let cached = me.cast::<CachedFunction>();
+    // SAFETY: CPython passes a live object of this type and a tuple. What is replaced stays alive: a call on the way may hold it.
+    unsafe {
+        answer(|py| {
+            let (defaults,): (Vec<(usize, Py<PyAny>)>,) = Bound::from_borrowed_ptr(py, arguments).extract()?;
+            let count = locked(me, || (*cached).signature.names.len());
+            let mut fresh = vec![ptr::null_mut(); count];
+            for (position, default) in defaults {
+                let place = fresh.get_mut(position).ok_or_else(|| PyTypeError::new_err("no such parameter"))?;
+                *place = default.into_ptr();
+            }
+            locked(me, || {
+                let signature = &mut (*cached).signature;
+                let old = std::mem::replace(&mut signature.defaults, fresh);
+                signature.retired.extend(old.into_iter().filter(|default| !default.is_null()));
+            });
+            Ok(())
+        })
+    }
+}
+
+unsafe extern "C" fn set_name(
+    me: *mut ffi::PyObject,
+    arguments: *mut ffi::PyObject,
+    _: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython passes a live object of this type and a tuple.
+    unsafe {
+        answer(|py| {
+            let me = Bound::from_borrowed_ptr(py, me);
+            let (owner, name): (Bound<'_, PyAny>, Bound<'_, PyAny>) =
+                Bound::from_borrowed_ptr(py, arguments).extract()?;
+            if let Some(told) = me.getattr_opt("_on_set_name")? {
+                told.call1((owner, name))?;
+            }
+            Ok(())
+        })
     }
 }
 

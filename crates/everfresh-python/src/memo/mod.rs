@@ -49,6 +49,9 @@ pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
 unsafe fn guard_holds(guard: *mut ffi::PyObject) -> bool {
     // SAFETY: promised by the caller. An error means that nobody knows: it is dropped, and the guard fails.
     unsafe {
+        if crate::guard::is_guard(guard) {
+            return crate::guard::holds(guard);
+        }
         let holds = ffi::PyObject_IsTrue(guard);
         if holds < 0 {
             ffi::PyErr_Clear();

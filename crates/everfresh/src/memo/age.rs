@@ -44,24 +44,25 @@ impl Ages {
         expires_ns.saturating_add(signed(self.stale))
     }
 
-    /// How old a result is.
+    /// How old a result is. What never expires asks for no time.
     ///
     /// # Errors
     /// For how long it has been expired, if it is over.
-    pub(super) fn of(&self, trace: &Trace, now: i64) -> Result<Age, Duration> {
-        match trace.expires_ns {
-            None => Ok(Age::Fresh),
+    pub(super) fn of(&self, trace: &Trace, now: impl FnOnce() -> i64) -> Result<Age, Duration> {
+        let Some(expires_ns) = trace.expires_ns else { return Ok(Age::Fresh) };
+        match now() {
             // A clock that went back says nothing of how old the result is.
-            Some(_) if now < trace.made_ns => Err(Duration::ZERO),
-            Some(expires_ns) if now < expires_ns => Ok(Age::Fresh),
-            Some(expires_ns) if now < self.over(expires_ns) => Ok(Age::Stale),
-            Some(expires_ns) => Err(expired_for(expires_ns, now)),
+            now if now < trace.made_ns => Err(Duration::ZERO),
+            now if now < expires_ns => Ok(Age::Fresh),
+            now if now < self.over(expires_ns) => Ok(Age::Stale),
+            now => Err(expired_for(expires_ns, now)),
         }
     }
 
     /// Whether a result that is not over is to be computed anew while it is served.
-    pub(super) fn is_due<V>(&self, held: &Held<V>, now: i64) -> bool {
+    pub(super) fn is_due<V>(&self, held: &Held<V>, now: impl FnOnce() -> i64) -> bool {
         let Some(expires_ns) = held.trace.expires_ns.filter(|_| self.any()) else { return false };
+        let now = now();
         let life = expires_ns.saturating_sub(held.trace.made_ns);
         let ahead = self.ahead.map_or(0, |part| life.saturating_sub((life as f64 * part) as i64));
         now >= expires_ns.saturating_sub(ahead) && now >= held.not_before.load(Relaxed)

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     Fingerprint,
     build_id::build_id,
-    memory::{Cause, nanoseconds},
+    memory::{nanoseconds, tell_all},
     observation::Observation,
     recording::{Frame, Generations, Recorded, World, current, random},
     trace::Trace,
@@ -132,15 +132,8 @@ impl<V> Inner<V> {
             gone = left;
             Some(Arc::new(kept))
         });
-        for (held, cause) in gone {
-            self.told(&held, cause);
-        }
-    }
-
-    /// Tells the listener what left.
-    fn told(&self, held: &Held<V>, cause: Cause) {
         if let Some(listener) = &self.listener {
-            listener(&held.value, cause);
+            tell_all(gone, |(held, cause)| listener(&held.value, cause));
         }
     }
 

@@ -1,7 +1,7 @@
 //! Settings of a memo: how much of its results is in memory, and how they age.
 
 use super::{builder::MemoBuilder, cache::Listener};
-use crate::memory::{Cause, Policy};
+use crate::memory::{Cause, Policy, tell_all};
 use std::{sync::Arc, time::Duration};
 
 impl<V> MemoBuilder<V> {
@@ -83,7 +83,7 @@ impl<V> MemoBuilder<V> {
         self.memory = self.memory.on_removal(move |_, kept, cause| {
             // Which of a key's results are replaced is known where the others stay.
             if cause != Cause::Replaced {
-                kept.0.iter().for_each(|held| listener(&held.value, cause));
+                tell_all(&kept.0, |held| listener(&held.value, cause));
             }
         });
         self

@@ -17,6 +17,7 @@ use crate::{
     trace::Trace,
 };
 use std::{
+    cell::LazyCell,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -60,7 +61,8 @@ impl<V> Lookup<'_, V> {
 
     fn look(&self, anew: bool) -> Result<Found<V>, Reason> {
         let (inner, world) = (&*self.memo.inner, self.world());
-        let now = inner.now_ns();
+        let clock = LazyCell::new(|| inner.now_ns());
+        let now = || *clock;
         let found = |held: Arc<Held<V>>, tier, age| Found { due: inner.ages.is_due(&held, now), held, tier, age };
         let is_good = |found: &Found<V>| found.age == Age::Fresh && !(anew && found.due);
         let (mut nearest, mut old) = (Nearest::default(), None);
@@ -107,7 +109,12 @@ impl<V> Lookup<'_, V> {
 
     /// How old the result of a trace is that holds now and has all that this call depends on; else how many of its
     /// observations do, and why not.
-    pub(super) fn check(&self, world: &World<'_>, trace: &Trace, now: i64) -> Result<Age, (usize, Reason)> {
+    pub(super) fn check(
+        &self,
+        world: &World<'_>,
+        trace: &Trace,
+        now: impl FnOnce() -> i64,
+    ) -> Result<Age, (usize, Reason)> {
         for (at, observation) in trace.observations.iter().enumerate() {
             world.check(observation).map_err(|reason| (at, reason))?;
         }
@@ -121,13 +128,13 @@ impl<V> Lookup<'_, V> {
 
     /// Whether a result holds now, whatever its age.
     pub(super) fn holds(&self, held: &Held<V>) -> Option<Age> {
-        self.check(&self.world(), &held.trace, self.memo.inner.now_ns()).ok()
+        self.check(&self.world(), &held.trace, || self.memo.inner.now_ns()).ok()
     }
 
     /// Whether a result holds now and is fresh.
     pub(super) fn check_fresh(&self, trace: &Trace) -> Result<(), Reason> {
         let now = self.memo.inner.now_ns();
-        match self.check(&self.world(), trace, now).map_err(|(_, reason)| reason)? {
+        match self.check(&self.world(), trace, || now).map_err(|(_, reason)| reason)? {
             Age::Fresh => Ok(()),
             Age::Stale => Err(Reason::Expired { ago: expired_for(trace.expires_ns.unwrap_or(now), now) }),
         }
@@ -149,7 +156,7 @@ impl<V> Lookup<'_, V> {
         let in_memory = kept.0.iter().map(|held| (Tier::Memory, &held.trace));
         for (tier, trace) in in_memory.chain(stored.iter().map(|Stored { trace, .. }| (Tier::Disk, trace))) {
             let is_there = || inner.disk.as_ref().is_some_and(|disk| disk.store.has_blob(&trace.output));
-            match self.check(&world, trace, now) {
+            match self.check(&world, trace, || now) {
                 Ok(_) if tier == Tier::Disk && !is_there() => nearest.add((usize::MAX, Reason::ResultGone)),
                 Ok(Age::Fresh) => return hit(tier, trace, Age::Fresh),
                 Ok(Age::Stale) => _ = old.get_or_insert_with(|| hit(tier, trace, Age::Stale)),

@@ -74,4 +74,5 @@ pub(crate) use clock::{WallClock, nanoseconds};
 pub(crate) use entry::KeyHash;
 pub(crate) use flight::{Flights, Joined, Lead, Led, Wait, Waited};
 pub(crate) use lookup::Failed;
+pub(crate) use remove::tell_all;
 pub(crate) use verify::chance;

@@ -114,15 +114,17 @@ impl<K: Eq, V, S> Cache<K, V, S> {
 
     /// Drops what left, and tells the listener of all of it, even if that panics. No lock is held.
     pub(super) fn tell(&self, gone: Gone<K, V>) {
-        let Some(listener) = &self.inner.listener else { return };
-        let mut panicked = None;
-        for (entry, cause) in gone {
-            let told = catch_unwind(AssertUnwindSafe(|| listener(entry.key, entry.value, cause)));
-            panicked = panicked.or(told.err());
+        if let Some(listener) = &self.inner.listener {
+            tell_all(gone, |(entry, cause)| listener(entry.key, entry.value, cause));
         }
-        if let Some(panic) = panicked {
-            resume_unwind(panic);
-        }
+    }
+}
+
+/// Tells of all of these. If that panics, the first panic goes on afterwards.
+pub(crate) fn tell_all<T>(all: impl IntoIterator<Item = T>, tell: impl Fn(T)) {
+    let panics = all.into_iter().filter_map(|one| catch_unwind(AssertUnwindSafe(|| tell(one))).err());
+    if let Some(panic) = panics.reduce(|first, _| first) {
+        resume_unwind(panic);
     }
 }
 

@@ -126,6 +126,18 @@ fn a_caller_expires_with_the_first_of_what_it_called() {
 }
 
 #[test]
+fn who_saw_an_error_depends_on_it_no_longer_than_on_a_result() {
+    let clock = Arc::new(ManualClock::default());
+    let callee = memo().ttl(Duration::from_secs(10)).clock(clock.clone()).build();
+    let caller = memo().clock(clock.clone()).build();
+    caller.get_or_compute(&1, || callee.try_get_or_compute(&1, || Err("down")).unwrap_or(5));
+    clock.advance(Duration::from_secs(9));
+    assert_eq!(caller.get(&1), Some(5));
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(caller.get(&1), None);
+}
+
+#[test]
 fn one_result_can_be_invalidated_and_all_can() {
     let place = Place::new();
     for memo in [memo().build(), memo().store(place.store()).build()] {

@@ -109,6 +109,22 @@ fn what_went_unused_while_it_was_computed_anew_expired() {
 }
 
 #[test]
+fn a_listener_that_panics_hears_of_the_others_too() {
+    let (place, (sender, gone)) = (Place::new(), mpsc::channel());
+    let told = move |value: &usize, _| {
+        sender.send(*value).unwrap();
+        panic!("broken");
+    };
+    let memo = memo().on_removal(told).build();
+    for text in ["one", "three"] {
+        let path = place.write("a", text);
+        memo.get_or_compute(&1, || length(&path));
+    }
+    assert!(catch_unwind(AssertUnwindSafe(|| memo.clear())).is_err());
+    assert_eq!(gone.try_iter().collect::<Vec<_>>(), [5, 3]);
+}
+
+#[test]
 fn a_listener_may_use_the_memo() {
     let place: Arc<std::sync::OnceLock<Memo<u32>>> = Arc::default();
     let own = Arc::clone(&place);
