@@ -296,6 +296,11 @@ def _in_time(state: tuple[frozenset[str], int | None]) -> bool:
 def _no_value(table: Any, args: tuple[Any, ...], kwargs: object = None, state: object = None) -> Any:
     """What the table asks where it has nothing in time."""
     hash(args[0])
+    if _native.is_recording():
+        # There the table answers nothing by itself.
+        found = table.find(args, None)
+        if found is not None and _in_time(found[1]):
+            return found[0]
     return _MISSING
 
 

@@ -79,6 +79,8 @@ class Pipeline:
         # Said now if they make no sense.
         self._settings(None, (), (), ())
         self._nodes: dict[str, Node] = {}
+        # Whoever names the pipeline is made of the code of its nodes.
+        self.__wrapped__: list[Callable[..., Any]] = []
 
     @property
     def store(self) -> _native.Store | None:
@@ -151,6 +153,7 @@ class Pipeline:
             if parameter.name in _OPTIONS_OF_RUN:
                 raise ValueError(f"{node} has a parameter `{parameter.name}`, which is an option of run(): rename it")
         self._nodes[node.own_name] = node
+        self.__wrapped__[:] = [node.function for node in self._nodes.values()]
 
     # What is asked for.
 

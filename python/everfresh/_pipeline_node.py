@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._cached import Settings
+    from ._native import Kept
 
     Copy = Callable[[Any], Any]
 
@@ -87,6 +88,7 @@ class Recent:
 
     guard: Any = None
     skip = 0
+    epoch = 0
 
     def __init__(self, maxsize: int | None) -> None:
         self._maxsize = maxsize
@@ -236,7 +238,7 @@ class _Computing:
     def __init__(self, node: Node, inputs: Inputs) -> None:
         self._node, self._inputs, self.ran = node, inputs, False
 
-    def __call__(self) -> tuple[Any, Copy | None, int]:
+    def __call__(self) -> Kept:
         self.ran = True
         node = self._node
         values = {name: given.value() for name, given in self._inputs.items()}
@@ -247,7 +249,7 @@ class _Computing:
         if outputs is not None:
             outputs.observe(value)
         computation.end()
-        return node._kept(value)
+        return node.kept(value, new=True)
 
 
 class _Outputs:

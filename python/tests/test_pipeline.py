@@ -487,6 +487,13 @@ def test_within_a_cached_function_all_that_the_nodes_read_counts(tmp_path: Path,
     assert ran() == ["total", "numbers"]
     path.write_text("1 2 3")
     assert total() == 6
+    assert ran() == ["total", "numbers"]
+
+    @p.source
+    def numbers(path: Data) -> Data:
+        return [7]
+
+    assert total() == 7
 
 
 def test_stats_know_the_nodes_by_the_name_of_the_pipeline() -> None:
