@@ -8,6 +8,7 @@ from . import _native
 from ._cache import caches
 from ._cached import Function, Settings, functions
 from ._method import Method
+from ._observed import code_hook
 from ._verbs import Verbs
 
 TYPE_CHECKING = False
@@ -139,3 +140,6 @@ def stats() -> dict[str, dict[str, float]]:
         own["memory_hits"], _, _, own["size"], *_ = function.table.info()
         said[function.name] = own
     return said
+
+
+_native.set_code_hook(code_hook)

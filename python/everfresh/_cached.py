@@ -10,7 +10,7 @@ import weakref
 
 from . import _native
 from ._async import Ready
-from ._observed import CodeNow, Computation, ImpureWarning, Purity
+from ._observed import CodeNow, Computation, ImpureWarning, Purity, code_hook
 from ._signature import Signature
 from ._size import size_of
 
@@ -21,10 +21,19 @@ if TYPE_CHECKING:
 
     from ._depends import Dependency
     from ._native import Kept
+    from ._signature import Bound
 
 _CO_GENERATOR, _CO_COROUTINE, _CO_ASYNC_GENERATOR = 0x20, 0x80, 0x200
 _PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, range})
 _PLAIN_OF = frozenset({"datetime", "decimal", "fractions", "uuid", "pathlib", "pathlib._local"})
+
+
+def _has_hash(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    try:
+        hash((args, tuple(kwargs.values())))
+    except TypeError:
+        return False
+    return True
 
 
 class NoTable:
@@ -97,6 +106,14 @@ def _is_plain(value: Any) -> bool:
     if cls in _PLAIN or cls.__module__ in _PLAIN_OF:
         return True
     return (cls is tuple or cls is frozenset) and all(map(_is_plain, value))
+
+
+def _state(instance: Any) -> Any:
+    """What an instance is told by in the keys of its methods."""
+    cls = type(instance)
+    if hasattr(cls, "__everfresh_key__") or not hasattr(instance, "__dict__") or hasattr(cls, "__dataclass_fields__"):
+        return instance
+    return code_hook(cls), f"{cls.__module__}.{cls.__qualname__}", sorted(vars(instance).items())
 
 
 class Settings:
@@ -257,8 +274,8 @@ class Function:
         """What the user declared, as it is now."""
         return [dependency.now() for dependency in self.settings.depends]
 
-    def key(self, bound: tuple[list[Any], tuple[Any, ...], dict[str, Any]], args: Any, kwargs: Any) -> bytes:
-        """The fingerprint of a call's arguments.
+    def key(self, bound: Bound, args: Any, kwargs: Any, *, of_method: bool) -> bytes:
+        """The fingerprint of a call's arguments; the instance of a method is told by its attributes.
 
         Raises:
             TypeError: if one of them has none.
@@ -267,6 +284,8 @@ class Function:
         if settings.key is not None:
             return _native.fingerprint(("key", settings.key(*args, **(kwargs or {}))), order_free=settings.order_free)
         values, further, keywords = bound
+        if of_method and values:
+            values = [_state(values[0]), *values[1:]]
         ignored = self.signature.places(settings.ignore)
         parts = []
         for place, (name, value) in enumerate(zip(self.signature.names, values, strict=True)):
@@ -315,7 +334,7 @@ class Call:
         self,
         function: Function,
         table: Any,
-        bound: tuple[list[Any], tuple[Any, ...], dict[str, Any]],
+        bound: Bound,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         first: tuple[Any, ...] = (),
@@ -324,20 +343,16 @@ class Call:
         self.all_args = first + args
         self.original: Any = None
         self.has_original = False
-        self.key = function.key(bound, self.all_args, kwargs)
+        self.key = function.key(bound, self.all_args, kwargs, of_method=bool(first))
         self.place: tuple[tuple[Any, ...], dict[str, Any]] = (args, kwargs)
-        try:
-            hash((args, tuple(kwargs.values())))
-        except TypeError:
+        if function.settings.key is not None or not _has_hash(args, kwargs):
             # In the table such arguments stand as their fingerprint.
             self.place = ((_Key(self.key),) * (function.signature.positional - len(first)), {})
 
-    def values(self) -> Iterator[Any]:
+    def values(self) -> list[Any]:
         """All arguments."""
         values, further, keywords = self.bound
-        yield from values
-        yield from further
-        yield from keywords.values()
+        return [*values, *further, *keywords.values()]
 
     def kept(self, held: _Held | None) -> _native.Found | None:
         """What is in memory or in the store and holds."""
@@ -448,10 +463,10 @@ class Call:
 
     def keep(self, found: _native.Found) -> None:
         """Puts a result into the table, if it may be used again."""
-        if found.unstorable is not None:
-            return
         function, settings = self.function, self.function.settings
         code, remaining = function.code, found.remaining
+        if found.unstorable is not None or remaining == 0:
+            return
         if isinstance(found.value, _Raised) and settings.errors is not True:
             remaining = min(remaining or settings.errors, settings.errors)
         simple = (

@@ -10,7 +10,7 @@ from . import _native, _watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
     from typing import Any
 
@@ -32,7 +32,7 @@ class ImpureWarning(UserWarning):
 class CodeNow:
     """The code that a function is made of, walked again only if its guard no longer holds."""
 
-    __slots__ = ("_code", "epoch", "guard", "items")
+    __slots__ = ("__weakref__", "_code", "_digest", "epoch", "guard", "items")
 
     def __init__(self, function: Callable[..., Any]) -> None:
         from ._code import Code
@@ -42,6 +42,7 @@ class CodeNow:
         self.items: dict[str, bytes] = {}
         #: How often the code was found to be another one.
         self.epoch = 0
+        self._digest: bytes | None = None
 
     def refresh(self) -> bool:
         """Looks again. Whether the code is another one than at the last look."""
@@ -51,14 +52,25 @@ class CodeNow:
         if before == self.items:
             return False
         self.epoch += 1
+        self._digest = None
         return True
+
+    @property
+    def digest(self) -> bytes:
+        """All items in one fingerprint."""
+        if self._digest is None:
+            self._digest = _native.fingerprint(sorted(self.items.items()))
+        return self._digest
 
     def lru_caches(self) -> dict[str, Any]:
         """Plain memos on the way, which hide what they read."""
         return self._code.lru_caches()
 
-    def ran(self, ran: Ran) -> list[str]:
-        """The names of what ran beyond `items`."""
+    def ran(self, ran: Ran, others: list[CodeNow]) -> list[str]:
+        """The names of what ran beyond `items`, and beyond what others are made of."""
+        ran.code = {
+            key: seen for key, seen in ran.code.items() if not any(other._code.covers(seen[0]) for other in others)
+        }
         return ran.names(self._code)
 
     def version(self, name: str) -> bytes | None:
@@ -75,13 +87,28 @@ class CodeNow:
 _codes: weakref.WeakKeyDictionary[Any, CodeNow] = weakref.WeakKeyDictionary()
 
 
+_foreign: weakref.WeakSet[type] = weakref.WeakSet()
+
+
 def code_hook(value: Any) -> bytes:
-    """What tells one version of a function or class among the arguments from another."""
+    """What tells one version of a function or class among the arguments from another; nothing for a package's class."""
+    if isinstance(value, type) and value in _foreign:
+        return b""
     code = _codes.get(value)
     if code is None:
+        from ._code_origin import USER, of_module
+
+        if isinstance(value, type) and of_module(value.__module__) != USER:
+            _foreign.add(value)
+            return b""
         code = _codes[value] = CodeNow(value)
     code.refresh()
-    return _native.fingerprint(sorted(code.items.items()))
+    return code.digest
+
+
+def _classes(values: list[Any]) -> list[CodeNow]:
+    """The code of the classes of arguments: it is a part of the key."""
+    return [_codes[cls] for cls in {type(value) for value in values} if cls in _codes]
 
 
 class Purity:
@@ -116,7 +143,7 @@ class Paths:
 
     __slots__ = ("_seen",)
 
-    def __init__(self, values: Iterator[Any]) -> None:
+    def __init__(self, values: list[Any]) -> None:
         self._seen: list[tuple[str, tuple[int, ...]]] = []
         with _watch.silence:
             for value in values:
@@ -151,12 +178,13 @@ def stamp(path: str) -> tuple[int, ...] | None:
 class Computation:
     """One computation of a function, with everything that it does written down."""
 
-    __slots__ = ("_code", "_paths", "_purity", "_ran")
+    __slots__ = ("_classes", "_code", "_paths", "_purity", "_ran")
 
-    def __init__(self, code: CodeNow, purity: Purity, values: Iterator[Any]) -> None:
+    def __init__(self, code: CodeNow, purity: Purity, values: list[Any]) -> None:
         from ._code_ran import Ran
 
         self._code, self._purity, self._paths = code, purity, Paths(values)
+        self._classes = _classes(values)
         self._ran = Ran()
         for memo in code.lru_caches().values():
             # What it holds was read by somebody else, and nobody knows what.
@@ -171,7 +199,7 @@ class Computation:
         self._paths.observe()
         for name, version in self._code.items.items():
             _native.observe_version(name, version)
-        for name in self._code.ran(self._ran):
+        for name in self._code.ran(self._ran, self._classes):
             found = self._code.version(name)
             if found is None:
                 _native.refuse(f"it ran {name}, which no name finds again")

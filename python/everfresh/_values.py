@@ -16,7 +16,6 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import CodeType
     from typing import Any
 
     Parts = tuple[str, object, tuple[object, ...]]
@@ -29,7 +28,7 @@ class Refusal(TypeError):  # noqa: N818
 
 
 _LIBRARIES = {"numpy": "numpy", "pandas": "pandas", "polars": "tables", "pyarrow": "tables"}
-_BUILTINS = (int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset)
+BUILTINS = (int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset)
 _FACTORIES: dict[str, Any] = {
     "list": list,
     "dict": dict,
@@ -44,7 +43,7 @@ _FACTORIES: dict[str, Any] = {
 def take_apart(value: object, stored: bool) -> Parts | None:
     """The name, the parts and the buffers of an object; None if nothing is known of its type."""
     cls = type(value)
-    root = cls.__module__.partition(".")[0]
+    root = str(cls.__module__).partition(".")[0]
     if root in _LIBRARIES:
         taken: Parts | None = _library(root).take_apart(value, stored)
         return taken
@@ -57,9 +56,10 @@ def take_apart(value: object, stored: bool) -> Parts | None:
     if isinstance(value, tuple) and hasattr(cls, "_fields") and hasattr(cls, "_make"):
         parts = (*_class_name(cls, stored), tuple(cls._fields), tuple(tuple.__iter__(value)))
         return "namedtuple", parts, ()
-    if hasattr(cls, "__dataclass_fields__") and not isinstance(value, (*_BUILTINS, type, BaseException)):
-        return "dataclass", (*_class_name(cls, stored), _state(value)), ()
-    return None if stored else _take_code(value)
+    if hasattr(cls, "__dataclass_fields__") and not isinstance(value, (*BUILTINS, type, BaseException)):
+        fields = tuple(field.name for field in _fields(cls))
+        return "dataclass", (*_class_name(cls, stored), fields, state(value)), ()
+    return None if stored else _library("code").take_apart(value)
 
 
 def put_together(name: object, parts: Any, buffers: list[memoryview], trusted: bool) -> object:
@@ -78,7 +78,7 @@ def protect(value: object) -> tuple[object, Callable[..., object] | None]:
     import copy
 
     cls = type(value)
-    root = cls.__module__.partition(".")[0]
+    root = str(cls.__module__).partition(".")[0]
     if root in _LIBRARIES:
         kept = _library(root).protect(value)
         if kept is not None:
@@ -107,7 +107,7 @@ def is_constant(value: object) -> bool:
 
 def _is_constant(value: object) -> bool:
     cls = type(value)
-    root = cls.__module__.partition(".")[0]
+    root = str(cls.__module__).partition(".")[0]
     if (root, cls.__name__) in _CONSTANTS and getattr(sys.modules.get(root), cls.__name__, None) is cls:
         return True
     if isinstance(value, type | type(sys)):
@@ -120,15 +120,15 @@ def _is_constant(value: object) -> bool:
     if isinstance(value, tuple) and hasattr(cls, "_fields"):
         return not getattr(value, "__dict__", None) and is_constant(tuple(tuple.__iter__(value)))
     frozen = getattr(cls, "__dataclass_params__", None)
-    if frozen is not None and frozen.frozen and not isinstance(value, _BUILTINS):
-        return all(is_constant(item) for _, item in _state(value))
+    if frozen is not None and frozen.frozen and not isinstance(value, BUILTINS):
+        return all(map(is_constant, state(value).values()))
     return False
 
 
 def _library(root: str) -> Any:
     library = _loaded.get(root)
     if library is None:
-        library = _loaded[root] = import_module(f"everfresh._values_{_LIBRARIES[root]}")
+        library = _loaded[root] = import_module(f"everfresh._values_{_LIBRARIES.get(root, root)}")
     return library
 
 
@@ -176,7 +176,7 @@ def _class(module: str, name: str) -> Any:
     raise ValueError(f"{module}.{name} is no dataclass, enum or named tuple")
 
 
-def _state(value: object) -> tuple[tuple[str, object], ...]:
+def state(value: object) -> dict[str, object]:
     """All attributes that an instance has of its own: a dataclass's fields first, then slots, then others."""
     cls = type(value)
     names = list(getattr(cls, "__dataclass_fields__", ()))
@@ -187,20 +187,28 @@ def _state(value: object) -> tuple[tuple[str, object], ...]:
             names.append(f"_{base.__name__.lstrip('_')}{slot}" if private else slot)
     held = getattr(value, "__dict__", {})
     names += [name for name in held if type(getattr(cls, name, None)).__name__ != "cached_property"]
-    missing = object()
-    own = held.keys() | {name for name in names if type(getattr(cls, name, None)).__name__ == "member_descriptor"}
-    pairs = ((name, getattr(value, name, missing)) for name in dict.fromkeys(names) if name in own)
-    return tuple((name, item) for name, item in pairs if item is not missing)
+    found: dict[str, object] = {}
+    for name in names:
+        if name in held:
+            found[name] = held[name]
+        elif type(getattr(cls, name, None)).__name__ == "member_descriptor" and hasattr(value, name):
+            found[name] = getattr(value, name)
+    return found
+
+
+def _fields(cls: Any) -> tuple[Any, ...]:
+    import dataclasses
+
+    return dataclasses.fields(cls)
 
 
 def _build_dataclass(parts: Any) -> object:
-    module, name, state = parts
+    module, name, fields, attributes = parts
     cls = _class(module, name)
-    fields = {name for name, field in cls.__dataclass_fields__.items() if field._field_type.name == "_FIELD"}
-    if not fields.issuperset(name for name, _ in state if name in cls.__dataclass_fields__):
+    if tuple(field.name for field in _fields(cls)) != fields:
         raise ValueError(f"{module}.{name} has other fields")
     value = object.__new__(cls)
-    for attribute, item in state:
+    for attribute, item in attributes.items():
         object.__setattr__(value, attribute, item)
     return value
 
@@ -264,12 +272,13 @@ def _build_time(parts: Any) -> object:
 
 
 def _take_defaultdict(value: Any, stored: bool) -> Parts:
-    factory: Any = value.default_factory
+    factory = value.default_factory
     if stored and factory is not None:
-        if _FACTORIES.get(getattr(factory, "__name__", "")) is not factory:
+        name = getattr(factory, "__name__", "")
+        if _FACTORIES.get(name) is not factory:
             raise Refusal("a defaultdict is stored only if its factory is a builtin type")
-        factory = factory.__name__
-    return "defaultdict", (factory, tuple(value.items())), ()
+        factory = name
+    return "defaultdict", (factory, dict(value.items())), ()
 
 
 def _build_defaultdict(parts: Any) -> object:
@@ -345,68 +354,4 @@ _BUILDERS: dict[str, Callable[[Any], object]] = {
     "time": _build_time,
     "timedelta": _constructor("datetime", "timedelta"),
     "timezone": _constructor("datetime", "timezone"),
-}
-
-
-# What has a fingerprint and is not stored.
-
-
-def _take_code(value: Any) -> Parts | None:
-    import functools
-    import types
-
-    if isinstance(value, types.FunctionType):
-        code = value.__module__, value.__qualname__, _code(value.__code__), value.__defaults__, value.__kwdefaults__
-        return "function", code, ()
-    if isinstance(value, type):
-        return "class", (value.__module__, value.__qualname__), ()
-    if isinstance(value, types.BuiltinFunctionType):
-        owner = value.__self__
-        if owner is None or isinstance(owner, types.ModuleType):
-            return "builtin", (value.__module__, value.__qualname__), ()
-        return "builtin_method", (owner, value.__name__), ()
-    if isinstance(value, types.MethodType):
-        return "method", (value.__func__, value.__self__), ()
-    if isinstance(value, types.ModuleType):
-        return "module", value.__name__, ()
-    if isinstance(value, types.GenericAlias):
-        return "alias", (value.__origin__, value.__args__), ()
-    if type(value) is functools.partial:
-        return "partial", (value.func, value.args, value.keywords), ()
-    if isinstance(value, functools._lru_cache_wrapper):
-        return "wrapper", value.__wrapped__, ()
-    descriptors = types.MethodDescriptorType, types.WrapperDescriptorType, types.ClassMethodDescriptorType
-    if isinstance(value, descriptors):
-        return "descriptor", (value.__objclass__, value.__name__), ()
-    if type(value).__module__ == "operator":
-        return "operator", value.__reduce__(), ()
-    return _take_subclass(value)
-
-
-def _code(code: CodeType) -> tuple[object, ...]:
-    """What a function's code does, without where it stands."""
-    constants = tuple(_code(item) if isinstance(item, type(code)) else item for item in code.co_consts)
-    flags = code.co_flags, code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount
-    return code.co_code, constants, code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars, *flags
-
-
-def _take_subclass(value: Any) -> Parts | None:
-    """A value of a class that extends a builtin type."""
-    cls = type(value)
-    base: Any = next((base for base in _BUILTINS if base in cls.__mro__), None)
-    if base is None or base is cls:
-        return None
-    plain = _PLAIN[base](value) if base in _PLAIN else base(base.__iter__(value))
-    return "subclass", (cls.__module__, cls.__qualname__, plain, _state(value)), ()
-
-
-# By the builtin type's own methods, which a subclass may override.
-_PLAIN: dict[type, Callable[[Any], object]] = {
-    bytearray: lambda value: bytearray.__add__(value, b""),
-    bytes: lambda value: bytes.__add__(value, b""),
-    complex: complex.__pos__,
-    dict: lambda value: dict(dict.items(value)),
-    float: float.__pos__,
-    int: int.__pos__,
-    str: lambda value: str.__add__(value, ""),
 }

@@ -68,7 +68,9 @@ def _take_polars(value: Any, stored: bool) -> Parts | None:
         return None
     types = tuple(_polars_type(pl, dtype) for dtype in frame.dtypes)
     if not stored:
-        return f"polars.{kind}", (tuple(frame.columns), types, frame.height), (frame,)
+        # polars gives a column of nulls a buffer, which Arrow's interface does not allow; its type stands in `types`.
+        casts = {name: _with_values(pl, dtype) for name, dtype in frame.schema.items() if "Null" in repr(dtype)}
+        return f"polars.{kind}", (tuple(frame.columns), types, frame.height), (frame.cast(casts),)
     target = io.BytesIO()
     try:
         frame.write_ipc(target, compression="uncompressed")
@@ -89,6 +91,17 @@ def _polars_type(pl: Any, dtype: Any) -> object:
     if isinstance(dtype, pl.Struct):
         return "Struct", tuple((field.name, _polars_type(pl, field.dtype)) for field in dtype.fields)
     return repr(dtype)
+
+
+def _with_values(pl: Any, dtype: Any) -> Any:
+    """The type with booleans in place of nulls."""
+    if isinstance(dtype, pl.List):
+        return pl.List(_with_values(pl, dtype.inner))
+    if isinstance(dtype, pl.Array):
+        return pl.Array(_with_values(pl, dtype.inner), dtype.shape[0])
+    if isinstance(dtype, pl.Struct):
+        return pl.Struct({field.name: _with_values(pl, field.dtype) for field in dtype.fields})
+    return pl.Boolean if dtype == pl.Null else dtype
 
 
 def _build_polars(kind: str, parts: Any, buffers: list[memoryview]) -> object:
@@ -133,10 +146,17 @@ def _take_pyarrow(value: Any, stored: bool) -> Parts | None:
         return None
     if not stored:
         return f"pyarrow.{kind}", (_schema(table.schema), table.num_rows), (table,)
-    target = pa.BufferOutputStream()
+    # Written twice, once for its length, so that what is large is copied once.
+    measure = pa.MockOutputStream()
+    _write(pa, table, measure)
+    memory = pa.allocate_buffer(measure.size())
+    _write(pa, table, pa.FixedSizeBufferWriter(memory))
+    return f"pyarrow.{kind}", table.num_rows, (memory,)
+
+
+def _write(pa: Any, table: Any, target: Any) -> None:
     with pa.ipc.new_stream(target, table.schema) as writer:
         writer.write_table(table)
-    return f"pyarrow.{kind}", table.num_rows, (target.getvalue(),)
 
 
 def _schema(schema: Any) -> object:

@@ -7,7 +7,7 @@ use super::{
     DEPTH,
     buffer::Buffer,
     format::{CHECKED, CHECKSUM, FLAGS, HEADER, MAGIC, TREE_LENGTH, padding, read_varint, tag, unzigzag},
-    parts,
+    parts, pool,
     seal::Seal,
 };
 use pyo3::{
@@ -36,7 +36,7 @@ pub(super) fn decode<'py>(
         if header[FLAGS] & CHECKED == 0 {
             return Err(damaged("it has no checksum, and is not verified otherwise"));
         }
-        if *py.detach(|| blake3::hash(body)).as_bytes() != header[CHECKSUM..] {
+        if *py.detach(|| pool::hash(body)).as_bytes() != header[CHECKSUM..] {
             return Err(damaged("its checksum is wrong"));
         }
     }
@@ -141,7 +141,8 @@ impl<'py, 'a> Decoder<'py, 'a> {
                 if seal.mac(pickled) != mac {
                     return Err(PyValueError::new_err("it holds a pickle that was not written with this user's key"));
                 }
-                py.import("pickle")?.call_method1("loads", (PyBytes::new(py, pickled),))?
+                let loaded = py.import("pickle")?.call_method1("loads", (PyBytes::new(py, pickled),));
+                loaded.map_err(|error| made_wrong(py, error))?
             }
             _ => return Err(damaged("it has an unknown tag")),
         })

@@ -3,14 +3,15 @@
 use super::{
     DEPTH,
     buffer::Buffer,
-    failure::{Failure, Outcome, index},
+    failure::{Failure, Outcome, index, type_name},
     format::{self, CHECKED, CHECKSUM, FLAGS, HEADER, LARGE, MAGIC, TREE_LENGTH, padding, tag, write_varint, zigzag},
     hash::{fingerprint, large_int, surrogates},
-    parts,
+    parts, pool,
     seal::Seal,
     too_deep,
 };
 use pyo3::{
+    exceptions::PyException,
     prelude::*,
     types::{
         PyBool, PyByteArray, PyBytes, PyComplex, PyComplexMethods, PyDict, PyEllipsis, PyFloat, PyFrozenSet, PyInt,
@@ -28,7 +29,8 @@ pub(super) fn encode<'py>(
 ) -> Outcome<Bound<'py, PyList>> {
     let py = value.py();
     let mut encoder = Encoder { tree: vec![0; HEADER], buffers: Vec::new(), seal, depth: 0 };
-    encoder.value(value)?;
+    let written = encoder.value(value);
+    encoder.or_pickle(written, value, HEADER, 0)?;
     let Encoder { tree: mut head, buffers, .. } = encoder;
     let tree_length = head.len() - HEADER;
     head.resize(head.len() + if buffers.is_empty() { 0 } else { padding(head.len()) }, 0);
@@ -42,7 +44,8 @@ pub(super) fn encode<'py>(
             let memory = Buffer::get(buffer)?;
             let bytes = memory.contiguous().unwrap_or_default();
             let zeros = &ZEROS[..zeros_after(at, &buffers, bytes.len())];
-            py.detach(|| hasher.update(bytes).update(zeros));
+            py.detach(|| pool::update(&mut hasher, bytes));
+            hasher.update(zeros);
         }
         head[CHECKSUM..HEADER].copy_from_slice(hasher.finalize().as_bytes());
     }
@@ -173,21 +176,38 @@ impl<'py> Encoder<'py> {
         // Where its parts turn out to have no encoding, all of it is pickled.
         let (tree, buffers) = (self.tree.len(), self.buffers.len());
         let written = self.parts(object);
-        match (&written, &self.seal) {
-            (Err(Failure::Refused { .. }), Some(seal)) => {
-                self.tree.truncate(tree);
-                self.buffers.truncate(buffers);
-                let pickled = object.py().import("pickle")?.call_method1("dumps", (object, 5))?;
-                let pickled = pickled.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes();
-                let mac = seal.mac(pickled);
-                self.tree.push(tag::PICKLE);
-                self.tree.extend_from_slice(mac.as_bytes());
-                write_varint(&mut self.tree, pickled.len() as u64);
-                self.tree.extend_from_slice(pickled);
-                Ok(())
-            }
-            _ => written,
+        self.or_pickle(written, object, tree, buffers)
+    }
+
+    /// Pickles a value that was refused, if that is allowed, in place of what was written of it.
+    fn or_pickle(
+        &mut self,
+        written: Outcome<()>,
+        value: &Bound<'py, PyAny>,
+        tree: usize,
+        buffers: usize,
+    ) -> Outcome<()> {
+        if !matches!(written, Err(Failure::Refused { .. })) {
+            return written;
         }
+        // Where pickle fails, what stands around the value is not tried either.
+        let Some(seal) = self.seal.take() else { return written };
+        let pickled = value.py().import("pickle")?.call_method1("dumps", (value, 5)).map_err(|error| {
+            if !error.is_instance_of::<PyException>(value.py()) {
+                return error.into();
+            }
+            let class = type_name(value);
+            Failure::refused(format!("values of type {class} have no safe encoding, and cannot be pickled: {error}"))
+        })?;
+        let pickled = pickled.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes();
+        self.tree.truncate(tree);
+        self.buffers.truncate(buffers);
+        self.tree.push(tag::PICKLE);
+        self.tree.extend_from_slice(seal.mac(pickled).as_bytes());
+        write_varint(&mut self.tree, pickled.len() as u64);
+        self.tree.extend_from_slice(pickled);
+        self.seal = Some(seal);
+        Ok(())
     }
 
     fn parts(&mut self, object: &Bound<'py, PyAny>) -> Outcome<()> {
@@ -196,7 +216,7 @@ impl<'py> Encoder<'py> {
         };
         self.tree.push(tag::OBJECT);
         self.value(parts.name.as_any())?;
-        self.value(&parts.value)?;
+        self.value(&parts.value).map_err(Failure::inside)?;
         write_varint(&mut self.tree, parts.buffers.len() as u64);
         for buffer in parts.buffers.iter() {
             write_varint(&mut self.tree, Buffer::get(&buffer)?.len() as u64);

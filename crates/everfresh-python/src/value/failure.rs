@@ -33,6 +33,17 @@ impl Failure {
         self
     }
 
+    /// The same failure, out of the parts of an object: which of them it was tells a reader nothing.
+    pub fn inside(mut self) -> Self {
+        if let Self::Refused { place, .. } = &mut self
+            && let Some((part, rest)) = place.split_once(']')
+            && part.trim_start_matches('[').bytes().all(|digit| digit.is_ascii_digit())
+        {
+            *place = rest.to_string();
+        }
+        self
+    }
+
     /// The exception; `what` names the outermost value.
     pub fn into_error(self, what: &str) -> PyErr {
         match self {

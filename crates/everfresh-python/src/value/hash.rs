@@ -10,7 +10,7 @@ use super::{
     buffer::Buffer,
     code_hook,
     failure::{Failure, Outcome, index},
-    parts, table, too_deep,
+    parts, pool, table, too_deep,
 };
 use everfresh::{Fingerprint, FingerprintBuilder};
 use pyo3::{
@@ -128,14 +128,24 @@ impl Walk {
         Ok(sorted(to, items.collect::<Outcome<Vec<_>>>()?))
     }
 
-    fn object(&mut self, to: FingerprintBuilder, object: &Bound<'_, PyAny>) -> Outcome<FingerprintBuilder> {
+    fn object(&mut self, mut to: FingerprintBuilder, object: &Bound<'_, PyAny>) -> Outcome<FingerprintBuilder> {
         let py = object.py();
         if object.is_exact_instance_of::<PyFunction>() || object.is_instance_of::<PyType>() {
             if let Some(hook) = code_hook(py) {
                 let code = hook.bind(py).call1((object,))?;
                 return Ok(to.str("code").bytes(code.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes()));
             }
-        } else if let Some(key) = object.get_type().getattr_opt(intern!(py, "__everfresh_key__"))? {
+        } else if let Some(hook) = code_hook(py) {
+            // What its methods do counts too, unless they are a package's.
+            let code = hook.bind(py).call1((object.get_type(),))?;
+            let code = code.cast::<PyBytes>().map_err(PyErr::from)?;
+            if !code.as_bytes().is_empty() {
+                to = to.str("class").bytes(code.as_bytes());
+            }
+        }
+        if !object.is_instance_of::<PyType>()
+            && let Some(key) = object.get_type().getattr_opt(intern!(py, "__everfresh_key__"))?
+        {
             let class = object.get_type();
             let name = (class.module()?, class.qualname()?).into_pyobject(py)?;
             let to = self.value(to.str("key"), name.as_any())?;
@@ -145,7 +155,8 @@ impl Walk {
         let Some(parts) = parts::take_apart(object, false)? else {
             return Err(parts::unknown(object, REMEDY));
         };
-        let mut to = self.value(to.str("object").str(parts.name.to_str()?), &parts.value)?;
+        let to = self.value(to.str("object").str(parts.name.to_str()?), &parts.value);
+        let mut to = to.map_err(Failure::inside)?;
         to = to.u64(parts.buffers.len() as u64);
         for buffer in parts.buffers.iter_borrowed() {
             to = self.leaf(to, &buffer)?;
@@ -176,8 +187,10 @@ impl Walk {
 
 /// Bytes enter by their hash, so that those that are gathered in blocks enter alike.
 fn bytes_of(to: FingerprintBuilder, py: Python<'_>, bytes: &[u8]) -> FingerprintBuilder {
-    let hash = || Fingerprint::of_bytes(bytes);
-    let hash = if bytes.len() < LARGE { hash() } else { py.detach(hash) };
+    let hash = match bytes.len() {
+        LARGE.. => py.detach(|| pool::hash(bytes)).into(),
+        _ => Fingerprint::of_bytes(bytes),
+    };
     to.u64(bytes.len() as u64).fingerprint(&hash)
 }
 

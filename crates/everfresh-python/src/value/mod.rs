@@ -11,6 +11,7 @@
 //! | `protect`, `template` | what a memory tier keeps, and the copies that it hands out |
 //! | `parts` | objects taken apart and put together, by `everfresh._values` |
 //! | `buffer`, `strided` | memory behind the buffer protocol |
+//! | `pool` | threads for hashing, also in the child of a fork |
 //! | `failure` | an error that knows where in the value it stands |
 //!
 //! Rust knows the builtin types. Every other type is a row of a table in `everfresh._values`, which takes an object apart
@@ -24,6 +25,7 @@ mod failure;
 mod format;
 mod hash;
 mod parts;
+mod pool;
 mod protect;
 mod seal;
 mod strided;
@@ -34,7 +36,7 @@ use failure::Failure;
 use pyo3::{prelude::*, sync::PyOnceLock};
 use std::sync::Mutex;
 
-/// How deep values may be nested. Each level takes up to a kilobyte or two of the thread's stack.
+/// How deep values may be nested: a release build needs less than a megabyte of the thread's stack for that.
 const DEPTH: usize = 500;
 
 /// The error of a value that is nested deeper.

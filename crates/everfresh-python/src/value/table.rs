@@ -1,7 +1,10 @@
 //! Fingerprints of tables that come over Arrow's C stream interface: those that the engine gives the same table.
 #![allow(unsafe_code)]
 
-use super::failure::{Failure, Outcome};
+use super::{
+    failure::{Failure, Outcome},
+    pool::pool,
+};
 use arrow::{
     array::{RecordBatchReader, ffi_stream::ArrowArrayStreamReader},
     ffi_stream::FFI_ArrowArrayStream,
@@ -14,11 +17,6 @@ use pyo3::{
     exceptions::PyTypeError,
     prelude::*,
     types::{PyCapsule, PyCapsuleMethods},
-};
-use std::{
-    process,
-    ptr::null_mut,
-    sync::atomic::{AtomicPtr, Ordering::AcqRel, Ordering::Acquire},
 };
 
 /// The fingerprint of a table: whatever has `__arrow_c_stream__` and streams record batches.
@@ -41,38 +39,6 @@ fn hash(stream: FFI_ArrowArrayStream) -> Result<Fingerprint, String> {
     }
     let columns = hasher.finish();
     Ok(merkle(schema_fingerprint(&schema), [(columns.rows, columns.columns.as_slice())].into_iter()))
-}
-
-/// The threads that hash, and the process that they belong to.
-struct Pool {
-    process: u32,
-    threads: rayon::ThreadPool,
-}
-
-/// The pool of this process. A fork leaves its threads behind, so a child makes its own; what it inherited is leaked,
-/// since its locks may be held by threads that are not there.
-fn pool() -> Result<&'static rayon::ThreadPool, String> {
-    static POOL: AtomicPtr<Pool> = AtomicPtr::new(null_mut());
-    let old = POOL.load(Acquire);
-    // SAFETY: a pool, once published, is never freed.
-    if let Some(pool) = unsafe { old.as_ref() }
-        && pool.process == process::id()
-    {
-        return Ok(&pool.threads);
-    }
-    let threads = rayon::ThreadPoolBuilder::new().thread_name(|at| format!("everfresh-{at}")).build();
-    let threads = threads.map_err(|error| error.to_string())?;
-    let new = Box::into_raw(Box::new(Pool { process: process::id(), threads }));
-    let held = match POOL.compare_exchange(old, new, AcqRel, Acquire) {
-        Ok(_) => new,
-        Err(other) => {
-            // SAFETY: `new` was not published, and no one else has it.
-            drop(unsafe { Box::from_raw(new) });
-            other
-        }
-    };
-    // SAFETY: published above, by this thread or another one.
-    Ok(unsafe { &(*held).threads })
 }
 
 /// The error of something that has neither memory nor a stream.
