@@ -246,6 +246,10 @@ class Cache(MutableMapping):  # type: ignore[type-arg]
         tagged = self._tags.union((tags,) if isinstance(tags, str) else tags)
         size = size_of(value) if self._sized else 0
         hash(key)
+        if seconds == 0:
+            # The table's clock is a few milliseconds behind.
+            self._table.remove((key,), None)
+            return
         self._table.put(
             (key,), None, value, deadline_ns=deadline, size=size, simple=True, state=(tagged, deadline), copy=None
         )

@@ -57,6 +57,8 @@ UNSEEN = frozenset(
         "__annotate_func__",
         "__firstlineno__",
         "__static_attributes__",
+        # Of `copyreg`.
+        "__slotnames__",
         "__module__",
         "__qualname__",
         "__parameters__",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import os
+import sys
+import threading
+from contextlib import suppress
 
 from . import _native
 from ._watch import silence
@@ -55,15 +59,50 @@ def _read(form: str, path: Any, library: str, options: dict[str, Any]) -> Any:
 
 
 def _reader(form: str, library: str) -> Callable[..., Any]:
-    from importlib import import_module
-
     if library in ("pandas", "polars"):
-        reader: Callable[..., Any] = getattr(import_module(library), f"read_{form}")
+        reader: Callable[..., Any] = getattr(_imported(library), f"read_{form}")
+        if library == "pandas" and form == "parquet":
+            with suppress(ImportError):
+                # What pandas reads Parquet with, which it imports when it is needed.
+                _imported("pyarrow.parquet")
     elif library == "pyarrow":
-        reader = getattr(import_module(f"pyarrow.{form}"), _PYARROW[form])
+        reader = getattr(_imported(f"pyarrow.{form}"), _PYARROW[form])
     else:
         raise ValueError(f"library is 'pandas', 'polars' or 'pyarrow', not {library!r}")
     return reader
+
+
+def _imported(name: str) -> Any:
+    """A module, imported where nobody records: what a library looks at while it is loaded is no input."""
+    module = sys.modules.get(name)
+    if module is not None:
+        return module
+    from importlib import import_module
+
+    if not _native.is_recording():
+        return import_module(name)
+    done = threading.Lock()
+    outcome: list[Any] = []
+
+    def load() -> None:
+        try:
+            outcome.append(import_module(name))
+        except BaseException as error:
+            outcome.append(error)
+        finally:
+            done.release()
+
+    done.acquire()
+    # The thread is known, and has no part in the computation.
+    _native.set_carried(True)
+    try:
+        _thread.start_new_thread(load, ())
+    finally:
+        _native.set_carried(False)
+    with done:
+        if isinstance(outcome[0], BaseException):
+            raise outcome[0]
+        return outcome[0]
 
 
 def _observe(path: str) -> None:

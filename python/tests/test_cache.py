@@ -58,7 +58,7 @@ def test_values_may_take_so_many_bytes() -> None:
     cache = ef.Cache(maxbytes="10kB")
     for number in range(5):
         cache[number] = bytes(4000)
-    assert list(cache) == [3, 4]
+    assert sorted(cache) == [3, 4]
     cache[4] = bytes(20_000)
     assert list(cache) == [3]
 
@@ -78,7 +78,7 @@ def test_an_entry_that_nobody_asks_for_goes() -> None:
     cache = ef.Cache(idle="5ms")
     cache["a"] = 1
     start = time.monotonic()
-    until(lambda: time.monotonic() > start + 0.006)
+    until(lambda: time.monotonic() > start + 0.05)
     assert "a" not in cache
     assert cache.get_or_compute("a", lambda: 2) == 2
 

@@ -287,10 +287,10 @@ pub fn outputs() {
 /// ```
 pub fn written() {
     let Some(frame) = current() else { return };
-    let (made, databases, listings) = {
+    let (made, databases, folders) = {
         let mut recorded = frame.recorded();
         let Some(databases) = recorded.outputs.clone() else { return };
-        (recorded.made(), databases, recorded.take_listings())
+        (recorded.made(), databases, recorded.take_folders())
     };
     for path in made {
         let Some(name) = path.to_str().map(str::to_owned) else { continue };
@@ -312,11 +312,16 @@ pub fn written() {
             frame.recorded().refuse(|| format!("`{name}` cannot be observed: {error}"));
         }
     }
-    for folder in listings {
-        let Some(name) = folder.to_str().map(str::to_owned) else { continue };
-        match listing(&folder) {
-            Ok(listing) => frame.add(Observation::Dir { path: name, listing }),
-            Err(error) => frame.recorded().refuse(|| format!("`{name}` cannot be observed: {error}")),
+    for (path, is_listing) in folders {
+        let folder = Path::new(&path);
+        let observed = match is_listing {
+            true => listing(folder).map(|listing| Observation::Dir { path: path.clone(), listing }),
+            // The times of a folder are those of its own writing.
+            false => PathKind::of(folder).map(|kind| Observation::Kind { path: path.clone(), kind }),
+        };
+        match observed {
+            Ok(observation) => frame.add(observation),
+            Err(error) => frame.recorded().refuse(|| format!("`{path}` cannot be observed: {error}")),
         }
     }
 }

@@ -139,18 +139,18 @@ impl Recorded {
         self.made.iter().cloned().collect()
     }
 
-    /// The folders of which the listing was read and into which it then wrote; their listings are forgotten.
-    pub(crate) fn take_listings(&mut self) -> Vec<PathBuf> {
+    /// The folders into which it wrote and of which it had read the names (true) or the stat; what it saw is forgotten.
+    pub(crate) fn take_folders(&mut self) -> Vec<(String, bool)> {
         let folders: HashSet<&Path> = self.made.iter().filter_map(|path| path.parent()).collect();
-        let mut listed = Vec::new();
+        let mut taken = Vec::new();
         self.by_subject.retain(|_, observation| match observation {
-            Observation::Dir { path, .. } if folders.contains(Path::new(path)) => {
-                listed.push(PathBuf::from(path.as_str()));
+            Observation::Dir { path, .. } | Observation::Metadata { path, .. } if folders.contains(Path::new(path)) => {
+                taken.push((path.clone(), matches!(observation, Observation::Dir { .. })));
                 false
             }
             _ => true,
         });
-        listed
+        taken
     }
 
     /// Whether the computation made this itself, or the folder that it lies in.
