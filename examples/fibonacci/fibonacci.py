@@ -1,6 +1,8 @@
 """Fibonacci numbers by their definition.
 
-Without a cache the calls grow as the numbers do, with one each number is computed once. `python examples/fibonacci/fibonacci.py`
+Without a cache the calls grow as the numbers do, with one each number is computed once.
+
+`python examples/fibonacci/fibonacci.py`
 """
 
 from __future__ import annotations

@@ -243,7 +243,7 @@ class _Computing:
         node = self._node
         values = {name: given.value() for name, given in self._inputs.items()}
         outputs = _Outputs(values) if node.kind == "sink" else None
-        computation = Computation(node.code, node.purity, iter(values.values()))
+        computation = Computation(node.code, node.purity, list(values.values()))
         with computation.watching():
             value = node.called(values)
         if outputs is not None:

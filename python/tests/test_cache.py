@@ -170,7 +170,7 @@ def test_a_cached_function_that_reads_from_it_is_not_kept() -> None:
 
     @ef.cached
     def priced(n: int) -> int:
-        return n * cache["rate"]
+        return n * int(cache["rate"])
 
     assert priced(5) == 10
     cache["rate"] = 3
@@ -184,7 +184,7 @@ def test_in_a_cached_function_it_computes_so_that_what_is_read_counts(monkeypatc
 
     @ef.cached
     def region() -> str:
-        return cache.get_or_compute("region", lambda: os.environ["EVERFRESH_TEST_REGION"])
+        return str(cache.get_or_compute("region", lambda: os.environ["EVERFRESH_TEST_REGION"]))
 
     monkeypatch.setenv("EVERFRESH_TEST_REGION", "north")
     assert (region(), region()) == ("north", "north")

@@ -273,24 +273,23 @@ def test_a_sink_may_write_a_database(tmp_path: Path, ran: Ran) -> None:
 
 def test_files_that_a_library_writes_are_known_by_a_parameter_or_the_result(tmp_path: Path, ran: Ran) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
-    import pyarrow
-
+    arrow = pytest.importorskip("pyarrow")
     p = ef.Pipeline("library")
 
     @p.sink
     def by_parameter(path: Data) -> Data:
         print("by_parameter")
-        parquet.write_table(pyarrow.table({"n": [1]}), path)
+        parquet.write_table(arrow.table({"n": [1]}), path)
 
     @p.sink
     def by_result(folder: Data) -> Data:
         print("by_result")
         path = f"{folder}/result.parquet"
-        parquet.write_table(pyarrow.table({"n": [2]}), path)
+        parquet.write_table(arrow.table({"n": [2]}), path)
         return path
 
     given, returned = tmp_path / "parameter.parquet", tmp_path / "result.parquet"
-    inputs = {"path": str(given), "folder": str(tmp_path)}
+    inputs: dict[str, Data] = {"path": str(given), "folder": str(tmp_path)}
     p.run("by_parameter", **inputs)
     p.run("by_result", **inputs)
     assert ran() == ["by_parameter", "by_result"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,9 @@ def test_wrong_arguments_are_the_functions_own_affair() -> None:
     def half(n: Data) -> Data:
         return n / 2
 
-    for call in (lambda: half(), lambda: half(1, 2), lambda: half(m=1), lambda: half(1, n=1)):
+    table: Data = half
+    wrong: list[Callable[[], object]] = [table, lambda: table(1, 2), lambda: table(m=1), lambda: table(1, n=1)]
+    for call in wrong:
         with pytest.raises(TypeError, match="half"):
             call()
 
@@ -90,7 +93,7 @@ def test_it_looks_like_the_function() -> None:
         """Half of it."""
         return n / 2
 
-    table = ef.precomputed(range(3))(half)
+    table: Data = ef.precomputed(range(3))(half)
     assert (table.__name__, table.__doc__, table.__wrapped__) == ("half", "Half of it.", half)
     assert inspect.signature(table) == inspect.signature(half)
 
