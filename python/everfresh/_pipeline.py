@@ -255,12 +255,19 @@ class Pipeline:
                 continue
             looked_at = set(self._takes(node))
             above = self._above(check)
+            is_last = self._is_behind_sink(check)
             for name, other in self._nodes.items():
                 taken = self._takes(other)
                 behind = not looked_at or looked_at.intersection(taken)
+                if is_last and not self._is_behind_sink(name):
+                    # What was written cannot be waited for by what has to run before.
+                    continue
                 if behind and other.kind != "check" and name not in above and check not in taken:
                     gates[name].append(check)
         return gates
+
+    def _is_behind_sink(self, name: str) -> bool:
+        return any(self._nodes[above].kind == "sink" for above in self._above(name))
 
     def _above(self, name: str) -> set[str]:
         """All that a node needs."""
@@ -289,8 +296,7 @@ class Pipeline:
                 needed[name] = [*self._takes(self._nodes[name]), *gates[name]]
                 left += needed[name]
         sinks = {name for name in needed if self._nodes[name].kind == "sink"}
-        behind_sinks = {name for name in needed if sinks & self._above(name)}
-        first = [name for name in needed if name not in sinks and name not in behind_sinks]
+        first = [name for name in needed if name not in sinks and not self._is_behind_sink(name)]
         for name in sinks:
             needed[name] += first
         ordered = {name: needed[name] for name in self._nodes if name in needed}

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     Copy = Callable[[Any], Any]
 
 
+# A sink that returns more than so many names them otherwise.
+_MOST_PATHS = 1000
+
+
 class CheckError(Exception):
     """A check failed, and nothing that stands behind it has run.
 
@@ -132,8 +136,12 @@ class Node(Function):
     def __init__(self, pipeline: str, kind: str, function: Callable[..., Any], settings: Settings) -> None:
         import inspect
 
-        self.kind = kind
-        self.own_name = function.__name__
+        name = getattr(function, "__name__", None)
+        if not callable(function) or not isinstance(name, str):
+            raise TypeError(f"a {kind} is a function with a name, not {function!r}")
+        self.kind, self.own_name = kind, name
+        # The inputs of the last result that could not be kept, and why.
+        self._unkept: tuple[bytes, str] | None = None
         every = inspect.signature(function).parameters.values()
         self.parameters = [one for one in every if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
         for name in settings.ignore:
@@ -176,6 +184,7 @@ class Node(Function):
         result = Result.of(found)
         if found.unstorable is None:
             self.table.put(key, result)
+        self._unkept = None if found.unstorable is None else (key, found.unstorable)
         return result, computing.ran
 
     def look(self, inputs: Inputs) -> tuple[str, Result | None]:
@@ -185,6 +194,9 @@ class Node(Function):
         held = self.table.get(key)
         text = self.engine.explain(key, declared, None if held is None else held.found)
         if not text.startswith("hit"):
+            unkept = self._unkept
+            if unkept is not None and unkept[0] == key:
+                text = f"miss: the last result was not kept: {unkept[1]}"
             return text, None
         found = self.engine.find(key, declared)
         if found is not None:
@@ -275,7 +287,7 @@ class _Outputs:
 
 def _paths(value: Any) -> Iterator[str]:
     """A value that may be a path, or those in a list or tuple."""
-    for one in value if isinstance(value, list | tuple) else (value,):
+    for one in value[:_MOST_PATHS] if isinstance(value, list | tuple) else (value,):
         if isinstance(one, os.PathLike):
             one = os.fspath(one)
         if isinstance(one, str) and one and "\0" not in one:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import subprocess
 import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -212,6 +214,8 @@ def test_a_name_belongs_to_one_function() -> None:
 
 def test_generators_and_unknown_names_are_refused() -> None:
     p = ef.Pipeline("refused")
+    with pytest.raises(TypeError, match="a step is a function with a name, not functools.partial"):
+        p.step(functools.partial(len, ()))
 
     def lines() -> Data:
         yield 1
@@ -429,6 +433,59 @@ def test_explain_says_what_a_node_was_made_from_or_what_changed(tmp_path: Path) 
     assert f"file {path}" in p.explain(numbers, path=str(path))
     path.write_text("1 2 3")
     assert p.explain("numbers", path=str(path)) == f"miss: the file `{path}` changed"
+
+
+def test_a_result_that_is_not_kept_says_why() -> None:
+    p = ef.Pipeline("unkept")
+
+    @p.source
+    def processes() -> Data:
+        return subprocess.run(["true"], check=True).returncode
+
+    with pytest.warns(ef.ImpureWarning, match="unkept.processes is not pure: it starts a process"):
+        p.run()
+    assert p.plan()["processes"].reason == (
+        "the last result was not kept: it starts a process, and what that reads is not seen"
+    )
+
+
+def test_a_cached_function_is_a_node_too(ran: Ran) -> None:
+    p = ef.Pipeline("cached")
+
+    @p.source
+    @ef.cached
+    def numbers(upto: Data) -> Data:
+        print("numbers")
+        return list(range(upto))
+
+    assert p.run(upto=3)["numbers"] == numbers(3) == [0, 1, 2]
+    assert p.run(upto=3)["numbers"] == [0, 1, 2]
+    assert ran() == ["numbers"]
+
+
+@pytest.mark.parametrize("library", ["numpy", "pandas", "polars", "pyarrow"])
+def test_tables_go_through_the_store(library: str, tmp_path: Path, ran: Ran) -> None:
+    module: Data = pytest.importorskip(library)
+    make = {"numpy": "array", "pandas": "DataFrame", "polars": "DataFrame", "pyarrow": "table"}[library]
+
+    def made() -> ef.Pipeline:
+        p = ef.Pipeline("tables", cache_dir=tmp_path / "cache")
+
+        @p.source
+        def table(upto: Data) -> Data:
+            print("table")
+            return getattr(module, make)(list(range(upto)) if library == "numpy" else {"n": list(range(upto))})
+
+        @p.step
+        def rows(table: Data) -> Data:
+            print("rows")
+            return len(table)
+
+        return p
+
+    assert made().run(upto=1000)["rows"] == 1000
+    assert made().run(upto=1000)["rows"] == 1000
+    assert ran() == ["table", "rows"]
 
 
 def test_progress_goes_to_stderr_a_line_for_each_node(capsys: pytest.CaptureFixture[str]) -> None:

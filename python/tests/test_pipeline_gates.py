@@ -333,6 +333,38 @@ def test_sinks_run_last_and_not_at_all_if_anything_failed(tmp_path: Path, ran: R
     assert ran() == ["unrelated", "early", "after"]
 
 
+def test_a_check_may_compare_what_was_written_with_what_should_be(tmp_path: Path, ran: Ran) -> None:
+    p, path = ef.Pipeline("compared"), tmp_path / "report"
+
+    @p.source
+    def numbers() -> Data:
+        return [1, 2]
+
+    @p.sink
+    def report(numbers: Data) -> Data:
+        print("report")
+        path.write_text("1")
+        return str(path)
+
+    @p.check
+    def complete(numbers: Data, report: Data) -> Data:
+        print("complete")
+        return f"{report} lacks numbers" if len(Path(report).read_text().split()) < len(numbers) else None
+
+    @p.step
+    def total(numbers: Data) -> Data:
+        print("total")
+        return sum(numbers)
+
+    @p.sink
+    def announced(report: Data) -> None:
+        print("announced")
+
+    with pytest.raises(ef.CheckError, match="report lacks numbers"):
+        p.run()
+    assert ran() == ["total", "report", "complete"]
+
+
 def test_outputs_of_a_sink_are_known_to_the_next_process(tmp_path: Path, ran: Ran) -> None:
     path = tmp_path / "report"
 
