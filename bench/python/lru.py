@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import everfresh
+from everfresh._native import CachedFunction
 
 Function = Callable[..., Any]
 Runner = Callable[[Function, Sequence[Any]], int]
@@ -149,6 +150,42 @@ def lru(function: Function, *, others: bool = True, size: int = BOUND) -> dict[s
     return contenders | (peers(function) if others else {})
 
 
+def tabled(function: Function, deadline_ns: int | None = None) -> Function:
+    """The table behind `everfresh.cached`, with a slow path that does nothing but call and store."""
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+
+    def slow(me: CachedFunction, args: tuple[Any, ...], kwargs: dict[str, Any] | None, _state: object) -> object:
+        value = function(*args, **(kwargs or {}))
+        me.put(args, kwargs, value, deadline_ns=deadline_ns)
+        return value
+
+    return CachedFunction(
+        function,
+        slow,
+        names=names,
+        positional_only=0,
+        positional=len(names),
+        defaults=(),
+        ignore=(),
+        var_positional=False,
+        var_keyword=False,
+        maxsize=BOUND,
+        maxbytes=None,
+        typed=False,
+        idle_ns=None,
+        guard=None,
+    )
+
+
+def tables(function: Function) -> dict[str, Function]:
+    ttl = time.monotonic_ns() + 3_600_000_000_000
+    return {
+        "functools.lru_cache": functools.lru_cache(BOUND)(function),
+        "cached's table": tabled(function),
+        "cached's table with a ttl": tabled(function, deadline_ns=ttl),
+    }
+
+
 def unbounded(function: Function) -> dict[str, Function]:
     return {"functools.cache": functools.cache(function), "everfresh.cache": everfresh.cache(function)}
 
@@ -188,6 +225,10 @@ def main() -> None:
     rows += row("unbounded hit, int", one, unbounded(of_one), keys, ints(KEYS), rounds=rounds)
     rows += row("unbounded hit, int, cold", one, unbounded(of_one), keys, cold, rounds=rounds, cold=True)
     rows += row("unbounded hit, str, cold", one, unbounded(of_one), words, words, rounds=rounds, cold=True)
+    rows += row("hit, int", one, tables(of_one), keys, ints(KEYS), rounds=rounds)
+    rows += row("hit, str, same object", one, tables(of_one), words, words, rounds=rounds)
+    rows += row("hit, 2 arguments", two, tables(of_two), keys, ints(KEYS), rounds=rounds)
+    rows += row("hit, with a keyword", keyword, tables(of_two), keys, ints(KEYS), rounds=rounds)
     print(f"Python {sys.version.split()[0]}, {rounds} rounds; ratio to functools, median (quartiles)")
     for title, middle, low, high, baseline in rows:
         print(f"{title:56s} {middle:6.2f}  ({low:.2f} to {high:.2f})  of {baseline}")

@@ -9,19 +9,17 @@ What is wrapped is served at once while everything that it was made from is unch
 environment variables. `f.cache_explain(…)` says why not.
 """
 
-from __future__ import annotations
-
-from . import _fork, _native
-from ._api import cached, invalidate_tag, stats
-from ._cache import Cache
-from ._config import load_config
-from ._depends import Dependency, dir, env, file, value
-from ._lru import cache, lru_cache
+from . import _native
 from ._native import Store
-from ._observed import ImpureError, ImpureWarning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._api import cached, invalidate_tag, stats
+    from ._cache import Cache
+    from ._config import load_config
+    from ._depends import Dependency, dir, env, file, value
+    from ._lru import cache, lru_cache
+    from ._observed import ImpureError, ImpureWarning
     from ._pipeline import Pipeline
     from ._pipeline_node import CheckError
     from ._precomputed import precomputed
@@ -55,31 +53,42 @@ __all__ = [
     "value",
 ]
 
-# Imported when they are first used.
-_LATER = {
+# Where each name is: a module is imported when something in it is first asked for.
+_PLACES = {
+    "Cache": "_cache",
     "CheckError": "_pipeline_node",
+    "Dependency": "_depends",
+    "ImpureError": "_observed",
+    "ImpureWarning": "_observed",
     "Pipeline": "_pipeline",
     "RunError": "_run",
+    "cache": "_lru",
+    "cached": "_api",
+    "dir": "_depends",
+    "env": "_depends",
+    "file": "_depends",
+    "invalidate_tag": "_api",
+    "load_config": "_config",
+    "lru_cache": "_lru",
     "precomputed": "_precomputed",
     "read_csv": "_readers",
     "read_json": "_readers",
     "read_parquet": "_readers",
     "run": "_run",
+    "stats": "_api",
+    "value": "_depends",
 }
 
 
 def __getattr__(name: str) -> object:
-    module = _LATER.get(name)
-    if module is None:
+    place = _PLACES.get(name)
+    if place is None:
         raise AttributeError(f"module 'everfresh' has no attribute {name!r}")
     from importlib import import_module
 
-    value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
-    return value
+    found = globals()[name] = getattr(import_module(f".{place}", __name__), name)
+    return found
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-_fork.register()

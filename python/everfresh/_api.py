@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from . import _native
+from . import _fork, _native
 from ._cache import caches
 from ._cached import Function, Settings, functions
 from ._method import Method
@@ -143,3 +143,4 @@ def stats() -> dict[str, dict[str, float]]:
 
 
 _native.set_code_hook(code_hook)
+_fork.register()

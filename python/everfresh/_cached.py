@@ -463,6 +463,11 @@ class Call:
 
     def keep(self, found: _native.Found) -> None:
         """Puts a result into the table, if it may be used again."""
+        self.put(found)
+        self.function.engine.release(self.key)
+
+    def put(self, found: _native.Found) -> None:
+        """The same, while the engine has it too."""
         function, settings = self.function, self.function.settings
         code, remaining = function.code, found.remaining
         if found.unstorable is not None or remaining == 0:

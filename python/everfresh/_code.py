@@ -3,75 +3,34 @@
     the code of `helpers.clean`            bytecode as `_code_bytes.py` reads it, nested code included
     the default `x` of `m.f`               also of keyword-only arguments
     the closure variable `n` of `m.f`
-    the global `helpers.LIMIT`             read by a global's name, or as an attribute of a module; absent ones have no item
+    the global `helpers.LIMIT`             by a global's name, or as an attribute of a module; absent ones have no item
     the class `m.Parser`                   bases, metaclass, the names of its attributes and what kind each is
     the attribute `x` of `m.Parser`        values in a class, on a function
     the package `numpy`                    by its version, see `_code_origin.py`; `Python` is one
     the extension `fast`                   the user's compiled module, by its file
     the names that `m.f` finds             which of them are there, so that one that appears or goes is seen
     the functools.lru_cache of `m.f`       a memo that hides what it read
-    the code found as `m:f`                code that ran and that names do not reach (`_code_ran.py`), all that it is made of;
+    the code found as `m:f`                code that ran and names do not reach (`_code_ran.py`), and all it is made of;
                                            not among `items()`, but `resolve` knows it
 
-How names are followed: a global that is a module is followed through the attributes taken from it; if the module itself goes
-anywhere (into a variable, as an argument), every name that the function uses as an attribute is looked up in it; with `getattr`, `vars`
-and their like, the whole module counts. Of a class, everything that its body made counts, its bases too. A wrapper counts with what
-it wraps. A module that the function imports is imported for the walk if it is the user's. Names are resolved anew at each walk.
-
 Not reached by names, but seen by `_code_ran.py` when it runs: what `getattr` finds by a computed name, registries in
-packages, methods of arguments. Not seen at all: data read by a computed name (`globals()[name]` with a module not at hand), a name
-in a string given to `eval`, what a package's own module was patched with (but for names that the user's code takes from it), whether
-a closure made before the run by code that ran again in it still holds what it held, and attributes of a package's instance beyond
-`FOREIGN_LIMIT` values.
+packages, methods of arguments. Not seen at all: data read by a computed name (`globals()[name]` with a module not at
+hand), a name in a string given to `eval`, what a package's own module was patched with (but for names that the user's
+code takes from it), whether a closure made before the run by code that ran again in it still holds what it held, and
+attributes of a package's instance beyond `FOREIGN_LIMIT` values.
 """
 
 from __future__ import annotations
 
-import builtins
-import importlib.util
 import re
-import sys
-from collections.abc import Iterable
-from types import CellType, CodeType, FunctionType, ModuleType
+from collections.abc import Collection, Iterable
+from types import CodeType
 from typing import Any
 
-from everfresh import _code_origin as origin
-from everfresh._code_bytes import Bytecode, bytecode
-from everfresh._code_names import FOUND, resolve_object
-from everfresh._code_origin import PYTHON, USER
-from everfresh._code_places import Places, type_dict
-from everfresh._code_values import Unsure, Values, random_words
-from everfresh._native import Guard, blake3_of
-
-# With one of these, a module's attributes may be taken by computed names.
-DYNAMIC = frozenset({"getattr", "hasattr", "vars", "dir", "__dict__", "attrgetter", "methodcaller", "getmembers"})
-# Written by the interpreter, or about the class, or made from what counts already.
-UNSEEN = frozenset(
-    [
-        "__dict__",
-        "__weakref__",
-        "__doc__",
-        "__annotations__",
-        "__annotations_cache__",
-        "__annotate__",
-        "__annotate_func__",
-        "__firstlineno__",
-        "__static_attributes__",
-        # Of `copyreg`.
-        "__slotnames__",
-        "__module__",
-        "__qualname__",
-        "__parameters__",
-        "__orig_bases__",
-        "__type_params__",
-        "_abc_impl",
-        "__abstractmethods__",
-        "__slots__",
-    ]
-)
-ENUM_UNSEEN = frozenset(
-    ["_member_names_", "_member_map_", "_value2member_map_", "_unhashable_values_", "_hashable_values_"]
-)
+from everfresh._code_names import FOUND, same_cells
+from everfresh._code_places import Places
+from everfresh._code_walk import Walk
+from everfresh._native import Guard
 
 
 class Code:
@@ -87,7 +46,7 @@ class Code:
         self._walk: Walk | None = None
 
     def items(self) -> dict[str, bytes]:
-        """Each item's own fingerprint (32 bytes) by its name; from the last walk if that still holds. Not to be changed."""
+        """Each item's own fingerprint, 32 bytes, by its name; from the last walk if it holds. Not to be changed."""
         return self._settled().items
 
     def resolve(self, name: str) -> bytes | None:
@@ -119,13 +78,26 @@ class Code:
         """Items that never match, by the reason: report them once."""
         return self._settled().unsure
 
+    def blind(self) -> dict[str, str]:
+        """Items that hold an object of a package of which only the class counts, by its name: report them once."""
+        return self._settled().blind
+
     def lru_caches(self) -> dict[str, Any]:
         """Plain `functools.lru_cache` objects of the user's code on the way, by the names of their items."""
         return self._settled().lru_caches
 
-    def covers(self, code: CodeType) -> bool:
-        """Whether the last walk met a function with this very code object."""
-        return self._walk is not None and id(code) in self._walk.codes
+    def covers(self, code: CodeType, held: tuple[object, ...] | None = None, found: Collection[str] = ()) -> bool:
+        """Whether the last walk met a function with this very code object, by names or within the items `found`.
+
+        Of closures, one that holds just the objects `held`.
+        """
+        walk = self._walk
+        if walk is None:
+            return False
+        walks = [walk, *(inner for path, inner in walk.inner.items() if f"{FOUND}{path}`" in found)]
+        return any(
+            held is None or same_cells(function, held) for one in walks for function in one.codes.get(id(code), ())
+        )
 
     def _settled(self) -> Walk:
         walk = self._walk
@@ -142,395 +114,3 @@ def plain_lru_caches(items: Iterable[str]) -> list[str]:
     """The functions under a plain `functools.lru_cache` among the names of `items`."""
     marked = (re.fullmatch("the functools.lru_cache of `(.*)`", name) for name in items)
     return [found[1] for found in marked if found]
-
-
-class Walk:
-    """One walk: the items, and the places that they were read from."""
-
-    def __init__(self, places: Places) -> None:
-        self.places = places
-        self.items: dict[str, bytes] = {}
-        self.unsure: dict[str, str] = {}
-        self.lru_caches: dict[str, Any] = {}
-        self.volatile: dict[str, Any] = {}
-        #: Code objects of functions that were walked, by id; their places keep them.
-        self.codes: set[int] = set()
-        #: Fingerprints of what `module:path` found; None for nothing.
-        self.found: dict[str, bytes | None] = {}
-        self._labels: dict[int, tuple[object, str]] = {}
-        self._taken: dict[str, int] = {}
-        self._queue: list[tuple[Any, str]] = []
-        # Of the function that is walked: names looked at, and whether each was there.
-        self._seen: set[object] = set()
-        self._there: list[tuple[object, ...]] = []
-        # Values by the names of their items: one that several functions read is put in words once.
-        self._valued: dict[str, object] = {}
-        self._guard: Guard | None = None
-        self.mention("sys")
-
-    def guard(self) -> Guard:
-        if self._guard is None:
-            self._guard = self.places.guard(volatile=bool(self.volatile))
-        return self._guard
-
-    def root(self, target: object) -> None:
-        if isinstance(target, (FunctionType, type)):
-            Values(self, self.places).words(target)
-        else:
-            self.value(f"the callable `{getattr(target, '__qualname__', type(target).__qualname__)}`", target)
-        self._drain()
-
-    def find(self, path: str) -> None:
-        """Walks what `module:path` finds as a whole of its own, with one fingerprint for all of it."""
-        inner = Walk(self.places)
-        there, target = resolve_object(path, self.places)
-        self.found[path] = None
-        if there:
-            inner.root(target)
-            lines = [f"{item}={own.hex()}" for item, own in sorted(inner.items.items())]
-            self.found[path] = blake3_of("\n".join(lines).encode())
-        self.codes |= inner.codes
-        self.unsure |= inner.unsure
-        self.lru_caches |= inner.lru_caches
-        if inner.volatile:
-            self.volatile[f"{FOUND}{path}`"] = inner
-
-    def volatile_hold(self) -> bool:
-        """Whether the values that no guard can watch are as they were; asked after the guard."""
-        for name, value in self.volatile.items():
-            if isinstance(value, Walk):
-                if not value.volatile_hold():
-                    return False
-            elif name in self.unsure or self._fresh(value) != self.items[name]:
-                return False
-        return True
-
-    def _fresh(self, value: object) -> bytes | None:
-        try:
-            words = Values(self, Places()).words(value)
-        except Unsure:
-            return None
-        # A function or class that was not there before: nobody has walked it.
-        return None if self._queue else blake3_of(words.encode("utf-8", "surrogatepass"))
-
-    # What values call when they meet code.
-
-    def function(self, function: FunctionType, values: Values) -> str:
-        module = function.__globals__.get("__name__")
-        owner = origin.of_code(function.__code__, module)
-        wraps = "__wrapped__" in function.__dict__
-        name = f"{module}.{function.__code__.co_qualname if wraps else function.__qualname__}"
-        if owner != USER:
-            return self._foreign_function(function, name, owner, values)
-        label = self._label(function, name)
-        if values.foreign:
-            self.annotations(label, function.__annotations__)
-        return f"function {label!r}"
-
-    def _foreign_function(self, function: FunctionType, name: str, owner: str, values: Values) -> str:
-        """A package's function by its name; a package's wrapper with what it closes over, which is where the user's code is."""
-        self._package(owner)
-        if not function.__closure__ or len(values.active) > 12:
-            return f"package {owner} {name!r}"
-        checked = owner not in (PYTHON, "everfresh")
-        values.foreign += checked
-        try:
-            held = [
-                self._of_wrapper(value, values) for cell in function.__closure__ for value in self.places.cell(cell)
-            ]
-        finally:
-            values.foreign -= checked
-        return f"package {owner} {name!r} over {held}"
-
-    def _of_wrapper(self, value: Any, values: Values) -> str:
-        """Callables and plain values; the rest is the wrapper's own state, such as the cache of a `singledispatch`."""
-        if isinstance(value, (dict, list, tuple)) and type(value) in (dict, list, tuple):
-            pairs = self.places.contents(value) if type(value) is dict else enumerate(value)
-            return str([(_key(key), self._of_wrapper(held, values)) for key, held in pairs if callable(held)])
-        if callable(value) or isinstance(
-            value, (int, float, str, bytes, type(None), staticmethod, classmethod, property)
-        ):
-            return values.of(value)
-        return type(value).__qualname__
-
-    def class_(self, cls: type) -> str:
-        owner = self.owner(cls)
-        name = f"{cls.__module__}.{cls.__qualname__}"
-        if owner == USER:
-            return f"class {self._label(cls, name)!r}"
-        self._package(owner)
-        if id(cls) not in self._labels:
-            self._labels[id(cls)] = (cls, name)
-            self._patched(cls, name)
-        return f"package {owner} class {name!r}"
-
-    def module(self, module: ModuleType) -> str:
-        name = module.__name__
-        self.mention(name, module)
-        return f"module {name!r}"
-
-    def lru_cache(self, cache: Any, values: Values) -> str:
-        wrapped = values.of(cache.__wrapped__)
-        label = self._labels.get(id(cache.__wrapped__), (None, ""))[1]
-        words = f"lru_cache({wrapped},{sorted(cache.cache_parameters().items())})"
-        if label:
-            name = f"the functools.lru_cache of `{label}`"
-            self.lru_caches[name] = cache
-            self._item(name, words)
-        return words
-
-    def owner(self, cls: type) -> str:
-        module = cls.__module__
-        if not isinstance(module, str):
-            return USER
-        # Code that was generated elsewhere, such as a named tuple's, has the name of the module that it was made for.
-        return PYTHON if module == "builtins" else origin.of_module(module)
-
-    def mention(self, name: object, module: ModuleType | None = None) -> None:
-        """Counts a module's package, or its file if it is the user's extension."""
-        if not isinstance(name, str) or not name:
-            return
-        owner = origin.of_module(name)
-        if owner != USER:
-            self._package(owner)
-            return
-        compiled = origin.extension(module or sys.modules.get(name))
-        if compiled:
-            self.items[f"the extension `{compiled[0]}`"] = compiled[1]
-
-    def annotations(self, label: str, annotations: dict[str, Any]) -> None:
-        """A package's decorator or base class may read them, and check or convert by them."""
-        said = {
-            name: note if isinstance(note, str) else re.sub(" at 0x[0-9a-fA-F]+", "", repr(note))
-            for name, note in annotations.items()
-        }
-        if said:
-            self._item(f"the annotations of `{label}`", repr(sorted(said.items())))
-
-    # The queue.
-
-    def value(self, name: str, value: object) -> str:
-        """Adds an item for a value, unless it is a function or a class that has that very name."""
-        if self._valued.get(name, self) is value:
-            return ""
-        values = Values(self, self.places)
-        try:
-            words = values.words(value)
-        except Unsure as why:
-            self.unsure[name], words, values.volatile = str(why), random_words(), True
-        if name.endswith("`") and words in (f"function {name[12:-1]!r}", f"class {name[12:-1]!r}"):
-            return words
-        self._item(name, words)
-        self._valued[name] = value
-        if values.volatile:
-            self.volatile[name] = value
-        return words
-
-    def _item(self, name: str, words: str) -> None:
-        fingerprint = blake3_of(words.encode("utf-8", "surrogatepass"))
-        known = self.items.get(name)
-        if known is not None and known != fingerprint:
-            # Two things of one name (two modules called alike): both count.
-            fingerprint = blake3_of(known + fingerprint)
-            self.volatile.pop(name, None)
-            self.unsure.setdefault(name, "two objects have this name")
-        self.items[name] = fingerprint
-
-    def _package(self, owner: str) -> None:
-        self.items.setdefault(f"the package `{owner}`", origin.version(owner))
-
-    def _label(self, thing: object, name: str) -> str:
-        known = self._labels.get(id(thing))
-        if known is None:
-            count = self._taken[name] = self._taken.get(name, 0) + 1
-            known = self._labels[id(thing)] = (thing, name if count == 1 else f"{name} ({count})")
-            self._queue.append((thing, known[1]))
-        return known[1]
-
-    def _drain(self) -> None:
-        at = 0
-        while at < len(self._queue):
-            thing, label = self._queue[at]
-            at += 1
-            if isinstance(thing, FunctionType):
-                self._function(thing, label)
-            else:
-                self._class(thing, label)
-        self._queue.clear()
-
-    def _function(self, function: FunctionType, label: str) -> None:
-        code, defaults, kwdefaults = self.places.function(function)
-        read = bytecode(code)
-        self.codes.add(id(code))
-        self.items[f"the code of `{label}`"] = read.digest
-        names = code.co_varnames[: code.co_argcount]
-        named = dict(zip(names[len(names) - len(defaults) :], defaults, strict=False)) | kwdefaults
-        self._seen.clear()
-        self._there = [("defaults", *named), ("attributes", *sorted(map(str, function.__dict__)))]
-        for name, value in named.items():
-            self.value(f"the default `{name}` of `{label}`", value)
-        cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=False))
-        for name, cell in cells.items():
-            for held in self.places.cell(cell):
-                self.value(f"the closure variable `{name}` of `{label}`", held)
-        for name, value in self.places.contents(function.__dict__):
-            self.value(f"the attribute `{name}` of `{label}`", value)
-        self._names(function, read, cells)
-        self._item(f"the names that `{label}` finds", repr(self._there))
-        self._home(function)
-
-    def _names(self, function: FunctionType, read: Bytecode, cells: dict[str, CellType]) -> None:
-        names = function.__globals__
-        for chain in read.chains:
-            self._global(names, function.__builtins__, chain, read)
-        for first, *rest in read.free_chains:
-            for held in self.places.cell(cells[first]) if first in cells else ():
-                if isinstance(held, ModuleType):
-                    self._attributes(held, tuple(rest), read)
-        for level, module, taken in read.imports:
-            self._import(names, level, module, taken, read)
-        for inner in read.nested:
-            self._names(function, inner, cells)
-
-    def _home(self, function: FunctionType) -> None:
-        """A method may call the others on `self`: the class that it is found in by its qualified name counts."""
-        path = function.__qualname__.split(".")[:-1]
-        if not path or "<locals>" in path:
-            return
-        there, home = self.places.name(function.__globals__, path[0])
-        for name in path[1:]:
-            home = dict(self.places.of_class(home)[1]).get(name) if there and isinstance(home, type) else None
-        if isinstance(home, type) and self.owner(home) == USER:
-            self.class_(home)
-
-    def _global(self, names: dict[str, Any], builtin: Any, chain: tuple[str, ...], read: Bytecode) -> None:
-        # A module may go elsewhere in one function and not in another.
-        if (id(names), chain, id(read)) in self._seen:
-            return
-        self._seen.add((id(names), chain, id(read)))
-        name = f"the global `{names.get('__name__', '?')}.{chain[0]}`"
-        there, value = self.places.name(names, chain[0])
-        self._there.append((names.get("__name__"), chain[0], there))
-        if not there:
-            there, value = self.places.name(builtin, chain[0])
-            standard = isinstance(value, type) or type(value) is type(len)
-            if not there or (standard and getattr(value, "__module__", None) == "builtins") or value is builtins.open:
-                self._builtin(names, chain[0], read)
-                return
-        self.value(name, value)
-        if isinstance(value, ModuleType):
-            self._attributes(value, chain[1:], read)
-
-    def _builtin(self, names: dict[str, Any], name: str, read: Bytecode) -> None:
-        """`globals()` shows the module that it stands in."""
-        module = sys.modules.get(names.get("__name__", ""))
-        if name == "globals" and module is not None and module.__dict__ is names:
-            self._whole(module, read)
-
-    def _attributes(self, module: ModuleType, chain: tuple[str, ...], read: Bytecode) -> None:
-        user = origin.of_module(module.__name__) == USER
-        if not chain:
-            if user and read.names & DYNAMIC:
-                self._whole(module, read)
-            elif user:
-                for name in sorted(read.names):
-                    self._attributes(module, (name,), read)
-            return
-        if (id(module), chain, id(read)) in self._seen:
-            return
-        self._seen.add((id(module), chain, id(read)))
-        there, value = self.places.name(module.__dict__, chain[0])
-        if user:
-            self._there.append((module.__name__, chain[0], there))
-        self.mention(module.__name__, module)
-        if not there:
-            there, hook = self.places.name(module.__dict__, "__getattr__")
-            if there and user:
-                self.value(f"the global `{module.__name__}.__getattr__`", hook)
-            return
-        if isinstance(value, ModuleType):
-            if user:
-                self.value(f"the global `{module.__name__}.{chain[0]}`", value)
-            self._attributes(value, chain[1:], read)
-        elif user or self._users(value):
-            self.value(f"the global `{module.__name__}.{chain[0]}`", value)
-
-    def _whole(self, module: ModuleType, read: Bytecode) -> None:
-        for name, value in sorted(self.places.contents(module.__dict__)):
-            if not name.startswith("__") and not isinstance(value, ModuleType):
-                self._attributes(module, (name,), read)
-
-    def _users(self, value: object) -> bool:
-        """Whether what a package's name stands for is the user's: the name was patched, or registered."""
-        if isinstance(value, FunctionType):
-            return origin.of_code(value.__code__, value.__globals__.get("__name__")) == USER
-        return self.owner(value if isinstance(value, type) else type(value)) == USER
-
-    def _import(self, names: dict[str, Any], level: int, name: str, taken: tuple[str, ...], read: Bytecode) -> None:
-        if level:
-            package = names.get("__package__") or str(names.get("__name__", "")).rpartition(".")[0]
-            name = importlib.util.resolve_name("." * level + name, package) if package else name
-        if origin.of_module(name) != USER:
-            self.mention(name)
-            return
-        path = name.split(".")
-        for end in range(len(path) if taken else 1, len(path) + 1):
-            self._imported(".".join(path[:end]), taken, read)
-
-    def _imported(self, name: str, taken: tuple[str, ...], read: Bytecode) -> None:
-        module = sys.modules.get(name)
-        if module is None:
-            try:
-                module = importlib.import_module(name)
-            except Exception as error:  # whatever a module's body raises, the function would meet it too
-                self._item(f"the module `{name}`", f"absent {type(error).__name__}")
-        self.places.name(sys.modules, name)
-        if module is None:
-            return
-        self.mention(name, module)
-        if not taken:
-            self._attributes(module, (), read)
-        for wanted in taken:
-            if wanted not in module.__dict__ and hasattr(module, "__path__"):
-                self._imported(f"{name}.{wanted}", (), read)
-            self._attributes(module, (wanted,), read)
-
-    def _class(self, cls: type, label: str) -> None:
-        order, own = self.places.of_class(cls)
-        enum = "_member_map_" in type_dict(cls)
-        kinds = []
-        for name, value in sorted(own):
-            if name in UNSEEN or (enum and name in ENUM_UNSEEN):
-                continue
-            words = self._attribute(name, value, cls, label)
-            kinds.append(f"{name}={words}")
-        if enum:
-            kinds.append(repr(list(type_dict(cls)["_member_map_"])))
-        bases, metaclass = [self.class_(base) for base in cls.__bases__], self.class_(type(cls))
-        slots = type_dict(cls).get("__slots__", ())
-        kinds.append(f"slots {sorted(slots) if not isinstance(slots, str) else [slots]}")
-        self._item(f"the class `{label}`", "\n".join([metaclass, *bases, *kinds]))
-        foreign = {self.owner(c) for c in (type(cls), *order)} - {USER, PYTHON}
-        if foreign:
-            self.annotations(label, type_dict(cls).get("__annotations__") or {})
-
-    def _attribute(self, name: str, value: object, cls: type, label: str) -> str:
-        kind = type(value)
-        if kind.__name__ in ("member_descriptor", "getset_descriptor"):
-            return "slot"
-        if kind is FunctionType:
-            return self.function(value, Values(self, self.places))
-        self.value(f"the attribute `{name}` of `{label}`", value)
-        return "value"
-
-    def _patched(self, cls: type, name: str) -> None:
-        """The user's functions in a package's class that can be written to."""
-        for base in type.__dict__["__mro__"].__get__(cls):
-            if base.__flags__ & 1 << 9 and not base.__flags__ & 1 << 8 and self.owner(base) != USER:
-                for key, value in self.places.of_class(base)[1]:
-                    if isinstance(value, FunctionType) and self._users(value):
-                        self.value(f"the attribute `{key}` of `{name}`", value)
-
-
-def _key(key: object) -> str:
-    return key if isinstance(key, str) else getattr(key, "__qualname__", type(key).__qualname__)

@@ -1,11 +1,11 @@
 """A code object's own fingerprint, and the names that it reads.
 
-What a program can tell apart counts: instructions with their names, constants and jump targets, arguments, the kind of function,
-exception handlers, nested code. What it cannot, or what is only written about it, does not: file, lines and columns, `NOP`s that
-hold a line, the layout of blocks and jumps that lines bring about (`_code_flow.py`), docstrings, annotations of nested functions, positions in tables (a docstring moves them), and in the body of a nested
-class `__doc__`, `__firstlineno__`, `__static_attributes__` and the types of annotations (their names stay: a dataclass uses them).
-`co_code` is the code as compiled: without specialisation, instrumentation or caches.
-"""
+What a program can tell apart counts: instructions with their names, constants and jump targets, arguments, the kind of
+function, exception handlers, nested code. What it cannot, or what is only written about it, does not: file, lines and
+columns, `NOP`s that hold a line, the layout of blocks and jumps that lines bring about (`_code_flow.py`), docstrings,
+annotations of nested functions, positions in tables (a docstring moves them), and in the body of a nested class
+`__doc__`, `__firstlineno__`, `__static_attributes__` and the types of annotations (their names stay: a dataclass uses
+them). `co_code` is the code as compiled: without specialisation, instrumentation or caches."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def _attributes(instructions: list[Instruction], at: int) -> tuple[int, int]:
 
 
 def _start(instructions: list[Instruction], end: int) -> int:
-    """Where the expression begins whose value is on top of the stack before `end`; -1 if that is not a straight line."""
+    """Where the expression begins whose value is on the stack's top before `end`; -1 if it is no straight line."""
     need, at = 1, end
     while need and at:
         at -= 1
@@ -176,7 +176,7 @@ def _start(instructions: list[Instruction], end: int) -> int:
     return -1 if need else at
 
 
-def _drop(instructions: list[Instruction], start: int, end: int, targets: set[int | None]) -> bool:
+def _drop(instructions: list[Instruction], start: int, end: int, targets: set[int]) -> bool:
     if start < 0 or any(i.offset in targets for i in instructions[start + 1 : end]):
         return False
     for i in instructions[start:end]:

@@ -1,10 +1,10 @@
 """The flow of control of a code object, whatever the layout.
 
-Where lines break, the compiler lays out blocks otherwise: it keeps or threads a jump, turns a condition around, joins two
-instructions into one only on the same line. So the instructions are numbered as a walk from the entry finds them, unconditional jumps
-are followed and left out, a condition names what comes if it is true first, and each instruction names its exception handler.
-(What remains: about one function in 4,000 of the standard library differs after `ast.unparse`, each with an `and` over lines.)
-"""
+Where lines break, the compiler lays out blocks otherwise: it keeps or threads a jump, turns a condition around, joins
+two instructions into one only on the same line. So the instructions are numbered as a walk from the entry finds them,
+unconditional jumps are followed and left out, a condition names what comes if it is true first, and each instruction
+names its exception handler. (What remains: about one function in 4,000 of the standard library differs after
+`ast.unparse`, each with an `and` over lines.)"""
 
 from __future__ import annotations
 

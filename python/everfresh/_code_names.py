@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import sys
-from types import CodeType, FunctionType
+from types import CellType, CodeType, FunctionType
 from typing import Any
 
 from everfresh import _code_origin as origin
@@ -48,43 +48,53 @@ def _in_class(cls: type, name: str, places: Places) -> tuple[bool, Any]:
     return False, None
 
 
-def name_of(code: CodeType, module_name: object) -> str | None:
-    """A name under which a function with this very code object stands, if there is one."""
+def same_cells(function: FunctionType, held: tuple[object, ...]) -> bool:
+    """Whether the function closes over these very objects (None also for an empty cell)."""
+    cells = function.__closure__ or ()
+    return len(cells) == len(held) and all(_content(cell) is was for cell, was in zip(cells, held, strict=True))
+
+
+def _content(cell: CellType) -> object:
+    try:
+        found: object = cell.cell_contents
+    except ValueError:
+        return None
+    return found
+
+
+def name_of(code: CodeType, module_name: object, held: tuple[object, ...] | None) -> str | None:
+    """A name under which a function stands with this very code object, and these objects in its cells, if any."""
     module = sys.modules.get(module_name) if isinstance(module_name, str) else None
     if module is None:
         return None
     if "<locals>" not in code.co_qualname:
         there, found = resolve_object(f"{module_name}:{code.co_qualname}", Places())
-        if there and _has(found, code, 0):
+        if there and _has(found, code, held, 0):
             return f"{module_name}:{code.co_qualname}"
-    path = _search(module.__dict__, code, module_name, 0)
+    path = _search(module.__dict__, code, held, module_name, 0)
     return f"{module_name}:{path}" if path else None
 
 
-def _search(names: Any, code: CodeType, module: object, depth: int) -> str | None:
+def _search(names: Any, code: CodeType, held: tuple[object, ...] | None, module: object, depth: int) -> str | None:
     for name, value in list(names.items()):
-        if _has(value, code, 0):
+        if _has(value, code, held, 0):
             return str(name)
         if isinstance(value, type) and depth < 3 and getattr(value, "__module__", None) == module:
-            inner = _search(type_dict(value), code, module, depth + 1)
+            inner = _search(type_dict(value), code, held, module, depth + 1)
             if inner:
                 return f"{name}.{inner}"
     return None
 
 
-def _has(value: Any, code: CodeType, depth: int) -> bool:
+def _has(value: Any, code: CodeType, held: tuple[object, ...] | None, depth: int) -> bool:
     """Whether a function, or one that it wraps, has this code."""
     if depth > 6:
         return False
     inner: list[Any] = []
     if isinstance(value, FunctionType):
-        if value.__code__ is code:
+        if value.__code__ is code and (held is None or same_cells(value, held)):
             return True
-        for cell in value.__closure__ or ():
-            try:
-                inner.append(cell.cell_contents)
-            except ValueError:
-                continue
+        inner += [_content(cell) for cell in value.__closure__ or ()]
         inner.append(value.__dict__.get("__wrapped__"))
     elif isinstance(value, (staticmethod, classmethod)):
         inner.append(value.__func__)
@@ -95,7 +105,7 @@ def _has(value: Any, code: CodeType, depth: int) -> bool:
     elif not isinstance(value, type):
         held = type_dict(type(value)).get("__wrapped__")
         inner.append(held if held is not None else _wrapped(value))
-    return any(_has(one, code, depth + 1) for one in inner if one is not None and one is not value)
+    return any(_has(one, code, held, depth + 1) for one in inner if one is not None and one is not value)
 
 
 def _wrapped(value: Any) -> Any:

@@ -1,12 +1,12 @@
 """Whose code it is: the user's, which is walked, or a package's, which counts by its version.
 
-A package is what stands in `site-packages` or `dist-packages`, the standard library (the package `Python`) and Everfresh itself.
-Everything else is the user's: `__main__`, notebook cells, editable installs, folders on `PYTHONPATH`. The user's own compiled
-extensions count by the content of their file.
-"""
+A package is what stands in `site-packages` or `dist-packages`, the standard library (the package `Python`) and
+Everfresh itself. Everything else is the user's: `__main__`, notebook cells, editable installs, folders on `PYTHONPATH`.
+The user's own compiled extensions count by the content of their file."""
 
 from __future__ import annotations
 
+import functools
 import importlib.machinery
 import os
 import sys
@@ -64,6 +64,7 @@ def of_module(name: str) -> str:
     return of_file(f"{places[0]}/") if places and isinstance(places[0], str) else USER
 
 
+@functools.cache
 def _file_of(top: str) -> str | None:
     import importlib.util
 
@@ -131,8 +132,9 @@ def _content(package: Path) -> str:
 
 
 def extension(module: object) -> tuple[str, bytes] | None:
-    """Name and fingerprint of a compiled extension by its file; one that is newer than the process may not be what is loaded, and
-    never matches. None for other modules.
+    """Name and fingerprint of a compiled extension by its file; None for other modules.
+
+    A file that is newer than the process may not be what is loaded: it never matches.
     """
     file, name = getattr(module, "__file__", None), getattr(module, "__name__", None)
     if not isinstance(file, str) or not isinstance(name, str) or not file.endswith(_suffixes):

@@ -1,15 +1,14 @@
 """The mutable places that a walk reads, with what it found there: `_native.Guard` watches them afterwards.
 
-Each place is read once, and every later question in the same walk gets the first answer, so that the guard compares with just what was
-fingerprinted.
-"""
+Each place is read once, and every later question in the same walk gets the first answer, so that the guard compares
+with just what was fingerprinted."""
 
 from __future__ import annotations
 
 from types import CellType, CodeType, FunctionType
 from typing import Any
 
-from everfresh._native import Guard
+from everfresh._native import Guard, attributes_of
 
 _MISSING = object()
 type_dict = type.__dict__["__dict__"].__get__
@@ -22,7 +21,9 @@ class Places:
         self._names: dict[int, tuple[dict[str, Any], dict[str, Any], list[str]]] = {}
         self._contents: dict[int, tuple[dict[Any, Any], list[tuple[Any, Any]]]] = {}
         self._classes: dict[int, tuple[type, tuple[type, ...], list[tuple[str, Any]]]] = {}
-        self._functions: dict[int, tuple[FunctionType, CodeType, tuple[Any, ...] | None, dict[str, Any] | None]] = {}
+        self._functions: dict[
+            int, tuple[FunctionType, CodeType, tuple[Any, ...] | None, dict[str, Any] | None, bool]
+        ] = {}
         self._cells: dict[int, tuple[CellType, tuple[Any, ...]]] = {}
         self._lists: dict[int, tuple[list[Any], tuple[Any, ...]]] = {}
         self._sets: dict[int, tuple[set[Any], tuple[Any, ...]]] = {}
@@ -60,9 +61,15 @@ class Places:
         """Its code, its defaults, its keyword defaults."""
         found = self._functions.get(id(function))
         if found is None:
-            found = (function, function.__code__, function.__defaults__, function.__kwdefaults__)
+            held = bool(self.attributes(function))
+            found = (function, function.__code__, function.__defaults__, function.__kwdefaults__, held)
             self._functions[id(function)] = found
         return found[1], found[2] or (), dict(self.contents(found[3])) if found[3] else {}
+
+    def attributes(self, function: FunctionType) -> list[tuple[str, Any]]:
+        """Those that were set on the function."""
+        held = attributes_of(function)
+        return [] if held is None else self.contents(held)
 
     def cell(self, cell: CellType) -> tuple[Any, ...]:
         """What it holds, nothing if it is empty."""

@@ -5,19 +5,20 @@
     for name in ran.names(code):
         code.resolve(name)   # None: it cannot be found again, so the result must not be stored without a ttl
 
-What ran is found again by `module:path`. Code that no name finds is covered if the walk met its function, or if the code that it is
-nested in ran in the same block (it was made there, from what was observed). Else it is lost: a closure that was made before and
-was found in a place that names do not reach; its cells cannot be seen, so nothing could verify them.
+What ran is found again by `module:path`. Code that no name finds is covered if the walk met its function, or if the
+code that it is nested in ran in the same block (it was made there, from what was observed). Else it is lost: a closure
+that was made before and was found in a place that names do not reach. Of several closures with one code, those that ran
+are told by what they hold.
 
-Python 3.12 and later: `sys.monitoring`, the first tool id that is free, so coverage and debuggers keep theirs. A package's code is
-switched off for good where it starts; the user's after `OFTEN` starts, while one block is active, and is switched on again (for
-every tool) before the next block. 3.11: a profile hook on this thread and those that it starts, which calls the hook that was there; if
-that is not a function (`cProfile`), the block is not `complete`.
+Python 3.12 and later: `sys.monitoring`, the first tool id that is free, so coverage and debuggers keep theirs. A
+package's code is switched off for good where it starts; the user's after `OFTEN` starts, while one block is active, and
+is switched on again (for every tool) before the next block. 3.11: a profile hook on this thread and those that it
+starts, which calls the hook that was there; if that is not a function (`cProfile`), or another takes its place, the
+block is not `complete`: do not store its result.
 
-Whose block: the context's (so tasks and, where the context is carried along, executors have their own), else that of the thread, else,
-on a thread that began during a block, of all. `here()` takes a block along to another thread. A block inside hands what ran to
-the one around it.
-"""
+Whose block: the context's (so tasks and, where the context is carried along, executors have their own), else that of
+the thread, else, on a thread that began during a block and was given its context, of all. `here()` takes a block along to another thread. A block
+inside hands what ran to the one around it."""
 
 from __future__ import annotations
 
@@ -27,17 +28,20 @@ import time
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from types import CodeType, FrameType, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from everfresh import _code_origin as origin
 from everfresh._code_names import FOUND, name_of
+from everfresh._native import is_recording
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from everfresh._code import Code
 
 OFTEN = 1_000
+# Generators, coroutines, asynchronous generators.
+GENERATORS = 0x20 | 0x80 | 0x200
 MONITORING = sys.version_info >= (3, 12)
 GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
 
@@ -47,20 +51,23 @@ _lock = threading.RLock()
 
 
 class Ran:
-    """Records code objects of the user's that start within the block. Enter it once."""
+    """Records code of the user's that starts within the block. Enter it once."""
 
     def __init__(self) -> None:
-        #: Code object by id, with the name of the module whose globals it ran in.
-        self.code: dict[int, tuple[CodeType, object]] = {}
+        #: What started: the code, the name of the module that it ran in, and for a closure what it closed over.
+        self.starts: dict[tuple[int, ...], Start] = {}
         #: False if something kept the hook from being set, so that code may have run unseen.
         self.complete = True
-        self._starts: dict[int, int] = {}
+        self._counts: dict[int, int] = {}
+        # Code that need not be looked at again, kept so that its id stays its own.
+        self._done: dict[int, CodeType] = {}
+        # Code objects that those which started make functions of.
+        self._nested: set[int] = set()
         self._thread = 0
         self._in_task = False
         self._around: Ran | None = None
         self._token: Token[Ran | None] | None = None
         self._threads: set[int | None] = set()
-        self._before: Any = None
 
     def __enter__(self) -> Ran:
         self._thread = threading.get_ident()
@@ -70,20 +77,15 @@ class Ran:
         with _lock:
             self._threads = {thread.ident for thread in threading.enumerate()}
             _active.append(self)
-            self.complete = _monitor.begin() if MONITORING else True
-        if not MONITORING:
-            self._before = self._hook_in()
+            self.complete = _monitor.begin()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not MONITORING:
-            self._hook_out(self._before)
         with _lock:
             _active.remove(self)
-            if MONITORING:
-                _monitor.end()
+            self.complete &= _monitor.end()
         if self._token is not None:
             try:
                 _current.reset(self._token)
@@ -91,69 +93,73 @@ class Ran:
                 # Left in another context than it was entered in (a generator's): that one ends with its context.
                 _current.set(self._around)
         if self._around is not None:
-            self._around.code.update(self.code)
+            self._around.starts.update(self.starts)
+            self._around._nested |= self._nested
             self._around.complete &= self.complete
 
     @contextmanager
     def here(self) -> Iterator[None]:
         """On another thread: what runs in this block counts for it too."""
         token = _current.set(self)
-        before = None if MONITORING else self._hook_in()
+        with _lock:
+            self.complete &= _monitor.begin()
         try:
             yield
         finally:
-            if not MONITORING:
-                self._hook_out(before)
+            with _lock:
+                self.complete &= _monitor.end()
             _current.reset(token)
 
     def functions(self) -> set[CodeType]:
-        """The code objects that ran."""
-        return {code for code, _ in self.code.values()}
+        """The code objects that started."""
+        return {start.code for start in self.starts.values()}
 
     def names(self, code: Code) -> list[str]:
-        """Items for what ran and `code` does not reach by names, for `code.resolve`, which gives None for one that is lost."""
+        """Items for what ran and names do not reach, for `code.resolve`, which gives None for one that is lost."""
         code.items()
-        ran = dict(self.code)
-        nested = {id(inner) for outer, _ in ran.values() for inner in outer.co_consts if isinstance(inner, CodeType)}
-        found, lost = set(), {}
-        for key, (one, module) in ran.items():
+        found, lost = set(), []
+        for start in list(self.starts.values()):
             # The body of a module or class, and code from `exec`, shows in what it made.
-            if key in nested or one.co_name == "<module>" or code.covers(one):
+            if (
+                id(start.code) in self._nested
+                or start.code.co_name == "<module>"
+                or code.covers(start.code, start.held)
+            ):
                 continue
-            name = name_of(one, module)
+            name = name_of(start.code, start.module, start.held)
             if name is None:
-                lost[f"{FOUND}{module}:{one.co_qualname}`"] = one
+                lost.append(start)
             else:
                 found.add(f"{FOUND}{name}`")
         for item in found:
             code.resolve(item)
         # What was found may hold the rest: a closure in a registry.
-        return sorted(found) + sorted(item for item, one in lost.items() if not code.covers(one))
+        left = [start for start in lost if not code.covers(start.code, start.held, found)]
+        return sorted(found) + sorted({f"{FOUND}{start.module}:{start.code.co_qualname}`" for start in left})
 
-    def _saw(self, code: CodeType, frame: FrameType | None) -> bool:
+    def _saw(self, code: CodeType, frame: FrameType) -> bool:
         """Records a start; whether it may go unseen from now on."""
-        starts = self._starts[id(code)] = self._starts.get(id(code), 0) + 1
-        if starts == 1:
-            self.code[id(code)] = code, frame.f_globals.get("__name__") if frame else None
-        return starts >= OFTEN
+        count = self._counts[id(code)] = self._counts.get(id(code), 0) + 1
+        if count == 1:
+            self._nested.update(id(inner) for inner in code.co_consts if isinstance(inner, CodeType))
+        # Which of the closures with this code: told by what they hold.
+        closure = code.co_freevars and "<locals>" in code.co_qualname and id(code) not in self._nested
+        if closure:
+            seen = frame.f_locals
+            held = tuple(seen.get(name) for name in code.co_freevars)
+            key = (id(code), *map(id, held))
+            if key not in self.starts:
+                self.starts[key] = Start(code, frame.f_globals.get("__name__"), held)
+        else:
+            self._done[id(code)] = code
+            self.starts.setdefault((id(code),), Start(code, frame.f_globals.get("__name__"), None))
+        return not closure and count >= OFTEN
 
-    # 3.11
 
-    def _hook_in(self) -> Any:
-        before = sys.getprofile()
-        if before is not None and not callable(before):
-            self.complete = False
-            return before
-        after = threading.getprofile()
-        hook = _hook(before)
-        threading.setprofile(hook if after is None else _hook(after))
-        sys.setprofile(hook)
-        return before, after
-
-    def _hook_out(self, before: Any) -> None:
-        if isinstance(before, tuple):
-            sys.setprofile(before[0])
-            threading.setprofile(before[1])
+class Start(NamedTuple):
+    code: CodeType
+    module: object
+    held: tuple[object, ...] | None
 
 
 def _blocks() -> list[Ran]:
@@ -163,24 +169,82 @@ def _blocks() -> list[Ran]:
         return [current]
     thread = threading.get_ident()
     own = [ran for ran in _active if ran._thread == thread and not ran._in_task]
-    return own[-1:] or [ran for ran in _active if ran._thread != thread and thread not in ran._threads]
+    # A thread that works for a computation was given its context; any other only began while it ran.
+    return own[-1:] or (
+        [ran for ran in _active if ran._thread != thread and thread not in ran._threads] if is_recording() else []
+    )
 
 
-def _is_foreign(code: CodeType, frame: FrameType | None) -> bool:
-    return origin.of_code(code, frame.f_globals.get("__name__") if frame else None) != origin.USER
+def _is_foreign(code: CodeType, frame: FrameType) -> bool:
+    return origin.of_code(code, frame.f_globals.get("__name__")) != origin.USER
 
 
-def _hook(before: Callable[[FrameType, str, Any], object] | None) -> Callable[[FrameType, str, Any], object]:
+class _Hook:
+    """3.11: one hook a thread, however blocks overlap on it; `begin` and `end` are called under `_lock`."""
+
+    def __init__(self) -> None:
+        self.local = threading.local()
+        self.uses = 0
+        # What new threads had, and what they get.
+        self.before: Any = None
+        self.hook: Any = None
+
+    def begin(self) -> bool:
+        if not self.uses:
+            self.before = threading.getprofile()
+            self.hook = _hook(self.before)
+            threading.setprofile(self.hook)
+        self.uses += 1
+        local, now = self.local, sys.getprofile()
+        local.count = getattr(local, "count", 0) + 1
+        if now is not None and now in (getattr(local, "hook", None), self.hook):
+            return True
+        local.before, local.hook = now, None
+        if now is not None and not callable(now):
+            return False
+        local.hook = _hook(now)
+        sys.setprofile(local.hook)
+        return True
+
+    def end(self) -> bool:
+        self.uses -= 1
+        if not self.uses and threading.getprofile() is self.hook:
+            threading.setprofile(self.before)
+        local, now = self.local, sys.getprofile()
+        local.count -= 1
+        if now is not None and now is getattr(local, "hook", None):
+            if not local.count:
+                sys.setprofile(local.before)
+            return True
+        # Another hook may have been set meanwhile, which heard what this one should have.
+        return now is self.hook
+
+
+def _hook(before: Any) -> Any:
     def hook(frame: FrameType, event: str, arg: Any) -> None:
         if event == "call":
-            code = frame.f_code
-            for ran in _blocks():
-                if id(code) not in ran._starts and not _is_foreign(code, frame):
-                    ran._saw(code, frame)
+            current, code = _current.get(), frame.f_code
+            if current is None or id(code) not in current._done:
+                _called(code, frame)
+                if current is None and not _active:
+                    # A thread that began in a block and goes on after it.
+                    sys.setprofile(before)
         if before is not None:
             before(frame, event, arg)
 
     return hook
+
+
+def _called(code: CodeType, frame: FrameType) -> None:
+    # The argument of RESUME: not 0 where a generator or coroutine goes on.
+    if code.co_flags & GENERATORS and code.co_code[frame.f_lasti + 1]:
+        return
+    foreign = _is_foreign(code, frame)
+    for ran in _blocks():
+        if foreign:
+            ran._done[id(code)] = code
+        else:
+            ran._saw(code, frame)
 
 
 class _Monitor:
@@ -190,9 +254,11 @@ class _Monitor:
         self.tool: int | None = None
         # Whether the user's code was switched off somewhere.
         self.dull = False
+        self.uses = 0
 
     def begin(self) -> bool:
-        """Called with the block in `_active`; whether events will come."""
+        """Whether events will come; under `_lock`, with the block in `_active`."""
+        self.uses += 1
         monitoring = sys.monitoring  # type: ignore[attr-defined, unused-ignore]
         if self.tool is None:
             # 0 to 2 and 5 belong by convention to debuggers, coverage, profilers, optimisers: taken last.
@@ -202,7 +268,7 @@ class _Monitor:
             self.tool = free[0]
             monitoring.use_tool_id(self.tool, "everfresh")
             monitoring.register_callback(self.tool, monitoring.events.PY_START, self._start)
-        if len(_active) == 1:
+        if self.uses == 1:
             monitoring.set_events(self.tool, monitoring.events.PY_START)
         if self.dull:
             self._settle()
@@ -210,17 +276,19 @@ class _Monitor:
             monitoring.restart_events()
         return True
 
-    def end(self) -> None:
-        if not _active and self.tool is not None:
+    def end(self) -> bool:
+        self.uses -= 1
+        if not self.uses and self.tool is not None:
             monitoring = sys.monitoring  # type: ignore[attr-defined, unused-ignore]
             monitoring.set_events(self.tool, 0)
             # A tool id is for who needs it now.
             monitoring.register_callback(self.tool, monitoring.events.PY_START, None)
             monitoring.free_tool_id(self.tool)
             self.tool = None
+        return True
 
     def _settle(self) -> None:
-        """Waits until no thread is about to switch code off: that would land after the restart, and hide it from the new block."""
+        """Waits until no thread is about to switch code off: after the restart, it would hide it from the new block."""
         own, start = threading.get_ident(), _Monitor._start.__code__
         while any(_within(frame, start) for thread, frame in sys._current_frames().items() if thread != own):
             time.sleep(0)
@@ -228,7 +296,7 @@ class _Monitor:
     def _start(self, code: CodeType, offset: int) -> object:
         off: object = sys.monitoring.DISABLE  # type: ignore[attr-defined, unused-ignore]
         frame, current = sys._getframe(1), _current.get()
-        if (current is None or id(code) not in current._starts) and _is_foreign(code, frame):
+        if (current is None or id(code) not in current._counts) and _is_foreign(code, frame):
             return off
         often = [ran._saw(code, frame) for ran in _blocks()]
         # Who begins a block holds the lock, and waits for us: never wait for it here.
@@ -248,4 +316,4 @@ def _within(frame: FrameType | None, code: CodeType) -> bool:
     return frame is not None
 
 
-_monitor = _Monitor()
+_monitor: _Monitor | _Hook = _Monitor() if MONITORING else _Hook()

@@ -1,13 +1,15 @@
-"""Values that code refers to (globals, defaults, closures, class attributes), in words that are the same in every process.
+"""Values that code refers to (globals, defaults, closures, class attributes), in words that are the same in every
+process.
 
-Typed and self-delimiting: equal words mean equal values. Functions, classes and modules are named here and walked by `_code.py`.
+Typed and self-delimiting: equal words mean equal values. Functions, classes and modules are named here and walked by
+`_code.py`.
 
 | value | counts by |
 | --- | --- |
 | None, numbers, str, bytes, tuples, lists, dicts (ordered), sets, enums, dates, paths, patterns, ... | value |
 | NumPy, pandas, Polars, PyArrow, anything with a buffer | content |
 | an instance of the user's class | class and attributes, or `__everfresh_key__()` |
-| an instance of a package's class | class, version and attributes; if these are too many, class and version alone |
+| an instance of a package's class | class, version, attributes or pickled state; else class and version, see `blind` |
 | locks, loggers, files, connections, threads, queues | class alone |
 | iterators, and values that are too large or too deep | nothing: it never matches, and is named in `unsure` |
 """
@@ -19,6 +21,7 @@ import os
 import re
 import types
 import weakref
+from collections import namedtuple
 from collections.abc import Iterable
 from contextvars import ContextVar
 from enum import Enum
@@ -31,42 +34,19 @@ from everfresh._code_places import Places, type_dict
 from everfresh._native import blake3_of
 
 if TYPE_CHECKING:
-    from everfresh._code import Walk
+    from everfresh._code_walk import Walk
 
-LIMIT, FOREIGN_LIMIT, DEPTH = 200_000, 2_000, 80
+LIMIT, FOREIGN_LIMIT, DEPTH = 2_000_000, 2_000, 80
 PLAIN = (type(None), bool, int, float, complex, str, bytes, type(...), type(NotImplemented), types.CodeType)
 PLAIN_TYPES = frozenset(PLAIN)
 BY_REPR = frozenset({"datetime", "decimal", "fractions", "uuid", "pathlib", "ipaddress", "zoneinfo", "typing"})
 REPR_TYPES = frozenset({range, slice, types.GenericAlias, types.UnionType})
 # What a class of these modules holds is a means, not a value.
-MEANS = frozenset(
-    [
-        "logging",
-        "threading",
-        "_thread",
-        "queue",
-        "_queue",
-        "concurrent",
-        "asyncio",
-        "_asyncio",
-        "socket",
-        "_socket",
-        "ssl",
-        "_ssl",
-        "io",
-        "_io",
-        "multiprocessing",
-        "subprocess",
-        "sqlite3",
-        "http",
-        "urllib",
-        "selectors",
-        "select",
-        "tempfile",
-        "weakref",
-        "_abc",
-    ]
-)
+MEANS = frozenset({
+    "logging", "threading", "_thread", "queue", "_queue", "concurrent", "asyncio", "_asyncio", "socket", "_socket",
+    "ssl", "_ssl", "io", "_io", "multiprocessing", "subprocess", "sqlite3", "http", "urllib", "selectors", "select",
+    "tempfile", "weakref", "_abc",
+})  # fmt: skip
 TABLES = frozenset({"numpy", "pandas", "polars", "pyarrow"})
 BUILTINS = (
     types.BuiltinFunctionType,
@@ -77,19 +57,27 @@ BUILTINS = (
     types.GetSetDescriptorType,
     types.MemberDescriptorType,
 )
+_TUPLE_GETTER = type(namedtuple("_Pair", "a").a)  # type: ignore[attr-defined, unused-ignore]
 LRU_CACHE = type(functools.lru_cache(lambda: None))
 
 
-class Unsure(Exception):
+def is_cython(kind: type) -> bool:
+    """Functions that Cython compiled: their class belongs to no module."""
+    return kind.__name__ in ("cython_function_or_method", "fused_cython_function")
+
+
+class Unsure(Exception):  # noqa: N818
     """The value cannot be told by what can be seen of it."""
 
 
 class Values:
-    """Words for the values of one walk. `volatile` says whether the last one holds something that no guard can watch."""
+    """Words for the values of one walk. `volatile`: the last one holds something that no guard can watch."""
 
     def __init__(self, walk: Walk, places: Places) -> None:
         self.walk, self.places = walk, places
         self.volatile, self.left, self.foreign = False, LIMIT, 0
+        #: A class of which only the name counted, if there was one.
+        self.blind: str | None = None
         self.active: dict[int, int] = {}
 
     def words(self, value: object) -> str:
@@ -98,8 +86,10 @@ class Values:
         self.active.clear()
         try:
             return self.of(value)
-        except RecursionError:
-            raise Unsure("it is nested too deep") from None
+        except Unsure:
+            raise
+        except Exception as error:  # a proxy without its object, a key that fails: it is no reason to fail a call
+            raise Unsure(f"looking at it raised {type(error).__name__}") from error
 
     def of(self, value: Any) -> str:
         kind = type(value)
@@ -137,9 +127,9 @@ class Values:
             return f"{kind.__name__}({','.join(sorted(map(self.of, items)))})"
         if kind is types.FunctionType:
             return walk.function(value, self)
-        if isinstance(value, type):
+        if issubclass(kind, type):
             return walk.class_(value)
-        if isinstance(value, types.ModuleType):
+        if issubclass(kind, types.ModuleType):
             return walk.module(value)
         if kind is types.MethodType:
             return f"method({self.of(value.__func__)},{self.of(value.__self__)})"
@@ -147,13 +137,13 @@ class Values:
             return f"{kind.__name__}({self.of(value.__func__)})"
         if kind is property:
             return f"property({self._all((value.fget, value.fset, value.fdel))})"
-        if isinstance(value, BUILTINS):
+        if issubclass(kind, BUILTINS) or is_cython(kind):
             return self._builtin(value)
         if kind is functools.partial:
             return f"partial({self.of(value.func)},{self._all(value.args)},{self.of(value.keywords)})"
         if kind is LRU_CACHE:
             return walk.lru_cache(value, self)
-        if isinstance(value, Enum):
+        if issubclass(kind, Enum):
             return f"{walk.class_(kind)}.{value._name_!r}({self.of(value._value_)})"
         if kind is types.MappingProxyType:
             self.volatile = True
@@ -164,6 +154,8 @@ class Values:
         if kind is weakref.ref:
             self.volatile = True
             return f"ref({self.of(value())})"
+        if kind is _TUPLE_GETTER:
+            return f"item {value.__reduce__()[1][0]}"
         if kind is re.Pattern:
             return f"pattern({constant(value.pattern)},{value.flags})"
         top = kind.__module__.partition(".")[0]
@@ -209,10 +201,14 @@ class Values:
         if self.foreign == 1:
             self.left = min(left, FOREIGN_LIMIT)
         try:
-            return f"instance({label},{self._state(value, kind)})"
+            state = self._state(value, kind)
+            if top in TABLES and self.blind:
+                raise Unsure("its content cannot be seen")
+            return f"instance({label},{state})"
         except Unsure:
-            if self.foreign > 1:
+            if self.foreign > 1 or top in TABLES:
                 raise
+            self.blind = f"{kind.__module__}.{kind.__qualname__}"
             return f"instance({label})"
         finally:
             self.foreign -= 1
@@ -220,29 +216,35 @@ class Values:
                 self.left = left
 
     def _state(self, value: Any, kind: type) -> str:
-        """What the instance holds: as a container, in its `__dict__`, in its slots, in its buffer, or by its own reduction."""
+        """What it holds: as a container, in its `__dict__`, in its slots, in its buffer, or by its own reduction."""
         parts = []
-        if isinstance(value, (dict, list, set)):
+        if issubclass(kind, (dict, list, set)):
             self.volatile = True
-        if isinstance(value, dict):
+        if issubclass(kind, dict):
             parts.append(f"dict({self._pairs(list(dict.items(value)))})")
             parts += [self.of(value.default_factory)] if hasattr(value, "default_factory") else []
-        elif isinstance(value, (list, tuple)):
-            parts.append(f"items({self._all((list if isinstance(value, list) else tuple).__iter__(value))})")
-        elif isinstance(value, (set, frozenset)):
-            items = (set if isinstance(value, set) else frozenset).__iter__(value)
-            parts.append(f"set({','.join(sorted(map(self.of, items)))})")
+        base: Any
+        for base in (list, tuple):
+            if issubclass(kind, base):
+                parts.append(f"items({self._all(base.__iter__(value))})")
+        for base in (set, frozenset):
+            if issubclass(kind, base):
+                parts.append(f"set({','.join(sorted(map(self.of, base.__iter__(value))))})")
         for base in (str, bytes, int, float, complex):
-            if isinstance(value, base):
+            if issubclass(kind, base):
                 parts.append(constant(base.__getnewargs__(value)))
         held = _dict_of(value)
         if held is not None:
-            items = self.places.contents(held)
-            own = [item for item in items if not (isinstance(item[0], str) and item[0] in _WRAPS)]
+            own = [item for item in self.places.contents(held) if not (isinstance(item[0], str) and item[0] in _WRAPS)]
             parts.append(f"dict({self._pairs(sorted(own, key=lambda item: str(item[0])))})")
         slots = [name for cls in kind.__mro__ for name in _slots(cls)]
         for name in slots:
-            self.volatile = True
+            if kind.__module__ == "dataclasses":
+                # Fields: nobody writes to them, and their types are annotations.
+                if name in ("type", "metadata"):
+                    continue
+            else:
+                self.volatile = True
             try:
                 parts.append(f"{name}={self.of(object.__getattribute__(value, name))}")
             except AttributeError:
@@ -265,6 +267,7 @@ class Values:
         try:
             reduced = value.__reduce_ex__(4)
         except Exception:  # what an object does there is its own affair
+            self.blind = f"{type(value).__module__}.{type(value).__qualname__}"
             return "by class"
         if isinstance(reduced, str):
             return f"global {reduced!r}"
@@ -290,10 +293,10 @@ def _slots(cls: type) -> list[str]:
 
 
 def _made_in_c(kind: type) -> bool:
-    """Whether a class below `object` has a layout of its own, besides `__dict__`, `__weakref__`, slots and builtin containers."""
+    """Whether a class below `object` has a layout of its own, besides `__dict__`, slots and builtin containers."""
     for cls in kind.__mro__[:-1]:
-        heap = cls.__flags__ & 1 << 9
-        if not (heap or cls in (dict, list, tuple, set, frozenset, str, bytes, int, float, complex)):
+        made = not cls.__flags__ & 1 << 9 or isinstance(type_dict(cls).get("__new__"), types.BuiltinFunctionType)
+        if made and cls not in (dict, list, tuple, set, frozenset, str, bytes, int, float, complex):
             return True
     return False
 

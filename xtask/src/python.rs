@@ -49,7 +49,7 @@ impl Interpreter {
         self.install()?;
         let mut pytest = process::command(self.program())?;
         pytest.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "-n", "2", "python/tests"]);
-        pytest.env("PYTHONDONTWRITEBYTECODE", "1").env_remove("PYTHONPATH");
+        pytest.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONHASHSEED", "0").env_remove("PYTHONPATH");
         process::run(&mut pytest)
     }
 }

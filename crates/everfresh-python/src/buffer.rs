@@ -2,15 +2,20 @@
 #![allow(unsafe_code)]
 
 use everfresh::disk::Blob;
-use pyo3::{buffer::PyBuffer, exceptions::PyBufferError, ffi, prelude::*};
+use pyo3::{buffer::PyUntypedBuffer, exceptions::PyBufferError, ffi, prelude::*};
 use std::{ffi::c_int, ptr};
 
-/// The bytes of a buffer that nobody writes meanwhile; `None` if they do not lie in one piece.
-pub fn bytes_of<'a>(_: Python<'a>, buffer: &'a PyBuffer<u8>) -> Option<&'a [u8]> {
-    let bytes = buffer.as_slice_ptr()?;
+/// The bytes of a buffer of items of any type that nobody writes meanwhile; `None` if they do not lie in one piece.
+pub fn bytes_of<'a>(_: Python<'a>, buffer: &'a PyUntypedBuffer) -> Option<&'a [u8]> {
+    if buffer.len_bytes() == 0 {
+        return Some(&[]);
+    }
+    if !buffer.is_c_contiguous() {
+        return None;
+    }
     // SAFETY: the memory lives as long as the buffer is held. Whoever encodes a value hands over buffers of the cache's own
     // copy of it, which nobody writes.
-    Some(unsafe { bytes.as_ref() })
+    Some(unsafe { std::slice::from_raw_parts(buffer.buf_ptr().cast(), buffer.len_bytes()) })
 }
 
 /// The bytes of a result in the store.

@@ -14,7 +14,7 @@ use everfresh::{
     observation::Observation,
 };
 use pyo3::{
-    buffer::PyBuffer,
+    buffer::PyUntypedBuffer,
     exceptions::{PyRuntimeWarning, PyValueError},
     prelude::*,
     types::{PyBytes, PyDict, PyList, PyTuple},
@@ -32,6 +32,9 @@ use std::{
 
 /// All functions of this process, so that a forked child can let go of its parent's stores.
 static FUNCTIONS: Mutex<Vec<Weak<Function>>> = Mutex::new(Vec::new());
+
+/// How many results may be on their way into the faster memory.
+const IN_BETWEEN: usize = 4_096;
 
 /// How often anything was invalidated in this process.
 static INVALIDATIONS: AtomicU64 = AtomicU64::new(0);
@@ -86,7 +89,7 @@ impl Encoding<Value> for ByPython {
         let parts = parts.ok_or("it is kept in memory alone")?;
         Python::attach(|py| {
             for part in parts.bind(py).try_iter()? {
-                let buffer = PyBuffer::<u8>::get(&part?)?;
+                let buffer = PyUntypedBuffer::get(&part?)?;
                 output.write_all(bytes_of(py, &buffer).ok_or("an encoding in pieces")?)?;
             }
             Ok(shape())
@@ -132,8 +135,9 @@ impl Function {
     fn make(&self) -> Memo<Value> {
         let Settings { slot, ttl, tags, versions, decode } = &self.settings;
         let versions = Arc::clone(versions);
-        // The faster memory in front of it holds what is used; a version stands for the code, which is observed apart.
-        let mut builder = Memo::builder(&self.name).version(1).max_entries(0).versions(move |name| {
+        // A result stays here until it is in the faster memory in front: whoever asks in between finds it. A version stands
+        // for the code, which is observed apart.
+        let mut builder = Memo::builder(&self.name).version(1).max_entries(IN_BETWEEN).versions(move |name| {
             Python::attach(|py| {
                 let version: Option<Vec<u8>> = versions.bind(py).call1((name,)).ok()?.extract().ok()?;
                 Some(Fingerprint::from_bytes(version?.try_into().ok()?))
@@ -272,6 +276,11 @@ impl Engine {
             call.reuse(&found.entry);
             Ok(true)
         })
+    }
+
+    /// Lets go of a result that the caller has put into its own memory.
+    fn release(&self, py: Python<'_>, key: [u8; 32]) {
+        py.detach(|| self.0.memo().release(&Fingerprint::from_bytes(key)));
     }
 
     /// What a call would do now, and why.

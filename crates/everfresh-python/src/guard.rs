@@ -8,7 +8,7 @@
 //! | names in a dict (globals, builtins, a module), absent ones included | the version tag; the objects if it moved |
 //! | a dict as a whole (an instance's, keyword defaults, a dict as a value) | the same, its order included |
 //! | a class | its dict as a whole, its method resolution order |
-//! | a function | `__code__`, `__defaults__`, `__kwdefaults__` |
+//! | a function | `__code__`, `__defaults__`, `__kwdefaults__`, that it still has no attributes |
 //! | a closure's cell | its object |
 //! | a list, a set | its objects, one by one |
 //! | an instance | its class |
@@ -83,6 +83,8 @@ struct Function {
     code: Py<PyAny>,
     defaults: Option<Py<PyAny>>,
     kwdefaults: Option<Py<PyAny>>,
+    /// Whether it had attributes of its own; if so their dict is watched as well.
+    attributes: bool,
 }
 
 /// Whether an object is a `Guard`.
@@ -111,7 +113,8 @@ type Pairs<'py> = Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>;
 #[pymethods]
 impl Guard {
     /// Takes the places of one walk: `names` as (dict, its present names, absent names), `contents` as (dict, items), `classes` as
-    /// (class, its `__mro__`, items), `functions` as (function, code, defaults, kwdefaults), `cells` as (cell, its contents as a
+    /// (class, its `__mro__`, items), `functions` as (function, code, defaults,
+    /// kwdefaults, whether it has attributes), `cells` as (cell, its contents as a
     /// tuple of at most one), `lists` and `sets` as (container, tuple), `kinds` as (object, class).
     #[new]
     #[allow(clippy::too_many_arguments, clippy::type_complexity)]
@@ -121,7 +124,7 @@ impl Guard {
         names: Vec<(Bound<'_, PyDict>, Bound<'_, PyDict>, Vec<Bound<'_, PyString>>)>,
         contents: Vec<(Bound<'_, PyDict>, Pairs<'_>)>,
         classes: Vec<(Bound<'_, PyType>, Py<PyAny>, Pairs<'_>)>,
-        functions: Vec<(Py<PyFunction>, Py<PyAny>, Option<Py<PyAny>>, Option<Py<PyAny>>)>,
+        functions: Vec<(Py<PyFunction>, Py<PyAny>, Option<Py<PyAny>>, Option<Py<PyAny>>, bool)>,
         cells: Vec<(Bound<'_, PyAny>, Bound<'_, PyTuple>)>,
         lists: Vec<(Py<PyList>, Py<PyTuple>)>,
         sets: Vec<(Py<PySet>, Py<PyTuple>)>,
@@ -148,7 +151,13 @@ impl Guard {
             }
             Ok((cell.unbind(), held.iter().next().map(Bound::unbind)))
         });
-        let function = |(function, code, defaults, kwdefaults)| Function { function, code, defaults, kwdefaults };
+        let function = |(function, code, defaults, kwdefaults, attributes)| Function {
+            function,
+            code,
+            defaults,
+            kwdefaults,
+            attributes,
+        };
         Ok(Self {
             names: names.collect::<PyResult<_>>()?,
             contents: contents.into_iter().map(|(dict, items)| Contents::new(dict, items)).collect(),
@@ -300,6 +309,8 @@ impl Function {
             now.func_code == self.code.as_ptr()
                 && now.func_defaults == pointer(self.defaults.as_ref())
                 && now.func_kwdefaults == pointer(self.kwdefaults.as_ref())
+                // A dict is made when somebody asks for it, empty.
+                && (self.attributes || now.func_dict.is_null() || ffi::PyDict_Size(now.func_dict) == 0)
         }
     }
 
@@ -312,7 +323,23 @@ impl Function {
         is("__code__", self.code.as_ptr())
             && is("__defaults__", pointer(self.defaults.as_ref()))
             && is("__kwdefaults__", pointer(self.kwdefaults.as_ref()))
+            && (self.attributes || function.getattr("__dict__").and_then(|held| held.len()).is_ok_and(|size| size == 0))
     }
+}
+
+/// The attributes of a function, if it has any; asking Python for them would make a dict.
+#[pyfunction]
+pub fn attributes_of<'py>(function: &Bound<'py, PyFunction>) -> PyResult<Option<Bound<'py, PyDict>>> {
+    #[cfg(not(Py_GIL_DISABLED))]
+    // SAFETY: a `PyFunction` is exactly of `PyFunction_Type`, and its dict is null or a live object that is borrowed here.
+    let held = unsafe {
+        let dict = (*function.as_ptr().cast::<ffi::PyFunctionObject>()).func_dict;
+        Bound::from_borrowed_ptr_or_opt(function.py(), dict)
+    };
+    #[cfg(Py_GIL_DISABLED)]
+    let held = Some(function.getattr("__dict__")?);
+    let held = held.map(|held| held.cast_into::<PyDict>()).transpose()?;
+    Ok(held.filter(|held| !held.is_empty()))
 }
 
 fn pointer(object: Option<&Py<PyAny>>) -> *mut ffi::PyObject {
@@ -330,6 +357,21 @@ fn cell_holds(_py: Python<'_>, cell: &Py<PyAny>, held: Option<&Py<PyAny>>) -> bo
     }
 }
 
+#[cfg(not(Py_GIL_DISABLED))]
+fn list_holds(list: &Bound<'_, PyList>, items: &Bound<'_, PyTuple>) -> bool {
+    let size = list.len();
+    if size != items.len() || size == 0 {
+        return size == items.len();
+    }
+    // SAFETY: both hold `size` pointers, and no Python runs while the interpreter's lock is held here; they are compared only.
+    unsafe {
+        let now = std::slice::from_raw_parts((*list.as_ptr().cast::<ffi::PyListObject>()).ob_item, size);
+        let was = (&raw const (*items.as_ptr().cast::<ffi::PyTupleObject>()).ob_item).cast::<*mut ffi::PyObject>();
+        now == std::slice::from_raw_parts(was, size)
+    }
+}
+
+#[cfg(Py_GIL_DISABLED)]
 fn list_holds(list: &Bound<'_, PyList>, items: &Bound<'_, PyTuple>) -> bool {
     list.len() == items.len() && list.iter().zip(items.iter_borrowed()).all(|(now, was)| now.is(&*was))
 }

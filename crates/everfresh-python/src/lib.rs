@@ -42,7 +42,7 @@ mod _native {
         buffer::Stored,
         engine::{Engine, Found, invalidations},
         flight::Flight,
-        guard::Guard,
+        guard::{Guard, attributes_of},
         observe::{
             PyContext, impure, impurities, is_made, is_recording, observe_env, observe_outputs, observe_path,
             observe_version, observe_working_dir, observe_written, refuse,

@@ -1,7 +1,7 @@
 //! Arguments in canonical order, without a tuple or a dict: `f(5)`, `f(x=5)` and the default meet in one key.
 //!
-//! A key's elements are the parameters in order of declaration, without the ignored ones, then what `*args` took, then the values
-//! of what `**kwargs` took, with their names; with `typed` then the classes of all of them.
+//! A key's elements are the parameters in order of declaration, without the ignored ones, then what `*args` took, then
+//! the values of what `**kwargs` took, with their names; with `typed` then the classes of all of them.
 
 use pyo3::ffi;
 use std::mem::MaybeUninit;
@@ -84,8 +84,8 @@ impl Signature {
 
     /// `None`: the call does not fit the parameters, and calling the function says why; or an error is set.
     pub(super) unsafe fn bind(&self, call: Call, room: &mut Room) -> Option<Canonical> {
-        // SAFETY: the caller passes live arguments: keyword values follow the positional ones. `room` holds every parameter and
-        // argument, twice with `typed`.
+        // SAFETY: the caller passes live arguments: keyword values follow the positional ones. `room` holds every
+        // parameter and argument, twice with `typed`.
         unsafe {
             let (given, keywords, parameters) = (call.positional(), call.keywords(), self.names.len());
             let by_position = given.min(self.positional);

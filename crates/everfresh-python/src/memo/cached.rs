@@ -1,8 +1,9 @@
 //! `_native.CachedFunction` as a Python type: the memory tier of `everfresh.cached`, whose slow path is Python.
 //!
-//! A call that finds a plain entry in time, while the guard holds, returns its value here. All else is for `slow(self, args,
-//! kwargs, state)`, which returns the result and puts it in itself. `state` is that of an entry that was found in time and is not
-//! plain, or `None`: then nothing usable was found, the guard fails, or the arguments fit no parameter or have no hash.
+//! A call that finds a plain entry in time, while the guard holds, returns its value here. All else is for `slow(self,
+//! args, kwargs, state)`, which returns the result and puts it in itself. `state` is that of an entry that was found in
+//! time and is not plain, or `None`: then nothing usable was found, the guard fails, or the arguments fit no parameter
+//! or have no hash.
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
@@ -37,8 +38,7 @@ pub(super) struct CachedFunction {
     pub(super) bytes: usize,
     pub(super) table: Table<Held>,
     pub(super) signature: Signature,
-    /// Null, as `slow` is, once the collector has taken the object apart.
-    pub(super) function: *mut ffi::PyObject,
+    /// Null once the collector has taken the object apart.
     pub(super) slow: *mut ffi::PyObject,
     dict: *mut ffi::PyObject,
     weakrefs: *mut ffi::PyObject,
@@ -176,9 +176,10 @@ unsafe fn make(
         (*cached).idle = idle.unwrap_or(NEVER);
         (*cached).maxsize = maxsize.unwrap_or(usize::MAX);
         (*cached).maxbytes = maxbytes.unwrap_or(usize::MAX);
-        (*cached).function = function.into_ptr();
         (*cached).slow = slow.into_ptr();
-        Ok(me)
+        let me = Bound::from_owned_ptr(arguments.py(), me);
+        me.setattr("__wrapped__", function)?;
+        Ok(me.into_ptr())
     }
 }
 
@@ -206,8 +207,8 @@ fn signature(keywords: &Bound<'_, PyDict>) -> PyResult<Signature> {
     }
     let interned = |name: &Bound<'_, PyString>| {
         let mut name = name.clone().into_ptr();
-        // SAFETY: the call takes the reference of a live `str` and gives one of the interned object; hashing makes the `str`
-        // ready to be compared.
+        // SAFETY: the call takes the reference of a live `str` and gives one of the interned object; hashing makes the
+        // `str` ready to be compared.
         unsafe {
             ffi::PyUnicode_InternInPlace(&raw mut name);
             ffi::PyObject_Hash(name);
@@ -231,7 +232,7 @@ unsafe extern "C" fn traverse(me: *mut ffi::PyObject, visit: ffi::visitproc, arg
     let cached = me.cast::<CachedFunction>();
     // SAFETY: the collector calls this while nothing else runs; every object here is live or null.
     unsafe {
-        let fields = [ffi::Py_TYPE(me).cast(), (*cached).function, (*cached).slow, (*cached).guard, (*cached).dict];
+        let fields = [ffi::Py_TYPE(me).cast(), (*cached).slow, (*cached).guard, (*cached).dict];
         let signature = &raw const (*cached).signature;
         let objects =
             fields.iter().chain(&(*signature).defaults).chain(&(*signature).retired).filter(|object| !object.is_null());
@@ -250,7 +251,6 @@ unsafe extern "C" fn clear(me: *mut ffi::PyObject) -> c_int {
     // SAFETY: each field is emptied before what it held is released; the dict comes last, as in `LruCache`.
     unsafe {
         cached_methods::empty(cached);
-        ffi::Py_CLEAR(&raw mut (*cached).function);
         ffi::Py_CLEAR(&raw mut (*cached).slow);
         ffi::Py_CLEAR(&raw mut (*cached).guard);
         (*cached).direct = usize::MAX;

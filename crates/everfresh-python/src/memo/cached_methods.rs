@@ -1,20 +1,17 @@
 //! The methods of `_native.CachedFunction`, for its slow path.
 
 use pyo3::IntoPyObjectExt;
-use pyo3::exceptions::{PyMemoryError, PyTypeError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::os::raw::{c_int, c_void};
 use std::ptr;
 
-use super::bind::{Ask, Room};
 use super::cached::{CachedFunction, Held, NEVER};
-use super::cached_call::refused;
-use super::call::Call;
+use super::cached_entry::{Arguments, Find, Put, Remove};
 use super::class::{itself, of_one, reduce, with_keywords, without_arguments};
-use super::key::Probe;
-use super::table::{Entry, Extra, FAILED, NIL, Table};
+use super::table::Extra;
 use super::{clock, locked};
 
 pub(super) fn all() -> Vec<ffi::PyMethodDef> {
@@ -22,7 +19,7 @@ pub(super) fn all() -> Vec<ffi::PyMethodDef> {
         with_keywords(
             c"put",
             put,
-            c"put($self, /, args, kwargs, value, *, deadline_ns, size, simple, state, copy)\n--\n\nStore a result; tell whether it was stored: not if it is larger than the bound, nor if the arguments make no key.",
+            c"put($self, args, kwargs, value, /, *, deadline_ns=None, size=0, simple=True, state=None, copy=None)\n--\n\nStore a result; tell whether it was stored: not if it is larger than the bound, nor if the arguments make no key.",
         ),
         with_keywords(
             c"find",
@@ -78,50 +75,6 @@ unsafe fn answer<'py, T: IntoPyObject<'py>>(body: impl FnOnce(Python<'py>) -> Py
         error.restore(py);
         ptr::null_mut()
     })
-}
-
-/// Arguments of a call as `slow` gets them, laid out as in a vectorcall; owns what it holds.
-struct Arguments<'py> {
-    values: Vec<Bound<'py, PyAny>>,
-    positional: usize,
-    names: Option<Bound<'py, PyTuple>>,
-}
-
-impl<'py> Arguments<'py> {
-    fn new(args: &Bound<'py, PyAny>, kwargs: &Bound<'py, PyAny>) -> PyResult<Self> {
-        let mut values: Vec<_> = args.cast::<PyTuple>()?.iter().collect();
-        let positional = values.len();
-        let mut names = None;
-        if !kwargs.is_none() {
-            let kwargs = kwargs.cast::<PyDict>()?;
-            names = Some(PyTuple::new(args.py(), kwargs.keys())?);
-            values.extend(kwargs.values());
-        }
-        Ok(Arguments { values, positional, names })
-    }
-
-    /// Does what `ask` says with the key of these arguments; `None` if they make none.
-    unsafe fn with<A: Ask>(&self, cached: *mut CachedFunction, ask: A) -> PyResult<Option<A::Answer>> {
-        let pointers: Vec<_> = self.values.iter().map(Bound::as_ptr).collect();
-        let names = self.names.as_ref().map_or(ptr::null_mut(), Bound::as_ptr);
-        let call = Call { arguments: pointers.as_ptr(), nargsf: self.positional, names };
-        let mut room = Room::new();
-        // SAFETY: the caller holds the object, and this struct its arguments.
-        unsafe {
-            let signature = &raw const (*cached).signature;
-            let answer = (*signature).bind(call, &mut room).and_then(|canonical| canonical.probe(ask));
-            if answer.is_none() && !refused() {
-                return Err(PyErr::fetch(Python::assume_attached()));
-            }
-            Ok(answer)
-        }
-    }
-}
-
-/// An error that an `__eq__` raised while the table was searched.
-unsafe fn raised() -> PyErr {
-    // SAFETY: methods run attached.
-    PyErr::fetch(unsafe { Python::assume_attached() })
 }
 
 unsafe extern "C" fn put(
@@ -180,138 +133,6 @@ unsafe extern "C" fn put(
             }
             Ok(kept)
         })
-    }
-}
-
-/// Stores what waits; tells whether it is stored, and what had to go.
-struct Put<'a> {
-    cached: *mut CachedFunction,
-    /// Taken once it belongs to the table.
-    waiting: &'a mut Option<(*mut ffi::PyObject, Held)>,
-}
-
-/// What an entry leaves behind.
-enum Gone {
-    Entry(Entry<Held>),
-    Value(*mut ffi::PyObject, Held),
-}
-
-impl Gone {
-    unsafe fn release(self) {
-        // SAFETY: each was owned by an entry that is no more.
-        unsafe {
-            match self {
-                Gone::Entry(entry) => entry.release(),
-                Gone::Value(value, held) => {
-                    ffi::Py_DECREF(value);
-                    held.release();
-                }
-            }
-        }
-    }
-}
-
-impl Ask for Put<'_> {
-    type Answer = PyResult<(bool, Vec<Gone>)>;
-
-    unsafe fn ask<P: Probe>(self, probe: P) -> Self::Answer {
-        let cached = self.cached;
-        // SAFETY: the caller holds the object; no Python runs after `find`.
-        unsafe {
-            locked(cached.cast(), || {
-                let at = Table::find(&raw const (*cached).table, &probe);
-                if at == FAILED {
-                    return Err(raised());
-                }
-                let mut gone = Vec::new();
-                let table = &mut (*cached).table;
-                if at == NIL {
-                    let Some(key) = probe.own() else {
-                        return Err(PyMemoryError::new_err(()));
-                    };
-                    let Some((value, held)) = self.waiting.take() else {
-                        return Ok((false, gone));
-                    };
-                    (*cached).bytes += held.size;
-                    if let Err(entry) = table.insert(Entry::new(probe.hash(), key, value, held)) {
-                        (*cached).bytes -= entry.extra.size;
-                        return Ok((false, vec![Gone::Entry(entry)]));
-                    }
-                } else if let Some((value, held)) = self.waiting.take() {
-                    (*cached).bytes += held.size;
-                    let entry = table.entry(at);
-                    let old = std::mem::replace(&mut entry.value, value);
-                    let old_held = std::mem::replace(&mut entry.extra, held);
-                    (*cached).bytes -= old_held.size;
-                    gone.push(Gone::Value(old, old_held));
-                    if (*cached).bounded() {
-                        (*cached).table.touch(at);
-                    }
-                }
-                while (*cached).bytes > (*cached).maxbytes || (*cached).table.len() > (*cached).maxsize {
-                    let table = &mut (*cached).table;
-                    let entry = table.remove(table.oldest());
-                    (*cached).bytes -= entry.extra.size;
-                    gone.push(Gone::Entry(entry));
-                }
-                Ok((true, gone))
-            })
-        }
-    }
-}
-
-struct Remove {
-    cached: *mut CachedFunction,
-}
-
-impl Ask for Remove {
-    type Answer = PyResult<Option<Entry<Held>>>;
-
-    unsafe fn ask<P: Probe>(self, probe: P) -> Self::Answer {
-        let cached = self.cached;
-        // SAFETY: the caller holds the object; no Python runs after `find`.
-        unsafe {
-            locked(cached.cast(), || {
-                let at = Table::find(&raw const (*cached).table, &probe);
-                if at == FAILED {
-                    return Err(raised());
-                }
-                if at == NIL {
-                    return Ok(None);
-                }
-                let entry = (*cached).table.remove(at);
-                (*cached).bytes -= entry.extra.size;
-                Ok(Some(entry))
-            })
-        }
-    }
-}
-
-struct Find {
-    cached: *mut CachedFunction,
-}
-
-impl Ask for Find {
-    type Answer = PyResult<Option<(Py<PyAny>, Option<Py<PyAny>>)>>;
-
-    unsafe fn ask<P: Probe>(self, probe: P) -> Self::Answer {
-        let cached = self.cached;
-        // SAFETY: the caller holds the object; no Python runs after `find`.
-        unsafe {
-            locked(cached.cast(), || {
-                let py = Python::assume_attached();
-                let at = Table::find(&raw const (*cached).table, &probe);
-                if at == FAILED {
-                    return Err(raised());
-                }
-                if at == NIL {
-                    return Ok(None);
-                }
-                let entry = (*cached).table.entry(at);
-                let value = Bound::from_borrowed_ptr(py, entry.value).unbind();
-                Ok(Some((value, Bound::from_borrowed_ptr_or_opt(py, entry.extra.state).map(Bound::unbind))))
-            })
-        }
     }
 }
 
@@ -408,8 +229,8 @@ unsafe extern "C" fn info(me: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut
 
 unsafe extern "C" fn items(me: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
     let cached = me.cast::<CachedFunction>();
-    // SAFETY: CPython passes a live object of this type. References are taken first, and objects made after: making one may
-    // run the collector, and that any code.
+    // SAFETY: CPython passes a live object of this type. References are taken first, and objects made after: making one
+    // may run the collector, and that any code.
     unsafe {
         answer(|py| {
             let own = |object: *mut ffi::PyObject| Bound::from_borrowed_ptr_or_opt(py, object);

@@ -101,8 +101,8 @@ unsafe extern "C" fn plain<const BOUNDED: bool>(
     }
 }
 
-// The functions below that are kept out of line get the call in registers: passed as a struct it went through memory, which
-// cost as much as the lookup.
+// The functions below that are kept out of line get the call in registers: passed as a struct it went through memory,
+// which cost as much as the lookup.
 
 #[inline(never)]
 unsafe extern "C" fn lone<const BOUNDED: bool>(
@@ -152,7 +152,8 @@ unsafe extern "C" fn typed_call<const BOUNDED: bool>(
     names: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
     const INLINE: usize = 16;
-    // SAFETY: CPython calls this with live arguments, which keep their classes alive; `room` holds two elements for each.
+    // SAFETY: CPython calls this with live arguments, which keep their classes alive; `room` holds two elements for
+    // each.
     unsafe {
         let keywords = Call { arguments, nargsf, names }.keywords();
         let call = Call { arguments, nargsf, names: if keywords == 0 { ptr::null_mut() } else { names } };
@@ -200,8 +201,8 @@ unsafe fn answer<const BOUNDED: bool, P: Probe>(cache: *mut LruCache, call: Call
     }
 }
 
-/// Calls the function and stores what it returns; what it raises is not stored. While it runs, the same key may come by another
-/// way: a bounded cache then keeps that result, an unbounded one takes the newer, as `functools` has it.
+/// Calls the function and stores what it returns; what it raises is not stored. While it runs, the same key may come by
+/// another way: a bounded cache then keeps that result, an unbounded one takes the newer, as `functools` has it.
 #[inline(never)]
 unsafe fn miss<const BOUNDED: bool, P: Probe>(
     cache: *mut LruCache,
@@ -210,7 +211,8 @@ unsafe fn miss<const BOUNDED: bool, P: Probe>(
     names: *mut ffi::PyObject,
     probe: P,
 ) -> *mut ffi::PyObject {
-    // SAFETY: the caller holds the cache, and its caller the arguments. What is given up is released after the table is whole.
+    // SAFETY: the caller holds the cache, and its caller the arguments. What is given up is released after the table is
+    // whole.
     unsafe {
         let before = locked(cache.cast(), || {
             (*cache).misses += 1;

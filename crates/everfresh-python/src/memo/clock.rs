@@ -1,5 +1,5 @@
-//! The clock of deadlines: Python's `time.monotonic_ns`, on Linux by its last tick, which is a few milliseconds behind at most
-//! and several times cheaper to read.
+//! The clock of deadlines: Python's `time.monotonic_ns`, on Linux by its last tick, which is a few milliseconds behind
+//! at most and several times cheaper to read.
 
 /// Nanoseconds of the monotonic clock.
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]

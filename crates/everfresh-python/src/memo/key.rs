@@ -25,8 +25,8 @@ const KIND: usize = 3;
 #[derive(Clone, Copy)]
 pub(super) struct Key(*mut c_void);
 
-/// Several elements, in memory of `PyMem_Malloc`. `elements` are positional arguments, then the values of `names`, then (with
-/// `typed`) the classes of all of them.
+/// Several elements, in memory of `PyMem_Malloc`. `elements` are positional arguments, then the values of `names`, then
+/// (with `typed`) the classes of all of them.
 #[repr(C)]
 struct Block {
     /// A tuple of keyword names, or null.
@@ -380,7 +380,8 @@ unsafe fn same_names(stored: *mut ffi::PyObject, new: *mut ffi::PyObject, moved:
 /// `stored == new`, asked of Python: any code may run, so the stored object is held and the table looked at again.
 #[inline(never)]
 unsafe fn ask(stored: *mut ffi::PyObject, new: *mut ffi::PyObject, moved: *const u64) -> Match {
-    // SAFETY: `stored` is live when this begins and held until the end; `moved` lies in an object that the caller holds.
+    // SAFETY: `stored` is live when this begins and held until the end; `moved` lies in an object that the caller
+    // holds.
     unsafe {
         let before = *moved;
         ffi::Py_INCREF(stored);

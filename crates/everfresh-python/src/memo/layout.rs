@@ -1,6 +1,6 @@
-//! What exact `int` and `str` objects tell without a call: their value, hash and equality, read from the layout that each
-//! version of CPython documents in its headers. Where the layout is not known, the readers answer "ask Python", which is slower
-//! and right.
+//! What exact `int` and `str` objects tell without a call: their value, hash and equality, read from the layout that
+//! each version of CPython documents in its headers. Where the layout is not known, the readers answer "ask Python",
+//! which is slower and right.
 
 use pyo3::ffi;
 
@@ -74,8 +74,8 @@ pub(super) unsafe fn is_text(object: *mut ffi::PyObject) -> bool {
 /// The hash of an exact `str`, computed once an object; -1 with an error set if that fails.
 #[inline(always)]
 pub(super) unsafe fn text_hash(text: *mut ffi::PyObject) -> isize {
-    // SAFETY: the caller passes a live exact `str`, whose header holds its hash or -1; another thread may write the hash, so
-    // it is read as one word.
+    // SAFETY: the caller passes a live exact `str`, whose header holds its hash or -1; another thread may write the
+    // hash, so it is read as one word.
     unsafe {
         let hash = &raw mut (*text.cast::<ffi::PyASCIIObject>()).hash;
         let hash = std::sync::atomic::AtomicIsize::from_ptr(hash).load(std::sync::atomic::Ordering::Relaxed);

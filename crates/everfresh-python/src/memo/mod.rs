@@ -8,16 +8,17 @@
 //! | `call` | the calls of `LruCache`, chosen once when it is made |
 //! | `object`, `methods` | `_native.LruCache` as a Python type: life, garbage collection, methods |
 //! | `bind` | arguments in canonical order: positions, names and defaults meet |
-//! | `cached`, `cached_call`, `cached_methods` | `_native.CachedFunction`, the memory tier of `everfresh.cached` |
+//! | `cached`, `cached_call`, `cached_entry`, `cached_methods` | `_native.CachedFunction`, the table behind `cached` |
 //! | `clock` | the clock of deadlines |
 //! | `class` | how a type with a vectorcall slot is declared |
 //!
-//! Everything here is raw CPython: PyO3's `__call__` alone costs 0.7 of a `functools.lru_cache` hit. What holds throughout:
+//! Everything here is raw CPython: PyO3's `__call__` alone costs 0.7 of a `functools.lru_cache` hit. What holds
+//! throughout:
 //! - Python code runs only in `PyObject_Hash`, in the comparisons of `Table::find`, in the wrapped function and where a
 //!   reference is given up. The table is whole at each of these, and nothing borrows from it.
 //! - Reference counts: an entry owns its key's objects and its value; a hit returns a new reference.
-//! - With `Py_GIL_DISABLED` each look at the table is in the object's critical section, never the wrapped function. A critical
-//!   section is given up where Python blocks: to the table that is one more `__eq__` that lets others in.
+//! - With `Py_GIL_DISABLED` each look at the table is in the object's critical section, never the wrapped function. A
+//!   critical section is given up where Python blocks: to the table that is one more `__eq__` that lets others in.
 #![allow(unsafe_code)]
 
 use pyo3::ffi;
@@ -26,6 +27,7 @@ use pyo3::prelude::*;
 mod bind;
 mod cached;
 mod cached_call;
+mod cached_entry;
 mod cached_methods;
 mod call;
 mod class;

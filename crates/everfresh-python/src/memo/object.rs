@@ -116,8 +116,8 @@ unsafe extern "C" fn traverse(me: *mut ffi::PyObject, visit: ffi::visitproc, arg
 
 pub(super) unsafe extern "C" fn clear(me: *mut ffi::PyObject) -> c_int {
     let cache = me.cast::<LruCache>();
-    // SAFETY: each field is emptied before what it held is released, since that may run any code. The dict comes last: its own
-    // release bounds the depth of a long chain of decorated functions.
+    // SAFETY: each field is emptied before what it held is released, since that may run any code. The dict comes last:
+    // its own release bounds the depth of a long chain of decorated functions.
     unsafe {
         methods::empty(cache);
         ffi::Py_CLEAR(&raw mut (*cache).function);

@@ -1,15 +1,17 @@
-//! The table behind a memoized function: an open-addressing index over dense entries, with an exact LRU list through them.
+//! The table behind a memoized function: an open-addressing index over dense entries, with an exact LRU list through
+//! them.
 //!
 //! ```text
-//! index   [ tag | entry + 1 ] u32 slots, 0 empty; a power of two, at most half full; grown as entries come, not to maxsize
+//! index   [ tag | entry + 1 ] u32 slots, 0 empty; a power of two, at most half full; grows with the entries
 //! entries [ hash | key | value | X ]              24 bytes without X
 //! links   [ prev | next ]                         8 bytes an entry, of a bounded table only
 //! ```
-//! A slot holds the entry's number in as many low bits as the index has, and above them bits of the hash, so that another key's
-//! entry is seldom read. Deletion shifts slots back: there are no tombstones.
+//! A slot holds the entry's number in as many low bits as the index has, and above them bits of the hash, so that
+//! another key's entry is seldom read. Deletion shifts slots back: there are no tombstones.
 //!
-//! Invariant: no method but [`Table::find`] calls Python, and every method leaves the table whole; what it gives up is returned
-//! and released by the caller, when nothing is borrowed. `find` may run any `__eq__`, which may change the table: `moved` tells.
+//! Invariant: no method but [`Table::find`] calls Python, and every method leaves the table whole; what it gives up is
+//! returned and released by the caller, when nothing is borrowed. `find` may run any `__eq__`, which may change the
+//! table: `moved` tells.
 
 use pyo3::ffi;
 use std::os::raw::{c_int, c_void};
@@ -152,14 +154,16 @@ impl<X: Extra> Table<X> {
         self.tail
     }
 
-    /// The number of the entry of an equal key, [`NIL`], or [`FAILED`]. Takes a pointer, since an `__eq__` may change the table.
+    /// The number of the entry of an equal key, [`NIL`], or [`FAILED`]. Takes a pointer, since an `__eq__` may change
+    /// the table.
     #[inline(always)]
     pub(super) unsafe fn find(table: *const Self, probe: &impl Probe) -> u32 {
         let hash = probe.hash();
         let spread = spread(hash);
         'again: loop {
-            // SAFETY: the caller holds the object in which the table lies. Positions are below the length of the index by the
-            // mask, and a slot names a live entry; both are read anew after `matches`, or the search begins again.
+            // SAFETY: the caller holds the object in which the table lies. Positions are below the length of the index
+            // by the mask, and a slot names a live entry; both are read anew after `matches`, or the search begins
+            // again.
             unsafe {
                 let mask = (*table).mask;
                 let index = (*table).index.as_ptr();

@@ -206,6 +206,24 @@ impl<V> Memo<V> {
         in_memory || on_disk
     }
 
+    /// Lets go of the result of these arguments in memory, for a caller who keeps it elsewhere. Nothing becomes out of date,
+    /// and what is in the store stays.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    ///
+    /// let squares = Memo::builder("Memo::release").build();
+    /// let Ok(entry) = squares.call(&12).or_try_compute_entry(|| Ok::<_, ()>(144)) else { return };
+    /// squares.release(&12);
+    /// assert_eq!(squares.get(&12), None);
+    /// assert_eq!(squares.call(&12).check(&entry), Ok(()));
+    /// ```
+    pub fn release<A: Serialize + ?Sized>(&self, arguments: &A) {
+        if let Ok(key) = self.inner.key(arguments) {
+            self.inner.memory.remove(&key);
+        }
+    }
+
     /// Makes all results with a tag out of date, and whatever was made with them. With a store, for all processes.
     ///
     /// ```
