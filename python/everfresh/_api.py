@@ -15,11 +15,40 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import timedelta
-    from typing import Any
+    from typing import Any, overload
 
     from ._depends import Dependency
+    from ._types import CachedFunction, P, R
 
     Duration = float | str | timedelta
+
+
+if TYPE_CHECKING:
+
+    @overload
+    def cached(function: Callable[P, R], /) -> CachedFunction[P, R]: ...
+
+    @overload
+    def cached(
+        *,
+        maxsize: int | None = 128,
+        maxbytes: int | str | None = None,
+        ttl: Duration | None = None,
+        idle: Duration | None = None,
+        stale: Duration | None = None,
+        typed: bool = False,
+        key: Callable[..., object] | None = None,
+        ignore: Iterable[str] = (),
+        tags: Iterable[str] = (),
+        depends: Dependency | Iterable[Dependency] = (),
+        store: _native.Store | bool | None = None,
+        errors: bool | Duration = False,
+        verify: float = 0.0,
+        strict: bool = False,
+        check: Duration | None = None,
+        order_free: bool = False,
+        pickle: bool = False,
+    ) -> Callable[[Callable[P, R]], CachedFunction[P, R]]: ...
 
 
 def cached(

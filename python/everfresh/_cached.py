@@ -67,10 +67,25 @@ class CacheInfo(tuple[int, int, "int | None", int]):
     def __new__(cls, hits: int, misses: int, maxsize: int | None, currsize: int) -> CacheInfo:
         return super().__new__(cls, (hits, misses, maxsize, currsize))
 
-    hits = property(lambda self: self[0])
-    misses = property(lambda self: self[1])
-    maxsize = property(lambda self: self[2])
-    currsize = property(lambda self: self[3])
+    @property
+    def hits(self) -> int:
+        """Calls that were answered without computing."""
+        return self[0]
+
+    @property
+    def misses(self) -> int:
+        """Calls that computed."""
+        return self[1]
+
+    @property
+    def maxsize(self) -> int | None:
+        """How many results are kept in memory at most."""
+        return self[2]
+
+    @property
+    def currsize(self) -> int:
+        """How many are."""
+        return self[3]
 
     def __repr__(self) -> str:
         return "CacheInfo(" + ", ".join(f"{name}={value}" for name, value in zip(self._fields, self, strict=True)) + ")"

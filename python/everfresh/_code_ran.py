@@ -17,8 +17,8 @@ starts, which calls the hook that was there; if that is not a function (`cProfil
 block is not `complete`: do not store its result.
 
 Whose block: the context's (so tasks and, where the context is carried along, executors have their own), else that of
-the thread, else, on a thread that began during a block and was given its context, of all. `here()` takes a block along to another thread. A block
-inside hands what ran to the one around it."""
+the thread. `here()` takes a block along to another thread, and `carried` to one that is being started. A block inside
+hands what ran to the one around it."""
 
 from __future__ import annotations
 
@@ -32,10 +32,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from everfresh import _code_origin as origin
 from everfresh._code_names import FOUND, name_of
-from everfresh._native import is_recording
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from everfresh._code import Code
 
@@ -67,7 +66,6 @@ class Ran:
         self._in_task = False
         self._around: Ran | None = None
         self._token: Token[Ran | None] | None = None
-        self._threads: set[int | None] = set()
 
     def __enter__(self) -> Ran:
         self._thread = threading.get_ident()
@@ -75,7 +73,6 @@ class Ran:
         self._in_task = loop is not None and loop._get_running_loop() is not None
         self._around, self._token = _current.get(), _current.set(self)
         with _lock:
-            self._threads = {thread.ident for thread in threading.enumerate()}
             _active.append(self)
             self.complete = _monitor.begin()
         return self
@@ -114,8 +111,11 @@ class Ran:
         """The code objects that started."""
         return {start.code for start in self.starts.values()}
 
-    def names(self, code: Code) -> list[str]:
-        """Items for what ran and names do not reach, for `code.resolve`, which gives None for one that is lost."""
+    def names(self, code: Code, others: Iterable[Code] = ()) -> list[str]:
+        """Items for what ran and names do not reach, for `code.resolve`, which gives None for one that is lost.
+
+        What `others` are made of counts elsewhere: classes of arguments are a part of the key.
+        """
         code.items()
         found, lost = set(), []
         for start in list(self.starts.values()):
@@ -124,6 +124,7 @@ class Ran:
                 id(start.code) in self._nested
                 or start.code.co_name == "<module>"
                 or code.covers(start.code, start.held)
+                or any(other.covers(start.code, start.held) for other in others)
             ):
                 continue
             name = name_of(start.code, start.module, start.held)
@@ -168,11 +169,20 @@ def _blocks() -> list[Ran]:
     if current is not None:
         return [current]
     thread = threading.get_ident()
-    own = [ran for ran in _active if ran._thread == thread and not ran._in_task]
-    # A thread that works for a computation was given its context; any other only began while it ran.
-    return own[-1:] or (
-        [ran for ran in _active if ran._thread != thread and thread not in ran._threads] if is_recording() else []
-    )
+    return [ran for ran in _active if ran._thread == thread and not ran._in_task][-1:]
+
+
+def carried(function: Callable[[], object]) -> Callable[[], object]:
+    """The function as another thread is to call it: what it runs counts for the block that is open on this one."""
+    blocks = _blocks()
+    if not blocks:
+        return function
+
+    def call() -> object:
+        with blocks[0].here():
+            return function()
+
+    return call
 
 
 def _is_foreign(code: CodeType, frame: FrameType) -> bool:

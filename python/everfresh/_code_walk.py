@@ -29,8 +29,8 @@ DYNAMIC = frozenset({"getattr", "hasattr", "vars", "dir", "__dict__", "attrgette
 # Written by the interpreter, or about the class, or made from what counts already.
 UNSEEN = frozenset({
     "__dict__", "__weakref__", "__doc__", "__annotations__", "__annotations_cache__", "__annotate__",
-    "__annotate_func__", "__firstlineno__", "__static_attributes__", "__module__", "__qualname__", "__parameters__",
-    "__orig_bases__", "__type_params__", "_abc_impl", "__abstractmethods__", "__slots__", "__slotnames__",
+    "__annotate_func__", "__firstlineno__", "__static_attributes__", "__slotnames__", "__module__", "__qualname__",
+    "__parameters__", "__orig_bases__", "__type_params__", "_abc_impl", "__abstractmethods__", "__slots__",
 })  # fmt: skip
 ENUM_UNSEEN = frozenset(
     {"_member_names_", "_member_map_", "_value2member_map_", "_unhashable_values_", "_hashable_values_"}

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
 from os import PathLike
 from pathlib import Path
-from collections.abc import Callable
 from types import CellType, CodeType, FunctionType
 from typing import Any
 
@@ -135,7 +134,7 @@ class CachedFunction:
     def __new__(
         cls,
         function: Callable[..., object],
-        slow: Callable[[CachedFunction, tuple[object, ...], dict[str, Any] | None, object | None], object],
+        slow: Callable[..., object],
         /,
         *,
         names: tuple[str, ...],

@@ -47,8 +47,10 @@ class CodeNow:
     def refresh(self) -> bool:
         """Looks again. Whether the code is another one than at the last look."""
         before = self.items
-        self.items = self._code.items()
-        self.guard = self._code.guard()
+        # A walk may import the user's modules.
+        with _watch.silence:
+            self.items = self._code.items()
+            self.guard = self._code.guard()
         if before == self.items:
             return False
         self.epoch += 1
@@ -68,10 +70,8 @@ class CodeNow:
 
     def ran(self, ran: Ran, others: list[CodeNow]) -> list[str]:
         """The names of what ran beyond `items`, and beyond what others are made of."""
-        ran.code = {
-            key: seen for key, seen in ran.code.items() if not any(other._code.covers(seen[0]) for other in others)
-        }
-        return ran.names(self._code)
+        with _watch.silence:
+            return ran.names(self._code, [other._code for other in others])
 
     def version(self, name: str) -> bytes | None:
         """The fingerprint of an item now, wherever the function meets it."""
@@ -80,7 +80,8 @@ class CodeNow:
             return found
         if name == _watch.ENVIRONMENT:
             return _watch.environment_names()
-        version: bytes | None = self._code.resolve(name)
+        with _watch.silence:
+            version: bytes | None = self._code.resolve(name)
         return version
 
 
@@ -197,14 +198,23 @@ class Computation:
     def end(self) -> None:
         """Tells the engine what the result was made by."""
         self._paths.observe()
-        for name, version in self._code.items.items():
+        before = self._code.items
+        for name, version in before.items():
             _native.observe_version(name, version)
+        if not self._ran.complete:
+            _native.refuse("what ran could not be seen: somebody else profiles this thread")
+        if self._code.refresh():
+            for name in sorted(name for name, version in before.items() if self._code.items.get(name) != version):
+                # A result that hangs on what it changes itself would never be found again.
+                _native.impure(f"while it ran, {name} changed, which it reads")
         for name in self._code.ran(self._ran, self._classes):
             found = self._code.version(name)
             if found is None:
                 _native.refuse(f"it ran {name}, which no name finds again")
             else:
                 _native.observe_version(name, found)
+        # What was found is watched from now on.
+        self._code.refresh()
         self._purity.judge()
 
 

@@ -1,7 +1,6 @@
 """What has a fingerprint and is never stored: functions, classes, and classes that extend builtin types."""
 
 # Objects of every type come through here.
-# ruff: noqa: ANN401
 
 from __future__ import annotations
 

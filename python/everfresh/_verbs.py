@@ -36,9 +36,8 @@ class Verbs:
         """Hits, misses, the bound and the number of results in memory, as `functools` gives them."""
         hits, _, _, size, *_ = self._table.info()
         stats = self._function.engine.stats()
-        return CacheInfo(
-            hits + stats["disk_hits"], stats["loads"] + stats["failures"], self._function.settings.maxsize, size
-        )
+        misses = int(stats["loads"] + stats["failures"])
+        return CacheInfo(hits + int(stats["disk_hits"]), misses, self._function.settings.maxsize, size)
 
     def cache_clear(self) -> None:
         """Forgets all results, and makes out of date whatever was made with them."""

@@ -122,7 +122,9 @@ def _start_wrapper(original: Callable[[Any], None]) -> Callable[[Any], None]:
     def start(self: Any) -> None:
         if not _tells():
             return original(self)
-        context, run = _native.Context(), self.run
+        from ._code_ran import carried
+
+        context, run = _native.Context(), carried(self.run)
 
         def run_in_context() -> None:
             # What the thread holds of itself would keep it alive.
@@ -143,12 +145,15 @@ def _submit_wrapper(original: Callable[..., Any]) -> Callable[..., Any]:
     def submit(self: Any, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         if not _native.is_recording():
             return original(self, function, *args, **kwargs)
+        from ._code_ran import carried
+
         context = _native.Context()
+        work = carried(lambda: function(*args, **kwargs))
         # The pool's own threads outlive the computation and work for others: they start without a context.
         _native.set_carried(True)
         try:
             with silence:
-                return original(self, context.run, function, *args, **kwargs)
+                return original(self, context.run, work)
         finally:
             _native.set_carried(False)
 

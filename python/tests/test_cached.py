@@ -11,16 +11,16 @@ import threading
 import warnings
 import weakref
 from pathlib import Path
-
-import pytest
+from typing import Any
 
 import everfresh as ef
+import pytest
 
 LIMIT = 10
 
 
-def misses(function: object) -> int:
-    return function.cache_info().misses  # type: ignore[attr-defined]
+def misses(function: Any) -> int:
+    return int(function.cache_info().misses)
 
 
 # Keys
@@ -101,7 +101,7 @@ def test_an_argument_without_a_fingerprint_is_a_type_error_that_names_it_and_the
     def use(lock: object) -> None:
         return None
 
-    with pytest.raises(TypeError, match="lock.*") as raised:
+    with pytest.raises(TypeError, match=r"lock.*") as raised:
         use(threading.Lock())
     for way in ("__everfresh_key__", "ignore", "key"):
         assert way in str(raised.value)
@@ -138,7 +138,7 @@ def test_arrays_are_handed_out_read_only() -> None:
     numpy = pytest.importorskip("numpy")
 
     @ef.cached
-    def make() -> object:
+    def make() -> Any:
         return numpy.arange(3)
 
     make()
@@ -320,7 +320,7 @@ def test_generators_are_refused() -> None:
 @pytest.mark.parametrize(
     "settings", [{"ttl": "soon"}, {"maxbytes": "many"}, {"verify": 2}, {"stale": "1h"}, {"ignore": "nothing"}]
 )
-def test_settings_that_make_no_sense_are_value_errors(settings: dict[str, object]) -> None:
+def test_settings_that_make_no_sense_are_value_errors(settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(settings)) + "|duration|size"):
         ef.cached(**settings)(lambda n: n)
 
@@ -370,7 +370,9 @@ def test_methods_count_what_the_instance_holds() -> None:
     assert (one.of(5), two.of(5), one.of(5)) == (5, 10, 5)
     one.factor = 3
     assert one.of(5) == 15
-    assert (Scale.name(), one.name(), Scale.twice(2), one.twice(2)) == ("Scale", "Scale", 4, 4)
+    # What type checkers make of a class method of a generic callable differs.
+    names: Any = Scale
+    assert (names.name(), names(1).name(), Scale.twice(2), one.twice(2)) == ("Scale", "Scale", 4, 4)
 
 
 def test_a_cache_does_not_keep_an_instance_alive() -> None:
@@ -476,7 +478,7 @@ def test_an_async_error_reaches_the_caller_and_is_not_kept() -> None:
 def test_results_in_a_store_are_found_by_another_function_object(tmp_path: Path) -> None:
     store = ef.Store(tmp_path / "results", max_size="1GB")
 
-    def define() -> object:
+    def define() -> Any:
         @ef.cached(store=store)
         def double(values: list[int]) -> dict[str, list[int]]:
             return {"double": [value * 2 for value in values]}
@@ -501,7 +503,7 @@ def test_a_result_without_an_encoding_is_a_type_error_that_names_it_unless_it_ma
     def make() -> object:
         return Exception("odd")
 
-    with pytest.raises(TypeError, match="Exception.*pickle"):
+    with pytest.raises(TypeError, match=r"Exception.*pickle"):
         ef.cached(store=store)(make)()
     assert str(ef.cached(store=store, pickle=True)(make)()) == "odd"
 

@@ -16,7 +16,7 @@ from code_modules import HELPERS, edited, loaded
 from everfresh import _code_ran
 from everfresh._code import Code
 from everfresh._code_names import FOUND
-from everfresh._code_ran import Ran
+from everfresh._code_ran import Ran, carried
 
 DYNAMIC = "import sys\nREG = None\ndef f(name, x):\n    return getattr(sys.modules['helpers'], name)(x)"
 NEW = sys.version_info >= (3, 12)
@@ -128,7 +128,7 @@ def test_a_block_hands_what_ran_to_the_one_around_it() -> None:
         assert found("helpers:clean") in outer.names(code)
 
 
-def test_threads_that_begin_within_count_and_others_do_not() -> None:
+def test_threads_that_were_given_the_block_count_and_others_do_not() -> None:
     with loaded(DYNAMIC) as module:
         code = Code(module.f)
         go, done = threading.Event(), threading.Event()
@@ -141,7 +141,7 @@ def test_threads_that_begin_within_count_and_others_do_not() -> None:
         outside = threading.Thread(target=other)
         outside.start()
         with Ran() as block:
-            inside = threading.Thread(target=module.f, args=("clean", 1))
+            inside = threading.Thread(target=carried(lambda: module.f("clean", 1)))
             inside.start()
             inside.join()
             go.set()

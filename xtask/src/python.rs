@@ -29,12 +29,12 @@ impl Interpreter {
         Ok(place::target()?.join(format!("python-{}", self.version)))
     }
 
-    /// Builds the wheel and installs it into the environment.
+    /// Builds the wheel, unoptimised, and installs it into the environment.
     pub fn install(&self) -> Result<(), String> {
         let wheels = self.folder.join("wheels");
         setup::remove_folder(&wheels)?;
         let mut maturin = process::with_cargo(self.folder.join("bin/maturin"))?;
-        maturin.args(["build", "--release", "--locked", "--quiet", "--manifest-path", MANIFEST, "--interpreter"]);
+        maturin.args(["build", "--locked", "--quiet", "--manifest-path", MANIFEST, "--interpreter"]);
         maturin.arg(self.program()).arg("--target-dir").arg(self.target()?).arg("--out").arg(&wheels);
         process::run(&mut maturin)?;
         let wheel = fs::read_dir(&wheels).map_err(|error| format!("`{}` cannot be read: {error}", wheels.display()))?;
