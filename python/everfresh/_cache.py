@@ -63,7 +63,7 @@ class Cache(MutableMapping):  # type: ignore[type-arg]
         # Also who computes; the keys' own `__eq__` may come back.
         self._lock = threading.RLock()
         self._flights: dict[Any, _Flight] = {}
-        self._table = _native.CachedFunction(
+        self._table: Any = _native.CachedFunction(
             _no_value,
             _no_value,
             names=("key",),

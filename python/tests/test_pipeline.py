@@ -8,6 +8,7 @@ import subprocess
 import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -214,7 +215,7 @@ def test_a_name_belongs_to_one_function() -> None:
 
 def test_generators_and_unknown_names_are_refused() -> None:
     p = ef.Pipeline("refused")
-    with pytest.raises(TypeError, match="a step is a function with a name, not functools.partial"):
+    with pytest.raises(TypeError, match=r"a step is a function with a name, not functools\.partial"):
         p.step(functools.partial(len, ()))
 
     def lines() -> Data:
@@ -284,6 +285,28 @@ def test_independent_nodes_run_at_once() -> None:
         return left + right
 
     assert p.run(jobs=2)["together"] == 3
+
+
+def test_of_all_runs_at_once_one_computes(ran: Ran) -> None:
+    p, ready = ef.Pipeline("hammered"), threading.Barrier(8, timeout=60)
+
+    @p.source
+    def numbers() -> Data:
+        print("numbers")
+        return [1, 2]
+
+    @p.step
+    def total(numbers: Data) -> Data:
+        print("total")
+        return sum(numbers)
+
+    def run() -> Data:
+        ready.wait()
+        return p.run(jobs=2)["total"]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert [future.result() for future in [pool.submit(run) for _ in range(8)]] == [3] * 8
+    assert ran() == ["numbers", "total"]
 
 
 def test_coroutine_functions_are_nodes_too() -> None:
