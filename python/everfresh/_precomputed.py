@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from contextlib import contextmanager
+from threading import get_ident
 
 from . import _native
 from ._api import cached
@@ -10,12 +12,13 @@ from ._signature import Signature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from enum import Enum
     from typing import Any, TypeVar
 
     _F = TypeVar("_F", bound=Callable[..., Any])
     Domain = range | type[bool] | type[Enum]
+    Table = Callable[[], tuple[Any, ...]]
 
 # A list of so many results takes 128 MB, without the results.
 _LARGEST = 1 << 24
@@ -53,26 +56,58 @@ def precomputed(*domains: Domain, store: _native.Store | bool | None = None) -> 
         raise ValueError(f"a table of {size:,} results is too large: {_LARGEST:,} is the most")
 
     def decorate(function: _F) -> _F:
+        progress = _Progress()
+
         def fill() -> tuple[Any, ...]:
             import itertools
 
-            results = tuple(function(*arguments) for arguments in itertools.product(*values))
-            if _native.protect(results)[1] is not None:
+            results: list[Any] = []
+            with progress.of(results):
+                for arguments in itertools.product(*values):
+                    results.append(function(*arguments))
+            filled = tuple(results)
+            if _native.protect(filled)[1] is not None:
                 name = getattr(function, "__qualname__", "the function")
                 raise TypeError(f"{name} returns what its callers could change: return a tuple, or use ef.cached")
-            return results
+            return filled
 
         fill.__qualname__ = f"{getattr(function, '__qualname__', 'function')}.<table>"
         table = cached(maxsize=1, store=store)(fill)
         first = values[0]
         if len(values) == 1 and isinstance(first, range) and first.start == 0 and first.step == 1:
-            made = _from_zero(function, table, len(first))
+            made = _from_zero(function, table, progress, len(first))
         else:
-            made = _general(function, table, values)
+            made = _general(function, table, progress, values)
         functools.update_wrapper(made, function)
         return made  # type: ignore[return-value]
 
     return decorate
+
+
+class _Progress:
+    """The tables that are being filled, by thread: a function that calls itself finds there what is done."""
+
+    __slots__ = ("filling",)
+
+    def __init__(self) -> None:
+        self.filling: dict[int, list[Any]] = {}
+
+    @contextmanager
+    def of(self, results: list[Any]) -> Iterator[None]:
+        """While this thread fills a table."""
+        own = get_ident()
+        self.filling[own] = results
+        try:
+            yield
+        finally:
+            del self.filling[own]
+
+    def find(self, function: Callable[..., Any], table: Table, at: int, args: Any, named: Any) -> Any:
+        """The result at a place, while some thread fills a table."""
+        results = self.filling.get(get_ident())
+        if results is None:
+            return table()[at]
+        return results[at] if at < len(results) else function(*args, **named)
 
 
 def _values(domain: Domain) -> range | list[Any]:
@@ -88,23 +123,23 @@ def _values(domain: Domain) -> range | list[Any]:
     raise TypeError(f"a domain is a range, bool or an Enum class, not {domain!r}")
 
 
-def _from_zero(function: Callable[..., Any], table: Callable[[], tuple[Any, ...]], size: int) -> Callable[..., Any]:
+def _from_zero(function: Callable[..., Any], table: Table, progress: _Progress, size: int) -> Callable[..., Any]:
     """The most usual domain, with the least work."""
 
     def wrapper(n: Any = _MISSING, /, *rest: Any, **named: Any) -> Any:
         if type(n) is int and 0 <= n < size and not rest and not named:
-            return table()[n]
+            return progress.find(function, table, n, (n,), named) if progress.filling else table()[n]
         if n is _MISSING and len(named) == 1:
             (value,) = named.values()
             if type(value) is int and 0 <= value < size and Signature(function).bind((), named) is not None:
-                return table()[value]
+                return progress.find(function, table, value, (), named)
         return function(*(() if n is _MISSING else (n,)), *rest, **named)
 
     return wrapper
 
 
 def _general(
-    function: Callable[..., Any], table: Callable[[], tuple[Any, ...]], values: list[range | list[Any]]
+    function: Callable[..., Any], table: Table, progress: _Progress, values: list[range | list[Any]]
 ) -> Callable[..., Any]:
     """Any domains: the results lie in the order of the values, those of the last parameter beside each other."""
     signature = Signature(function)
@@ -124,7 +159,7 @@ def _general(
                     break
                 at = at * size + here
             else:
-                return table()[at]
+                return progress.find(function, table, at, args, named)
         return function(*args, **named)
 
     return wrapper

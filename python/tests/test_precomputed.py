@@ -113,6 +113,22 @@ def test_the_table_is_filled_again_when_something_changed_that_it_was_made_from(
     assert scaled(2) == 6
 
 
+@ef.precomputed(range(90))
+def fib(n: int) -> int:
+    return n if n < 2 else fib(n - 1) + fib(n - 2)
+
+
+@ef.precomputed(range(1, 31), bool)
+def steps(n: int, odd: bool) -> int:
+    """The length of Collatz's sequence, or of what it has of odd numbers."""
+    return 0 if n == 1 else steps(n // 2 if n % 2 == 0 else 3 * n + 1, odd) + (n % 2 if odd else 1)
+
+
+def test_a_function_may_call_itself() -> None:
+    assert (fib(89), fib(91)) == (1779979416004714189, 4660046610375530309)
+    assert (steps(27, False), steps(27, True)) == (111, 41)
+
+
 def test_a_table_may_outlive_the_process(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def made() -> Data:
         @ef.precomputed(range(3), store=ef.Store(tmp_path / "cache"))
