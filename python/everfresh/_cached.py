@@ -13,6 +13,7 @@ from ._async import Ready
 from ._observed import CodeNow, Computation, ImpureWarning, Purity, code_hook
 from ._signature import Signature
 from ._size import size_of
+from ._watch import caller_level
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,6 +68,9 @@ class CacheInfo(tuple[int, int, "int | None", int]):
     def __new__(cls, hits: int, misses: int, maxsize: int | None, currsize: int) -> CacheInfo:
         return super().__new__(cls, (hits, misses, maxsize, currsize))
 
+    def __getnewargs__(self) -> tuple[int, int, int | None, int]:
+        return self[0], self[1], self[2], self[3]
+
     @property
     def hits(self) -> int:
         """Calls that were answered without computing."""
@@ -98,6 +102,13 @@ class _Raised:
 
     def __init__(self, error: Exception) -> None:
         self.error = error
+
+
+class _Late(Exception):  # noqa: N818
+    """Somebody else was quicker."""
+
+    def __init__(self, found: _native.Found) -> None:
+        self.found = found
 
 
 class _Key(bytes):
@@ -197,6 +208,8 @@ class Function:
         self.signature = Signature(function)
         self.purity = Purity(self.name, strict=settings.strict, excused=settings.ttl is not None)
         self.lock = threading.Lock()
+        #: How many computations ended before they began, which the engine counts as failures.
+        self.late = 0
         self._code: CodeNow | None = None
         self.engine = _native.Engine(
             self.name,
@@ -393,15 +406,36 @@ class Call:
         before = found.value if found.copy is None else found.copy(found.value)
         if _native.fingerprint(again) != _native.fingerprint(before):
             what = f"{self.function.name} gave another result for the same inputs: it is not pure"
-            warnings.warn(what, ImpureWarning, stacklevel=5)
+            warnings.warn(what, ImpureWarning, stacklevel=caller_level())
 
     def answer(self, held: _Held | None) -> Any:
         """What a caller gets."""
         found = self.kept(held)
         if found is None:
-            found = self.function.engine.call(self.key, self.function.declared(), self.compute)
+            try:
+                found = self.function.engine.call(self.key, self.function.declared(), self.compute_once)
+            except _Late as late:
+                return self.given(late.found)
             self.keep(found)
         return self.given(found)
+
+    def compute_once(self) -> Kept:
+        """Computes, unless somebody put a result into the table after this call had looked there."""
+        self.look_again()
+        return self.compute()
+
+    async def compute_once_async(self) -> Kept:
+        """The same for a coroutine function."""
+        self.look_again()
+        return await self.compute_async()
+
+    def look_again(self) -> None:
+        """Raises `_Late` if there is a result now: the engine lets go of one once it is in the table."""
+        found = self.kept(None)
+        if found is not None:
+            with self.function.lock:
+                self.function.late += 1
+            raise _Late(found)
 
     def refresh(self) -> Any:
         """Computes anew, whatever is kept."""
@@ -424,7 +458,10 @@ class Call:
         return self._await()
 
     async def _await(self) -> Any:
-        found = await self.function.engine.call_async(self.key, self.function.declared(), self.compute_async)
+        try:
+            found = await self.function.engine.call_async(self.key, self.function.declared(), self.compute_once_async)
+        except _Late as late:
+            return self.given(late.found)
         self.keep(found)
         return self.given(found)
 

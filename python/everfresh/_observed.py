@@ -136,7 +136,9 @@ class Purity:
             raise ImpureError(f"{what}. It is cached as strict, so nothing is kept.")
         if not self._excused:
             self._said = True
-            warnings.warn(f"{what}. Give it a ttl, so that its results grow old.", ImpureWarning, stacklevel=3)
+            warnings.warn(
+                f"{what}. Give it a ttl, so that its results grow old.", ImpureWarning, stacklevel=_watch.caller_level()
+            )
 
 
 class Paths:
@@ -202,7 +204,7 @@ class Computation:
         for name, version in before.items():
             _native.observe_version(name, version)
         if not self._ran.complete:
-            _native.refuse("what ran could not be seen: somebody else profiles this thread")
+            _native.unseen("what ran could not be seen: somebody else profiles this thread")
         if self._code.refresh():
             for name in sorted(name for name, version in before.items() if self._code.items.get(name) != version):
                 # A result that hangs on what it changes itself would never be found again.
@@ -210,7 +212,7 @@ class Computation:
         for name in self._code.ran(self._ran, self._classes):
             found = self._code.version(name)
             if found is None:
-                _native.refuse(f"it ran {name}, which no name finds again")
+                _native.unseen(f"it ran {name}, which no name finds again")
             else:
                 _native.observe_version(name, found)
         # What was found is watched from now on.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ._cached import Settings
     from ._native import Kept
 
+    Declared = list[tuple[str, str, bytes | None]]
     Copy = Callable[[Any], Any]
 
 
@@ -176,16 +177,26 @@ class Node(Function):
         """The result for these inputs, and whether it was computed for this call."""
         self.look_at_code(self.table)
         key, declared = self.key_of(inputs), self.declared()
-        held = self.table.get(key)
-        if held is not None and held.found is not None and self.engine.reuse(held.found, declared):
+        held = self.held(key, declared)
+        if held is not None:
             return held, False
-        computing = _Computing(self, inputs)
-        found = self.engine.call(key, declared, computing)
+        computing = _Computing(self, inputs, key, declared)
+        try:
+            found = self.engine.call(key, declared, computing)
+        except _Late as late:
+            return late.result, False
         result = Result.of(found)
         if found.unstorable is None:
             self.table.put(key, result)
         self._unkept = None if found.unstorable is None else (key, found.unstorable)
         return result, computing.ran
+
+    def held(self, key: bytes, declared: Declared) -> Result | None:
+        """The result in memory, if it holds."""
+        held = self.table.get(key)
+        if held is not None and held.found is not None and self.engine.reuse(held.found, declared):
+            return held
+        return None
 
     def look(self, inputs: Inputs) -> tuple[str, Result | None]:
         """What a run would do and why, `hit …` or `miss: …`; the result, if it is there. Computes nothing."""
@@ -242,17 +253,30 @@ class Node(Function):
             raise CheckError(self.own_name, value if isinstance(value, str) else "")
 
 
+class _Late(Exception):  # noqa: N818
+    """Somebody else was quicker."""
+
+    def __init__(self, result: Result) -> None:
+        self.result = result
+
+
 class _Computing:
     """Computes a node's result, with everything that it reads written down."""
 
-    __slots__ = ("_inputs", "_node", "ran")
+    __slots__ = ("_declared", "_inputs", "_key", "_node", "ran")
 
-    def __init__(self, node: Node, inputs: Inputs) -> None:
-        self._node, self._inputs, self.ran = node, inputs, False
+    def __init__(self, node: Node, inputs: Inputs, key: bytes, declared: Declared) -> None:
+        self._node, self._inputs, self._key, self._declared, self.ran = node, inputs, key, declared, False
 
     def __call__(self) -> Kept:
-        self.ran = True
         node = self._node
+        # Somebody may have been quicker since it was looked for.
+        held = node.held(self._key, self._declared)
+        if held is not None:
+            with node.lock:
+                node.late += 1
+            raise _Late(held)
+        self.ran = True
         values = {name: given.value() for name, given in self._inputs.items()}
         outputs = _Outputs(values) if node.kind == "sink" else None
         computation = Computation(node.code, node.purity, list(values.values()))

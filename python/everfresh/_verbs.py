@@ -36,7 +36,7 @@ class Verbs:
         """Hits, misses, the bound and the number of results in memory, as `functools` gives them."""
         hits, _, _, size, *_ = self._table.info()
         stats = self._function.engine.stats()
-        misses = int(stats["loads"] + stats["failures"])
+        misses = int(stats["loads"] + stats["failures"]) - self._function.late
         return CacheInfo(hits + int(stats["disk_hits"]), misses, self._function.settings.maxsize, size)
 
     def cache_clear(self) -> None:

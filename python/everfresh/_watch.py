@@ -30,6 +30,14 @@ _installed: list[tuple[Any, str, Any, Any]] = []
 _silent = threading.local()
 
 
+def caller_level() -> int:
+    """The `stacklevel` of the user's own line, for a warning that is given one call above."""
+    own, level, frame = os.path.dirname(__file__), 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(own):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
 class _Silence:
     """Within it this thread's wrappers tell nothing."""
 
@@ -162,7 +170,7 @@ def _submit_wrapper(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _refusing_wrapper(original: Callable[..., Any]) -> Callable[..., Any]:
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
-        _native.refuse("it hands work to other processes or to a pool, and what those read is not seen")
+        _native.unseen("it hands work to other processes or to a pool, and what those read is not seen")
         return original(self, *args, **kwargs)
 
     return wrapper

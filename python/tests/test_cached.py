@@ -372,7 +372,7 @@ def test_methods_count_what_the_instance_holds() -> None:
     assert one.of(5) == 15
     # What type checkers make of a class method of a generic callable differs.
     names: Any = Scale
-    assert (names.name(), names(1).name(), Scale.twice(2), one.twice(2)) == ("Scale", "Scale", 4, 4)
+    assert (names.name(), names(1).name(), names.twice(2), names(1).twice(2)) == ("Scale", "Scale", 4, 4)
 
 
 def test_a_cache_does_not_keep_an_instance_alive() -> None:

@@ -16,16 +16,16 @@ from code_modules import loaded
 from everfresh._code import Code
 
 
-def replace_code(function: Any) -> None:  # noqa: ANN401
+def replace_code(function: Any) -> None:
     function.__code__ = (lambda x: 0).__code__
 
 
-def set_default(module: Any) -> None:  # noqa: ANN401
+def set_default(module: Any) -> None:
     inner = module.f.__closure__[0].cell_contents
     inner.__defaults__ = (6,)
 
 
-def set_cell(function: Any, value: object) -> None:  # noqa: ANN401
+def set_cell(function: Any, value: object) -> None:
     cell: CellType = function.__closure__[0]
     cell.cell_contents = value
 

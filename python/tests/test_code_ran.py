@@ -22,7 +22,7 @@ DYNAMIC = "import sys\nREG = None\ndef f(name, x):\n    return getattr(sys.modul
 NEW = sys.version_info >= (3, 12)
 
 
-def ran(module: Any, *args: Any) -> tuple[Code, list[str]]:  # noqa: ANN401
+def ran(module: Any, *args: Any) -> tuple[Code, list[str]]:
     code = Code(module.f)
     with Ran() as block:
         module.f(*args)

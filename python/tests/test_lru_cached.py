@@ -450,15 +450,15 @@ def test_wrong_declarations_are_refused() -> None:
         "idle_ns": None,
         "guard": None,
     }
-    CachedFunction(abs, abs, **right)  # type: ignore[arg-type]
+    CachedFunction(abs, abs, **right)
     for name in right:
         with pytest.raises(TypeError, match=name):
-            CachedFunction(abs, abs, **{key: value for key, value in right.items() if key != name})  # type: ignore[arg-type]
+            CachedFunction(abs, abs, **{key: value for key, value in right.items() if key != name})
     for wrong in ({"ignore": (1,)}, {"defaults": ((1, 0),)}, {"positional": 2}, {"positional_only": 2}):
         with pytest.raises(ValueError, match="do not fit"):
-            CachedFunction(abs, abs, **{**right, **wrong})  # type: ignore[arg-type]
+            CachedFunction(abs, abs, **{**right, **wrong})
     with pytest.raises(TypeError, match="callable"):
         CachedFunction(1, abs, **right)  # type: ignore[arg-type]
-    f = CachedFunction(abs, abs, **right)  # type: ignore[arg-type]
+    f = CachedFunction(abs, abs, **right)
     with pytest.raises(TypeError, match="unexpected"):
         f.put((1,), None, 1, other=1)  # type: ignore[call-arg]

@@ -23,7 +23,7 @@ pl = pytest.importorskip("polars", reason="polars is not installed")
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 
 
-def noted() -> Any:  # noqa: ANN401
+def noted() -> Any:
     frame = pd.DataFrame({"a": [1]})
     frame.attrs["unit"] = ["m"]
     return frame
@@ -155,11 +155,11 @@ PYARROW: list[Any] = [
 ALL = PANDAS + POLARS + PYARROW
 
 
-def name(value: Any) -> str:  # noqa: ANN401
+def name(value: Any) -> str:
     return f"{type(value).__module__.partition('.')[0]} {type(value).__name__}"
 
 
-def shown(value: Any) -> object:  # noqa: ANN401
+def shown(value: Any) -> object:
     """What pandas, polars or pyarrow tell of a value."""
     if isinstance(value, pd.DataFrame):
         flags = value.flags.allows_duplicate_labels
@@ -180,7 +180,7 @@ def shown(value: Any) -> object:  # noqa: ANN401
 
 
 @pytest.mark.parametrize("value", ALL, ids=name)
-def test_each_survives_its_encoding(value: Any) -> None:  # noqa: ANN401
+def test_each_survives_its_encoding(value: Any) -> None:
     decoded = native.loads(native.dumps(value))
     assert shown(decoded) == shown(value)
     assert native.fingerprint(decoded) == native.fingerprint(value)
@@ -206,7 +206,7 @@ columns = st.dictionaries(st.text("ab", min_size=1, max_size=2), cells, max_size
 
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(columns, columns)
-def test_frames_have_one_fingerprint_if_and_only_if_they_are_alike(one: Any, other: Any) -> None:  # noqa: ANN401
+def test_frames_have_one_fingerprint_if_and_only_if_they_are_alike(one: Any, other: Any) -> None:
     for make in (pd.DataFrame, pl.DataFrame, pa.table):
         first, same, second = make(one), make(one), make(other)
         assert native.fingerprint(first) == native.fingerprint(same)
@@ -337,21 +337,21 @@ def test_frames_wrongly_said_to_be_verified_are_a_value_or_an_error(encoded: byt
         native.loads(damaged, verified=True)
 
 
-def put(value: Any) -> None:  # noqa: ANN401
+def put(value: Any) -> None:
     value.loc[0, "a"] = 7
 
 
-def rename(value: Any) -> None:  # noqa: ANN401
+def rename(value: Any) -> None:
     value.columns = ["z"] * value.shape[1]
     value.index.name = "i"
     value.attrs["k"] = 1
 
 
-def write_below(value: Any) -> None:  # noqa: ANN401
+def write_below(value: Any) -> None:
     value["a"].array[0] = 7
 
 
-def put_polars(value: Any) -> None:  # noqa: ANN401
+def put_polars(value: Any) -> None:
     value[0, "a"] = 7
 
 

@@ -72,11 +72,11 @@ SCALARS: list[Any] = [
 ]
 
 
-def name(value: Any) -> str:  # noqa: ANN401
+def name(value: Any) -> str:
     return f"{type(value).__name__} {getattr(value, 'dtype', value)} {getattr(value, 'shape', '')}"
 
 
-def alike(one: Any, other: Any) -> bool:  # noqa: ANN401
+def alike(one: Any, other: Any) -> bool:
     """Whether two have one type, dtype, shape, and the same items, floats by their bits."""
     if type(one) is not type(other) or isinstance(one, np.dtype):
         return type(one) is type(other) and one == other and repr(one) == repr(other)
@@ -86,7 +86,7 @@ def alike(one: Any, other: Any) -> bool:  # noqa: ANN401
 
 
 @pytest.mark.parametrize("value", ARRAYS + SCALARS, ids=name)
-def test_each_survives_its_encoding(value: Any) -> None:  # noqa: ANN401
+def test_each_survives_its_encoding(value: Any) -> None:
     decoded = native.loads(native.dumps(value))
     assert alike(decoded, value)
     assert native.fingerprint(decoded) == native.fingerprint(value)
@@ -99,7 +99,7 @@ def test_no_two_share_a_fingerprint() -> None:
     assert [same for same in found.values() if len(same) > 1] == []
 
 
-def layouts(array: Any) -> list[Any]:  # noqa: ANN401
+def layouts(array: Any) -> list[Any]:
     """The same array, laid out in other ways."""
     spread = np.zeros([3 * size for size in array.shape], array.dtype)
     spread[tuple(slice(1, None, 3) for _ in array.shape)] = array

@@ -50,7 +50,7 @@ def looped() -> object:
     return value
 
 
-def handed_out(kept: object, make: Callable[[Any], Any] | None) -> Any:  # noqa: ANN401
+def handed_out(kept: object, make: Callable[[Any], Any] | None) -> Any:
     return kept if make is None else make(kept)
 
 

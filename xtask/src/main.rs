@@ -17,6 +17,8 @@ usage: cargo xtask COMMAND
 
   setup                     installs what `test` needs, or says what is missing
   test [--long]             every check and every test; --long runs 5,000 cases of the freshness oracle
+  test --python             the Python package alone: built and tested with each interpreter that is installed
+  bench python [OPTION…]    measures the Python package against its targets and peers
   bench pipeline [OPTION…]  measures pipelines against their targets and peers (--help lists the options)
   bench cache [options]     measures the memory tier against its targets and peers
   bench instructions [--keep]
@@ -31,6 +33,8 @@ fn main() -> ExitCode {
         ["setup"] => setup::everything(),
         ["test"] => test::run(false),
         ["test", "--long"] => test::run(true),
+        ["test", "--python"] => python::test(),
+        ["bench", "python", options @ ..] => python::bench(options),
         ["bench", "pipeline", options @ ..] => bench::pipeline(options),
         ["bench", "cache", options @ ..] => bench::cache(options),
         ["bench", "instructions", options @ ..] => instructions::bench(options),

@@ -8,6 +8,8 @@ use std::{
 
 /// What the package's tests need, pinned.
 const TESTS: &str = include_str!("../python-tests.txt");
+/// What the package is measured against.
+const PEERS: &str = include_str!("../python-peers.txt");
 /// The versions of Python that the package supports.
 const VERSIONS: [&str; 3] = ["3.11", "3.12", "3.13"];
 const MANIFEST: &str = "crates/everfresh-python/Cargo.toml";
@@ -29,12 +31,21 @@ impl Interpreter {
         Ok(place::target()?.join(format!("python-{}", self.version)))
     }
 
-    /// Builds the wheel, unoptimised, and installs it into the environment.
-    pub fn install(&self) -> Result<(), String> {
+    /// Builds the wheel and installs it into the environment; for tests unoptimised, which compiles in a third of the time.
+    fn install(&self, profile: &str) -> Result<(), String> {
         let wheels = self.folder.join("wheels");
         setup::remove_folder(&wheels)?;
         let mut maturin = process::with_cargo(self.folder.join("bin/maturin"))?;
-        maturin.args(["build", "--locked", "--quiet", "--manifest-path", MANIFEST, "--interpreter"]);
+        maturin.args([
+            "build",
+            "--profile",
+            profile,
+            "--locked",
+            "--quiet",
+            "--manifest-path",
+            MANIFEST,
+            "--interpreter",
+        ]);
         maturin.arg(self.program()).arg("--target-dir").arg(self.target()?).arg("--out").arg(&wheels);
         process::run(&mut maturin)?;
         let wheel = fs::read_dir(&wheels).map_err(|error| format!("`{}` cannot be read: {error}", wheels.display()))?;
@@ -46,7 +57,7 @@ impl Interpreter {
 
     /// Runs the package's tests.
     pub fn test(&self) -> Result<(), String> {
-        self.install()?;
+        self.install("dev")?;
         let mut pytest = process::command(self.program())?;
         pytest.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "-n", "2", "python/tests"]);
         pytest.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONHASHSEED", "0").env_remove("PYTHONPATH");
@@ -54,9 +65,33 @@ impl Interpreter {
     }
 }
 
+/// Measures the package, optimised, with the oldest interpreter.
+pub fn bench(options: &[&str]) -> Result<(), String> {
+    let (version, program) = programs()?.into_iter().next().ok_or("no interpreter")?;
+    let folder = place::cache()?.join(format!("python-bench-{version}"));
+    setup::virtual_environment(&program, &folder, &format!("{TESTS}{PEERS}"))?;
+    let interpreter = Interpreter { version, folder };
+    interpreter.install("release")?;
+    let scripts = place::root()?.join("bench/python");
+    let mut scripts: Vec<PathBuf> = fs::read_dir(&scripts)
+        .map_err(|error| format!("`{}` cannot be read: {error}", scripts.display()))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "py"))
+        .collect();
+    scripts.sort();
+    scripts.into_iter().try_for_each(|script| {
+        println!("\n# {}", script.file_stem().unwrap_or_default().display());
+        process::run(process::command(interpreter.program())?.arg(script).args(options))
+    })
+}
+
 /// The interpreters that are installed, the oldest first, each with an environment for the tests.
 pub fn interpreters() -> Result<Vec<Interpreter>, String> {
-    let mut programs: Vec<(&str, PathBuf)> =
+    programs()?.into_iter().map(|(version, program)| environment(version, &program)).collect()
+}
+
+fn programs() -> Result<Vec<(&'static str, PathBuf)>, String> {
+    let mut programs: Vec<(&'static str, PathBuf)> =
         VERSIONS.into_iter().filter_map(|version| Some((version, find(version)?))).collect();
     if programs.is_empty() {
         // A fresh machine: Debian's own.
@@ -64,7 +99,7 @@ pub fn interpreters() -> Result<Vec<Interpreter>, String> {
         let version = VERSIONS.into_iter().find(|version| is(&python, version));
         programs.push((version.ok_or("python3 is none of 3.11, 3.12, 3.13: install one of them")?, python));
     }
-    programs.into_iter().map(|(version, program)| environment(version, &program)).collect()
+    Ok(programs)
 }
 
 fn environment(version: &'static str, program: &Path) -> Result<Interpreter, String> {

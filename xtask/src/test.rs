@@ -128,5 +128,8 @@ fn python_files() -> Result<(), String> {
     for args in [&["check", "--quiet"][..], &["format", "--quiet", "--check"]] {
         process::run(process::command(bin.join("ruff"))?.args(args).args(&files))?;
     }
-    process::run(process::command(bin.join("mypy"))?.args(&files))
+    // With what the tests import.
+    let interpreter = python::interpreters()?.into_iter().next().ok_or("no interpreter")?;
+    let mut mypy = process::command(bin.join("mypy"))?;
+    process::run(mypy.arg("--python-executable").arg(interpreter.program()).args(&files))
 }

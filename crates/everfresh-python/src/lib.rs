@@ -13,6 +13,7 @@
 //! | `blake3_of` | BLAKE3-256 of bytes, for what is written in Python |
 //! | `units` | sizes and durations as people write them |
 //! | `yaml` | YAML as Python values |
+//! | `log` | what the engine has to say, for `logging` |
 //! | `errors` | the engine's errors as Python's exceptions |
 
 mod audit;
@@ -22,6 +23,7 @@ mod engine;
 mod errors;
 mod flight;
 mod guard;
+mod log;
 mod memo;
 mod observe;
 mod store;
@@ -45,7 +47,7 @@ mod _native {
         guard::{Guard, attributes_of},
         observe::{
             PyContext, impure, impurities, is_made, is_recording, observe_env, observe_outputs, observe_path,
-            observe_version, observe_working_dir, observe_written, refuse,
+            observe_version, observe_working_dir, observe_written, refuse, unseen,
         },
         store::Store,
         units::{parse_duration, parse_size},
@@ -68,6 +70,7 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::log::begin();
         super::memo::add(module)?;
         super::audit::listen(module.py())
     }

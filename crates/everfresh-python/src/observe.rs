@@ -85,6 +85,12 @@ pub fn refuse(why: &str) {
     observe::refuse(why);
 }
 
+/// The same, unless the result has an end anyway.
+#[pyfunction]
+pub fn unseen(why: &str) {
+    observe::unseen(why);
+}
+
 /// Says that the function does something that no pure function does.
 #[pyfunction]
 pub fn impure(what: &str) {

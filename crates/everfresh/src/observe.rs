@@ -410,6 +410,28 @@ pub fn refuse(why: impl Into<String>) {
     }
 }
 
+/// Says that the result hangs on something that nobody sees: as [`refuse`], unless the result has an end anyway, by the
+/// memo's `ttl` or that of something that it was made with.
+///
+/// ```
+/// use everfresh::{Memo, observe};
+/// use std::time::Duration;
+///
+/// let asks = || observe::unseen("it asks a server");
+/// let (plain, bounded) = (Memo::builder("observe::unseen"), Memo::builder("observe::unseen 2").ttl(Duration::from_secs(5)));
+/// let (plain, bounded) = (plain.build(), bounded.build());
+/// plain.get_or_compute(&(), asks);
+/// bounded.get_or_compute(&(), asks);
+/// assert_eq!((plain.get(&()), bounded.get(&())), (None, Some(())));
+/// ```
+pub fn unseen(why: impl Into<String>) {
+    let Some(frame) = current() else { return };
+    let mut recorded = frame.recorded();
+    if recorded.expires_ns.is_none() {
+        recorded.refuse(|| why.into());
+    }
+}
+
 /// Says that the computation does something that no function does whose result hangs on its inputs alone: it writes files,
 /// asks a server, reads the clock. Whether that matters is for its caller to say, who asks for [`impurities`].
 ///
