@@ -66,9 +66,10 @@ class Cache(MutableMapping):  # type: ignore[type-arg]
         self._table: Any = _native.CachedFunction(
             _no_value,
             _no_value,
-            names=("key",),
-            positional_only=1,
-            positional=1,
+            # As one argument alone 1 and 1.0 would be apart, as functools has it.
+            names=("key", "padding"),
+            positional_only=2,
+            positional=2,
             defaults=(),
             ignore=(),
             var_positional=False,
@@ -85,7 +86,7 @@ class Cache(MutableMapping):  # type: ignore[type-arg]
 
     def __getitem__(self, key: object) -> Any:
         _read()
-        value = self._table(key)
+        value = self._table(key, None)
         if value is _MISSING:
             self._table.miss()
             raise KeyError(key)
@@ -94,7 +95,7 @@ class Cache(MutableMapping):  # type: ignore[type-arg]
     def get(self, key: object, default: Any = None) -> Any:
         """The value of a key, or `default`."""
         _read()
-        value = self._table(key)
+        value = self._table(key, None)
         if value is _MISSING:
             self._table.miss()
             return default
@@ -117,7 +118,7 @@ class Cache(MutableMapping):  # type: ignore[type-arg]
             self._overtake(key)
             if not self._holds(key):
                 raise KeyError(key)
-            self._table.remove((key,), None)
+            self._table.remove((key, None), None)
 
     def pop(self, key: object, default: Any = _MISSING) -> Any:
         """Removes an entry, and gives its value; `default` if there is none.
@@ -132,7 +133,7 @@ class Cache(MutableMapping):  # type: ignore[type-arg]
                 if default is _MISSING:
                     raise KeyError(key)
                 return default
-            self._table.remove((key,), None)
+            self._table.remove((key, None), None)
             return value
 
     def setdefault(self, key: object, default: Any = None) -> Any:
@@ -193,13 +194,13 @@ class Cache(MutableMapping):  # type: ignore[type-arg]
             self.set(key, value, ttl=ttl, tags=tags)
             return value
         while True:
-            value = self._table(key)
+            value = self._table(key, None)
             if value is not _MISSING:
                 return value
             with self._lock:
                 flight = self._flights.get(key)
                 if flight is None:
-                    value = self._table(key)
+                    value = self._table(key, None)
                     if value is not _MISSING:
                         return value
                     self._table.miss()
@@ -248,10 +249,10 @@ class Cache(MutableMapping):  # type: ignore[type-arg]
         hash(key)
         if seconds == 0:
             # The table's clock is a few milliseconds behind.
-            self._table.remove((key,), None)
+            self._table.remove((key, None), None)
             return
         self._table.put(
-            (key,), None, value, deadline_ns=deadline, size=size, simple=True, state=(tagged, deadline), copy=None
+            (key, None), None, value, deadline_ns=deadline, size=size, simple=True, state=(tagged, deadline), copy=None
         )
 
     def _overtake(self, key: object) -> None:
@@ -262,8 +263,8 @@ class Cache(MutableMapping):  # type: ignore[type-arg]
         hash(key)
         if self._idle_ns is not None:
             # Only the table knows when it was last asked for, which it then is.
-            return self._table(key) is not _MISSING
-        found = self._table.find((key,), None)
+            return self._table(key, None) is not _MISSING
+        found = self._table.find((key, None), None)
         return found is not None and _in_time(found[1])
 
     def _live(self) -> dict[Any, Any]:

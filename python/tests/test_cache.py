@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import everfresh as ef
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -34,6 +36,57 @@ def test_it_is_a_mapping_that_hands_out_what_it_was_given() -> None:
             missing()
     cache.clear()
     assert (len(cache), list(cache.values())) == (0, [])
+
+
+KEYS = st.one_of(st.integers(0, 5), st.sampled_from(["a", (1, "b"), 1.0, True]))
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["set", "del", "get", "pop", "default", "compute", "clear"]), KEYS, st.integers())
+    )
+)
+def test_without_bounds_it_is_a_dict(steps: list[tuple[str, object, int]]) -> None:
+    cache, model = ef.Cache(maxsize=None), dict[object, int]()
+    for step, key, value in steps:
+        if step == "set":
+            cache[key] = model[key] = value
+        elif step == "del":
+            assert (key in cache) == (key in model)
+            if key in model:
+                del cache[key], model[key]
+        elif step == "get":
+            assert cache.get(key) == model.get(key)
+        elif step == "pop":
+            assert cache.pop(key, None) == model.pop(key, None)
+        elif step == "default":
+            assert cache.setdefault(key, value) == model.setdefault(key, value)
+        elif step == "compute":
+            assert cache.get_or_compute(key, lambda own=value: own) == model.setdefault(key, value)
+        else:
+            cache.clear()
+            model.clear()
+        assert cache == model
+
+
+def test_threads_may_share_it() -> None:
+    cache, ready = ef.Cache(maxsize=5, ttl="1ms"), threading.Barrier(8, timeout=60)
+
+    def hammer(own: int) -> None:
+        ready.wait()
+        for number in range(2000):
+            key = number * own % 7
+            assert cache.get_or_compute(key, lambda: key, tags=("t",)) == key  # noqa: B023
+            assert cache.pop(key, key) == key
+            cache[key] = key
+            assert all(key == value for key, value in cache.items())
+            if number % 50 == 0:
+                cache.invalidate_tag("t")
+        assert len(cache) <= 5
+
+    with ThreadPoolExecutor(8) as pool:
+        for future in [pool.submit(hammer, own) for own in range(8)]:
+            future.result()
 
 
 @pytest.mark.parametrize("use", [lambda cache: cache[[]], lambda cache: cache.set([], 1), lambda cache: [] in cache])
