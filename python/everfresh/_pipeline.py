@@ -11,6 +11,7 @@ from . import _native
 from ._cached import Settings
 from ._pipeline_graph import Graph
 from ._pipeline_node import CheckError, Given, Inputs, Node, Result
+from ._pipeline_order import Order, execute
 from ._pipeline_plan import Plan, Planned, Results
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from ._depends import Dependency
 
     Duration = float | str | timedelta
-    Waits = dict[str, list[str]]
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 _OPTIONS_OF_RUN = ("jobs", "verbose")
@@ -175,7 +175,7 @@ class Pipeline:
             Exception: what a node raised. Nodes that had not begun have not run.
         """
         wanted = self._wanted(targets)
-        waits = self._waits(wanted)
+        waits = self._order().waits(wanted)
         given = self._given(waits, inputs)
         results: dict[str, Result] = {}
         anew: list[str] = []
@@ -203,7 +203,7 @@ class Pipeline:
                 took = time.perf_counter() - start
                 self._say(node, f"ran in {took:.3f} s: {why}" if ran else "hit")
 
-        _execute(waits, work, 1 if _native.is_recording() else jobs)
+        execute(waits, work, 1 if _native.is_recording() else jobs)
         return Results(self.name, {name: results[name] for name in wanted}, anew)
 
     def plan(self, *targets: str | Callable[..., Any], **inputs: Any) -> Plan:
@@ -222,8 +222,8 @@ class Pipeline:
 
     def graph(self) -> Graph:
         """The nodes and what they take: a picture in a notebook, text by `str`."""
-        takes = {name: self._takes(node) for name, node in self._nodes.items()}
-        return Graph(self.name, self._nodes, takes, self._gates())
+        order = self._order()
+        return Graph(self.name, self._nodes, {name: order.takes(name) for name in self._nodes}, order.gates())
 
     def __repr__(self) -> str:
         return f"Pipeline({self.name!r}, {', '.join(self._nodes) or 'no nodes'})"
@@ -232,7 +232,10 @@ class Pipeline:
         """A function that knows a pipeline does not hang on what is in it."""
         return self.name
 
-    # Who waits for whom.
+    # Which nodes.
+
+    def _order(self) -> Order:
+        return Order(self.name, self._nodes)
 
     def _name(self, node: str | Callable[..., Any]) -> str:
         name = node if isinstance(node, str) else getattr(node, "__name__", repr(node))
@@ -242,70 +245,6 @@ class Pipeline:
 
     def _wanted(self, nodes: Iterable[str | Callable[..., Any]]) -> list[str]:
         return [self._name(node) for node in nodes] or list(self._nodes)
-
-    def _takes(self, node: Node) -> list[str]:
-        """The nodes whose results it takes."""
-        return [parameter.name for parameter in node.parameters if parameter.name in self._nodes]
-
-    def _gates(self) -> Waits:
-        """The checks that each node waits for, beside those that it names."""
-        gates: Waits = {name: [] for name in self._nodes}
-        for check, node in self._nodes.items():
-            if node.kind != "check":
-                continue
-            looked_at = set(self._takes(node))
-            above = self._above(check)
-            is_last = self._is_behind_sink(check)
-            for name, other in self._nodes.items():
-                taken = self._takes(other)
-                behind = not looked_at or looked_at.intersection(taken)
-                if is_last and not self._is_behind_sink(name):
-                    # What was written cannot be waited for by what has to run before.
-                    continue
-                if behind and other.kind != "check" and name not in above and check not in taken:
-                    gates[name].append(check)
-        return gates
-
-    def _is_behind_sink(self, name: str) -> bool:
-        return any(self._nodes[above].kind == "sink" for above in self._above(name))
-
-    def _above(self, name: str) -> set[str]:
-        """All that a node needs."""
-        above: set[str] = set()
-        left = [name]
-        while left:
-            new = set(self._takes(self._nodes[left.pop()])) - above
-            above |= new
-            left += new
-        return above
-
-    def _waits(self, wanted: list[str]) -> Waits:
-        """What has to run for these, each with what it waits for, in an order in which it can run.
-
-        Raises:
-            ValueError: if nodes wait for each other.
-        """
-        import graphlib
-
-        gates = self._gates()
-        needed: Waits = {}
-        left = list(wanted)
-        while left:
-            name = left.pop()
-            if name not in needed:
-                needed[name] = [*self._takes(self._nodes[name]), *gates[name]]
-                left += needed[name]
-        sinks = {name for name in needed if self._nodes[name].kind == "sink"}
-        first = [name for name in needed if name not in sinks and not self._is_behind_sink(name)]
-        for name in sinks:
-            needed[name] += first
-        ordered = {name: needed[name] for name in self._nodes if name in needed}
-        try:
-            order = list(graphlib.TopologicalSorter(ordered).static_order())
-        except graphlib.CycleError as error:
-            path = " -> ".join(reversed(error.args[1]))
-            raise ValueError(f"nodes of the pipeline `{self.name}` wait for each other: {path}") from None
-        return {name: ordered[name] for name in order}
 
     # What they are given.
 
@@ -342,13 +281,13 @@ class Pipeline:
         self, targets: Iterable[str | Callable[..., Any]], inputs: dict[str, Any]
     ) -> list[tuple[Planned, str]]:
         """Each node with what would be done, and all that the engine says of it."""
-        order = self._waits(self._wanted(targets))
+        order = self._order().waits(self._wanted(targets))
         given = self._given(order, inputs)
         planned = []
         results: dict[str, Result] = {}
         for name in order:
             node = self._nodes[name]
-            waits = [taken for taken in self._takes(node) if taken not in results]
+            waits = [taken for taken in self._order().takes(name) if taken not in results]
             if not self.enabled:
                 action, reason, text = "run", "nothing is cached", "miss: nothing is cached"
             elif waits:
@@ -367,7 +306,7 @@ class Pipeline:
     def _why(self, node: Node, text: str, anew: Iterable[str]) -> str:
         """A reason in a line."""
         reason = text.partition("\n")[0].removeprefix("miss: ")
-        new = [name for name in self._takes(node) if name in anew]
+        new = [name for name in self._order().takes(node.own_name) if name in anew]
         if new and reason == "nothing is kept for these arguments":
             reason = f"{' and '.join(new)} gave something new"
         return reason
@@ -436,33 +375,3 @@ class Decorator:
 def _place(function: Callable[..., Any]) -> tuple[str, str]:
     """Where a function was written: one that is defined once more, as in a notebook, takes the place of the first."""
     return getattr(function, "__module__", "?"), getattr(function, "__qualname__", "?")
-
-
-def _execute(waits: Waits, work: Callable[[str], None], jobs: int) -> None:
-    """Calls `work` for each node once all that it waits for is done, in `jobs` threads; stops at the first error."""
-    import graphlib
-
-    if jobs < 1:
-        raise ValueError(f"jobs is a number of threads, not {jobs!r}")
-    if jobs == 1:
-        for name in waits:
-            work(name)
-        return
-    from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-
-    sorter = graphlib.TopologicalSorter(waits)
-    sorter.prepare()
-    with ThreadPoolExecutor(jobs, thread_name_prefix="everfresh") as pool:
-        running: dict[Future[None], str] = {}
-        try:
-            while sorter.is_active():
-                for name in sorter.get_ready():
-                    running[pool.submit(work, name)] = name
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    name = running.pop(future)
-                    future.result()
-                    sorter.done(name)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
