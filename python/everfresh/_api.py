@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 from . import _fork, _native
+from ._cache import caches
 from ._cached import Function, Settings, functions
 from ._method import Method
 from ._observed import code_hook
@@ -148,11 +149,16 @@ def _mark_coroutine(table: Any) -> None:
 
 
 def invalidate_tag(tag: str) -> None:
-    """Makes out of date all results of functions with this tag, and whatever was made with them."""
+    """Makes out of date all results of functions with this tag, and whatever was made with them.
+
+    What has it in a `Cache` is removed.
+    """
     for function in functions():
         if tag in function.settings.tags:
             function.engine.invalidate_tag(tag)
             function.table.clear()
+    for cache in caches():
+        cache.invalidate_tag(tag)
 
 
 def stats() -> dict[str, dict[str, float]]:

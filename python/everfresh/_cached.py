@@ -191,18 +191,18 @@ class Settings:
 class Function:
     """A cached function: what it is made of, its engine, and the table in front of it."""
 
-    def __init__(self, function: Callable[..., Any], settings: Settings) -> None:
+    def __init__(self, function: Callable[..., Any], settings: Settings, name: str | None = None) -> None:
         flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
         if flags & (_CO_GENERATOR | _CO_ASYNC_GENERATOR):
-            name = getattr(function, "__qualname__", repr(function))
+            called = getattr(function, "__qualname__", repr(function))
             raise TypeError(
-                f"{name} is a generator function: what it yields is used up by the first caller. "
+                f"{called} is a generator function: what it yields is used up by the first caller. "
                 "Return a list or a tuple instead."
             )
         self.function = function
         self.settings = settings
         self.is_async = bool(flags & _CO_COROUTINE)
-        self.name = (
+        self.name = name or (
             f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', type(function).__name__)}"
         )
         self.signature = Signature(function)

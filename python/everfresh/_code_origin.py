@@ -83,7 +83,10 @@ def of_code(code: CodeType, module: object) -> str:
     name = code.co_filename
     if not name.startswith("<") or name.startswith("<frozen "):
         return of_file(name)
-    return of_module(module) if isinstance(module, str) else USER
+    if not isinstance(module, str):
+        return USER
+    # `collections.namedtuple` evaluates a constructor in a module of this name, which nobody finds.
+    return PYTHON if module.startswith("namedtuple_") else of_module(module)
 
 
 def version(package: str) -> bytes:

@@ -153,15 +153,15 @@ class Paths:
                 if isinstance(value, os.PathLike):
                     value = os.fspath(value)
                 if isinstance(value, str) and 0 < len(value) < _LONGEST_PATH and "\0" not in value:
-                    stamp = _stamp(value)
-                    if stamp is not None:
-                        self._seen.append((value, stamp))
+                    before = stamp(value)
+                    if before is not None:
+                        self._seen.append((value, before))
 
     def observe(self) -> None:
         """Tells of those that the function did not write itself."""
         for path, before in self._seen:
             with _watch.silence:
-                after = _stamp(path)
+                after = stamp(path)
                 folder = os.path.isdir(path)
             if after == before or folder:
                 _native.observe_path("dir" if folder else "file", path)
@@ -169,7 +169,8 @@ class Paths:
                 _native.refuse(f"`{path}` was written to while it was computed")
 
 
-def _stamp(path: str) -> tuple[int, ...] | None:
+def stamp(path: str) -> tuple[int, ...] | None:
+    """What changes whenever somebody writes a file; `None` if there is none."""
     try:
         seen = os.stat(path)
     except (OSError, ValueError):

@@ -98,7 +98,8 @@ fn heard(event: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
             database(py, &path);
         }
         "tempfile.mkstemp" | "tempfile.mkdtemp" | "os.mkdir" => {
-            if let Some(path) = path(0)? {
+            // `os.makedirs(…, exist_ok=True)` tries it with folders that are there: what is in them it did not make.
+            if let Some(path) = path(0)?.filter(|path| path.symlink_metadata().is_err()) {
                 py.detach(|| observe::made(path));
             }
         }
@@ -171,11 +172,7 @@ fn database(py: Python<'_>, path: &Path) {
     if path == ":memory:" || text.contains("mode=memory") {
         return;
     }
-    py.detach(|| {
-        for suffix in ["", "-wal", "-journal"] {
-            observe::metadata(format!("{path}{suffix}"));
-        }
-    });
+    py.detach(|| observe::database(path));
 }
 
 /// A path; `None` for a descriptor.

@@ -405,6 +405,12 @@ impl Found {
         PyBytes::new(py, self.key.as_bytes())
     }
 
+    /// The fingerprint of the result as it is in the store, if it is there.
+    #[getter]
+    fn output<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        self.entry.output().map(|output| PyBytes::new(py, output.as_bytes()))
+    }
+
     /// Why it must not be used again, if so.
     #[getter]
     fn unstorable(&self) -> Option<&str> {
@@ -432,12 +438,6 @@ impl Found {
             _ => None,
         });
         PyTuple::new(py, names.collect::<Vec<_>>())
-    }
-
-    /// The result's name in the store, if it is there.
-    #[getter]
-    fn output<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
-        self.entry.output().map(|output| PyBytes::new(py, output.as_bytes()))
     }
 
     /// When it was computed, in seconds since the Unix epoch.

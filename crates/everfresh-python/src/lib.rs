@@ -46,8 +46,8 @@ mod _native {
         flight::Flight,
         guard::{Guard, attributes_of},
         observe::{
-            PyContext, impure, impurities, is_made, is_recording, observe_env, observe_path, observe_version,
-            observe_working_dir, refuse, unseen,
+            PyContext, impure, impurities, is_made, is_recording, observe_env, observe_outputs, observe_path,
+            observe_version, observe_working_dir, observe_written, refuse, unseen,
         },
         store::Store,
         units::{parse_duration, parse_size},

@@ -49,6 +49,18 @@ pub fn is_made(path: PathBuf) -> bool {
     observe::is_made(path)
 }
 
+/// Says that what the function writes from now on is a part of its result.
+#[pyfunction]
+pub fn observe_outputs() {
+    observe::outputs();
+}
+
+/// Looks at what such a function wrote.
+#[pyfunction]
+pub fn observe_written(py: Python<'_>) {
+    py.detach(observe::written);
+}
+
 /// Says that an environment variable is about to be read.
 #[pyfunction]
 pub fn observe_env(name: &str) {

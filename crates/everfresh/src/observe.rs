@@ -249,6 +249,118 @@ pub fn left_behind() -> Vec<PathBuf> {
     made.into_iter().filter(|path| path.symlink_metadata().is_ok()).collect()
 }
 
+/// Says that what the computation makes or writes from now on is a part of its result, as a report is. When all is written,
+/// [`written`] is to be called: then the result is out of date once somebody changes one of the files, or removes it.
+///
+/// ```
+/// use everfresh::{Memo, observe};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("report");
+/// let memo = Memo::builder("observe::outputs").build();
+/// let report = || memo.try_get_or_compute(&(), || {
+///     observe::outputs();
+///     observe::made(&path);
+///     std::fs::write(&path, "all is well")?;
+///     observe::written();
+///     Ok::<_, std::io::Error>(())
+/// });
+/// (report()?, report()?);
+/// assert_eq!(memo.stats().loads, 1);
+/// std::fs::write(&path, "nothing is well")?;
+/// assert_eq!(memo.explain(&()).to_string(), format!("miss: the file `{}` changed", path.display()));
+/// report()?;
+/// assert_eq!(std::fs::read_to_string(&path)?, "all is well");
+/// # Ok::<_, std::io::Error>(())
+/// ```
+pub fn outputs() {
+    if let Some(frame) = current() {
+        frame.recorded().outputs.get_or_insert_default();
+    }
+}
+
+/// Observes what the computation made and left behind, if its [`outputs`] count.
+///
+/// ```
+/// // Outside of a computation it does nothing.
+/// everfresh::observe::written();
+/// ```
+pub fn written() {
+    let Some(frame) = current() else { return };
+    let (made, databases, folders) = {
+        let mut recorded = frame.recorded();
+        let Some(databases) = recorded.outputs.clone() else { return };
+        (recorded.made(), databases, recorded.take_folders())
+    };
+    for path in made {
+        let Some(name) = path.to_str().map(str::to_owned) else { continue };
+        let observed = if databases.contains(&path) {
+            metadata_fingerprint(&path)
+                .map(|metadata| frame.add(Observation::Metadata { path: name.clone(), metadata }))
+        } else if path.is_file() {
+            content(&path, frame.store.as_ref()).map(|found| {
+                let (content, seen) = found.unzip();
+                frame.add_file(&path, Observation::File { path: name.clone(), content }, seen);
+            })
+        } else if path.symlink_metadata().is_ok() {
+            PathKind::of(&path).map(|kind| frame.add(Observation::Kind { path: name.clone(), kind }))
+        } else {
+            // It was there for the computation alone.
+            Ok(())
+        };
+        if let Err(error) = observed {
+            frame.recorded().refuse(|| format!("`{name}` cannot be observed: {error}"));
+        }
+    }
+    for (path, is_listing) in folders {
+        let folder = Path::new(&path);
+        let observed = match is_listing {
+            true => listing(folder).map(|listing| Observation::Dir { path: path.clone(), listing }),
+            // The times of a folder are those of its own writing.
+            false => PathKind::of(folder).map(|kind| Observation::Kind { path: path.clone(), kind }),
+        };
+        match observed {
+            Ok(observation) => frame.add(observation),
+            Err(error) => frame.recorded().refuse(|| format!("`{path}` cannot be observed: {error}")),
+        }
+    }
+}
+
+/// A database of SQLite that is about to be opened. It changes with its stat, or that of its log: to hash it would drop the
+/// locks that this process has on it. Where [`outputs`] count it is one of them.
+///
+/// ```
+/// use everfresh::{Memo, observe};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("orders.db");
+/// let memo = Memo::builder("observe::database").build();
+/// let look = || memo.get_or_compute(&(), || {
+///     observe::database(&path);
+///     path.exists()
+/// });
+/// assert!(!look());
+/// std::fs::write(&path, "")?;
+/// assert!(look());
+/// # Ok::<_, std::io::Error>(())
+/// ```
+pub fn database(path: impl AsRef<Path>) {
+    let Some(frame) = current() else { return };
+    for suffix in ["", "-wal", "-journal"] {
+        let mut name = path.as_ref().as_os_str().to_owned();
+        name.push(suffix);
+        if frame.recorded().outputs.is_none() {
+            metadata(name);
+        } else if let Some(path) = absolute(Path::new(&name)) {
+            let mut recorded = frame.recorded();
+            recorded.make(&path);
+            if let Some(databases) = &mut recorded.outputs {
+                databases.push(path);
+            }
+        }
+    }
+}
+
 /// An environment variable that is about to be read.
 ///
 /// ```

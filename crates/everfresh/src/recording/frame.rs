@@ -75,6 +75,8 @@ pub(crate) struct Recorded {
     pub(crate) files: HashMap<PathBuf, Seen>,
     /// The files and folders that it made or wrote itself.
     made: HashSet<PathBuf>,
+    /// If what it makes is a part of its result: the databases among that, which are never hashed.
+    pub(crate) outputs: Option<Vec<PathBuf>>,
     /// What it did that no function does whose result hangs on its inputs alone.
     pub(crate) impurities: BTreeSet<String>,
     /// The earliest moment at which something that was used expires, in nanoseconds since the Unix epoch.
@@ -116,7 +118,20 @@ impl Recorded {
     pub(crate) fn make(&mut self, path: &Path) {
         let Some(name) = path.to_str() else { return };
         let read = |observation: &Observation| matches!(observation, Observation::File { path, content: Some(_) } if path == name);
-        if self.observations().any(read) {
+        if self.outputs.is_some() {
+            // What it was like before it is written is no input: it is looked at when it is done.
+            self.by_subject.retain(|(_, subject), observation| {
+                let about_path = matches!(
+                    observation,
+                    Observation::File { .. }
+                        | Observation::Exists { .. }
+                        | Observation::Kind { .. }
+                        | Observation::Metadata { .. }
+                );
+                !about_path || subject != name
+            });
+            self.files.remove(path);
+        } else if self.observations().any(read) {
             self.refuse(|| format!("it reads `{name}` and then writes it"));
         }
         // A folder that is there was not made by this computation, so what is in it is input.
@@ -131,6 +146,20 @@ impl Recorded {
 
     pub(crate) fn made(&self) -> Vec<PathBuf> {
         self.made.iter().cloned().collect()
+    }
+
+    /// The folders into which it wrote and of which it had read the names (true) or the stat; what it saw is forgotten.
+    pub(crate) fn take_folders(&mut self) -> Vec<(String, bool)> {
+        let folders: HashSet<&Path> = self.made.iter().filter_map(|path| path.parent()).collect();
+        let mut taken = Vec::new();
+        self.by_subject.retain(|_, observation| match observation {
+            Observation::Dir { path, .. } | Observation::Metadata { path, .. } if folders.contains(Path::new(path)) => {
+                taken.push((path.clone(), matches!(observation, Observation::Dir { .. })));
+                false
+            }
+            _ => true,
+        });
+        taken
     }
 
     /// Whether the computation made this itself, or the folder that it lies in; by way of no link and no `..`.
