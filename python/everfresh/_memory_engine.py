@@ -29,9 +29,9 @@ class _Fresh:
 
 
 class _NoTable(NoTable):
-    def info(self) -> tuple[int, int]:
-        """Hits and results in memory."""
-        return 0, 0
+    def info(self) -> tuple[int, ...]:
+        """As a table tells it: nothing was found here, and nothing is here."""
+        return 0, 0, 0, 0
 
 
 class StoredFunction(Function):
