@@ -28,6 +28,12 @@ class _Fresh:
         self.value = value
 
 
+class _NoTable(NoTable):
+    def info(self) -> tuple[int, ...]:
+        """As a table tells it: nothing was found here, and nothing is here."""
+        return 0, 0, 0, 0
+
+
 class StoredFunction(Function):
     """A cached function whose results are in a store alone."""
 
@@ -41,7 +47,7 @@ class StoredFunction(Function):
         self.signature.places(settings.ignore)
 
     def new_table(self, slow: Callable[..., Any] | None = None, skip: int = 0) -> Any:
-        return NoTable()
+        return _NoTable()
 
     def look_at_code(self, table: Any) -> None:
         code = self.code

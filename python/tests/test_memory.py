@@ -940,6 +940,16 @@ def test_it_says_what_it_computes_and_what_it_loads(tmp_path: Path, capsys: pyte
     assert "rows cache loaded - 0.0s, 0.0min" in capsys.readouterr().out
 
 
+def test_stats_tell_of_it(memory: ef.Memory) -> None:
+    def told(n: int) -> int:
+        return n
+
+    f = memory.cache(told)
+    f(1), f(1)
+    own = next(stats for name, stats in ef.stats().items() if name.endswith("test_stats_tell_of_it.<locals>.told"))
+    assert (own["loads"], own["size"]) == (1, 0)
+
+
 def test_a_generator_function_is_refused(memory: ef.Memory) -> None:
     def numbers() -> Iterator[int]:
         yield 1

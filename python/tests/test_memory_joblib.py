@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -76,8 +77,16 @@ def sources() -> dict[str, str]:
     return {name: Path(spec.origin).with_name(name).read_text() for name in FILES}
 
 
-def cases() -> dict[str, tuple[str, str]]:
-    """Place and text of each test, by its name."""
+def names(test: ast.AST) -> Iterator[str]:
+    for node in ast.walk(test):
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+
+
+def cases() -> dict[str, tuple[str, set[str]]]:
+    """The place of each test, and the names in it."""
     found = {}
     for file, source in sources().items():
         tree = ast.parse(source)
@@ -85,12 +94,12 @@ def cases() -> dict[str, tuple[str, str]]:
         nodes += [(f"{top.name}::", node) for top in tree.body if isinstance(top, ast.ClassDef) for node in top.body]
         for prefix, node in nodes:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-                found[node.name] = f"{file}::{prefix}{node.name}", ast.get_source_segment(source, node) or ""
+                found[node.name] = f"{file}::{prefix}{node.name}", set(names(node))
     return found
 
 
 TESTS = cases()
-PUBLIC = {name for name, (_, text) in TESTS.items() if not set(re.findall(r"\w+", text)).intersection(INTERNAL)}
+PUBLIC = {name for name, (_, used) in TESTS.items() if not used.intersection(INTERNAL)}
 
 
 def ours(source: str) -> str:
