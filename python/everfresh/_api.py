@@ -6,7 +6,7 @@ import functools
 
 from . import _fork, _native
 from ._cache import caches
-from ._cached import Function, Settings, functions
+from ._cached import Function, Settings, functions, mark_coroutine
 from ._method import Method
 from ._observed import code_hook
 from ._verbs import Verbs
@@ -130,22 +130,10 @@ def cached(
         Verbs(made, table).attach()
         table._on_set_name = lambda owner, name: setattr(owner, name, Method(made, table, name))
         if made.is_async:
-            _mark_coroutine(table)
+            mark_coroutine(table)
         return table
 
     return decorate if function is None else decorate(function)
-
-
-def _mark_coroutine(table: Any) -> None:
-    """Has `inspect` and asyncio take a table for the coroutine function that it stands for."""
-    import asyncio.coroutines
-    import inspect
-    import sys
-
-    if sys.version_info >= (3, 12):
-        inspect.markcoroutinefunction(table)
-    else:
-        table._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
 
 
 def invalidate_tag(tag: str) -> None:

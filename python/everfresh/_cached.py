@@ -10,23 +10,26 @@ import weakref
 
 from . import _native
 from ._async import Ready
+from ._depends import Dependency
 from ._observed import CodeNow, Computation, ImpureWarning, Purity, code_hook
 from ._signature import Signature
 from ._size import size_of
-from ._watch import caller_level
+from ._watch import caller_level, silence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from ._depends import Dependency
     from ._native import Kept
     from ._signature import Bound
 
+_HEAP_TYPE = 1 << 9
 _CO_GENERATOR, _CO_COROUTINE, _CO_ASYNC_GENERATOR = 0x20, 0x80, 0x200
-_PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, range})
-_PLAIN_OF = frozenset({"datetime", "decimal", "fractions", "uuid", "pathlib", "pathlib._local"})
+_PLAIN = frozenset({type(None), bool, int, str, bytes})
+_PLAIN_OF = frozenset({"UUID", "date", "PosixPath", "PurePosixPath", "WindowsPath", "PureWindowsPath"})
+_PLACES_OF_PLAIN = frozenset({"uuid", "datetime", "pathlib", "pathlib._local"})
+_TEXTS = frozenset({type(None), str, bytes})
 
 
 def _has_hash(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
@@ -35,6 +38,12 @@ def _has_hash(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     except TypeError:
         return False
     return True
+
+
+def _log(text: str) -> None:
+    import logging
+
+    logging.getLogger("everfresh").warning("%s", text)
 
 
 class NoTable:
@@ -57,6 +66,14 @@ class NoTable:
 
     def set_defaults(self, *_: object) -> None:
         """Nothing."""
+
+    def info(self) -> tuple[int, ...]:
+        """Nothing."""
+        return (0,) * 6
+
+    def remove(self, *_: object) -> bool:
+        """Nothing."""
+        return False
 
 
 class CacheInfo(tuple[int, int, "int | None", int]):
@@ -127,19 +144,49 @@ class _Held:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether nothing in a value can change, nor the code that it is used by."""
+    """Whether nothing in a value can change, nor the code that uses it, and equal ones of its type are the same."""
     cls = type(value)
-    if cls in _PLAIN or cls.__module__ in _PLAIN_OF:
+    if cls in _PLAIN:
         return True
-    return (cls is tuple or cls is frozenset) and all(map(_is_plain, value))
+    if cls is float:
+        return value != 0.0
+    if cls is tuple:
+        return all(type(item) in _TEXTS for item in value)
+    return cls.__name__ in _PLAIN_OF and cls.__module__ in _PLACES_OF_PLAIN
 
 
 def _state(instance: Any) -> Any:
     """What an instance is told by in the keys of its methods."""
     cls = type(instance)
-    if hasattr(cls, "__everfresh_key__") or not hasattr(instance, "__dict__") or hasattr(cls, "__dataclass_fields__"):
+    if hasattr(cls, "__everfresh_key__") or hasattr(cls, "__dataclass_fields__"):
         return instance
-    return code_hook(cls), f"{cls.__module__}.{cls.__qualname__}", sorted(vars(instance).items())
+    from ._values import state
+
+    content = None
+    for base in (str, bytes, int, float, tuple, list, dict, set, frozenset):
+        if isinstance(instance, base):
+            content = dict(instance.items()) if base is dict else base(instance)
+            break
+    else:
+        # What C keeps to itself shows in how the object is copied, if at all.
+        if _made_in_c(cls):
+            content = instance.__reduce_ex__(2)[1:]
+    return code_hook(cls), f"{cls.__module__}.{cls.__qualname__}", content, sorted(state(instance).items())
+
+
+def _made_in_c(cls: type) -> bool:
+    return any(base is not object and not base.__flags__ & _HEAP_TYPE for base in cls.__mro__)
+
+
+def _weakly(method: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A method that does not keep its object alive: the engine's part in a cycle cannot be collected."""
+    reference = weakref.WeakMethod(method)
+
+    def call(argument: Any) -> Any:
+        alive = reference()
+        return None if alive is None else alive(argument)
+
+    return call
 
 
 class Settings:
@@ -173,6 +220,8 @@ class Settings:
         maxsize = given["maxsize"]
         if maxsize is not None and (not isinstance(maxsize, int) or isinstance(maxsize, bool)):
             raise TypeError(f"maxsize is a number of results or None, not {maxsize!r}")
+        if maxsize is not None and maxsize < 0:
+            given["maxsize"] = 0
         if given["maxbytes"] is not None:
             given["maxbytes"] = _native.parse_size(given["maxbytes"])
         for name in ("ignore", "tags"):
@@ -181,6 +230,9 @@ class Settings:
             given[name] = tuple(given[name])
         depends = given["depends"]
         given["depends"] = tuple(depends) if isinstance(depends, tuple | list) else (depends,)
+        for dependency in given["depends"]:
+            if not isinstance(dependency, Dependency):
+                raise TypeError(f"depends: {dependency!r} is none of file(…), dir(…), env(…) and value(…)")
         if not 0.0 <= given["verify"] <= 1.0:
             raise ValueError(f"verify is a share of hits, from 0 to 1, not {given['verify']!r}")
         errors = given["errors"]
@@ -210,14 +262,17 @@ class Function:
         self.lock = threading.Lock()
         #: How many computations ended before they began, which the engine counts as failures.
         self.late = 0
+        #: Keys that are computed anew behind their callers.
+        self.refreshing: set[bytes] = set()
+        self.tasks: set[Any] = set()
         self._code: CodeNow | None = None
         self.engine = _native.Engine(
             self.name,
             store=settings.store,
             ttl=settings.ttl,
             tags=list(settings.tags),
-            versions=self._version,
-            decode=self._decode,
+            versions=_weakly(self._version),
+            decode=_weakly(self._decode),
         )
         # Those of the function, of the key and of each tag.
         self.generations = 2 + len(settings.tags)
@@ -310,7 +365,8 @@ class Function:
         """
         settings = self.settings
         if settings.key is not None:
-            return _native.fingerprint(("key", settings.key(*args, **(kwargs or {}))), order_free=settings.order_free)
+            own = code_hook(settings.key), settings.key(*args, **(kwargs or {}))
+            return _native.fingerprint(("key", own), order_free=settings.order_free)
         values, further, keywords = bound
         if of_method and values:
             values = [_state(values[0]), *values[1:]]
@@ -398,7 +454,56 @@ class Call:
                 held.checked = time.monotonic()
                 self.table.hit()
                 return held.found
+            if settings.stale is not None:
+                return self.stale(held.found, settings.stale)
         return None
+
+    def stale(self, found: _native.Found, window: float) -> _native.Found | None:
+        """A result of which nothing but its time is over, not long ago: it is computed anew behind whoever gets it."""
+        function = self.function
+        ago = function.engine.expired_for(found, function.declared())
+        if ago is None or ago > window:
+            return None
+        with function.lock:
+            begins = self.key not in function.refreshing
+            function.refreshing.add(self.key)
+        if begins:
+            self.refresh_behind()
+        _native.refuse(f"a result of {function.name} was served after its time")
+        self.table.hit()
+        return found
+
+    def refresh_behind(self) -> None:
+        """Computes anew in a task or a thread; an error there leaves the old result for as long as it may be served."""
+        import contextvars
+
+        if self.function.is_async:
+            import asyncio
+
+            task = asyncio.get_running_loop().create_task(self.refresh_behind_async(), context=contextvars.Context())
+            self.function.tasks.add(task)
+            task.add_done_callback(self.function.tasks.discard)
+            return
+
+        def work() -> None:
+            try:
+                self.refresh()
+            except Exception as error:
+                _log(f"{self.function.name} could not be computed anew: {error!r}")
+            finally:
+                self.function.refreshing.discard(self.key)
+
+        with silence:
+            threading.Thread(target=work, name="everfresh-refresh", daemon=True).start()
+
+    async def refresh_behind_async(self) -> None:
+        """The same for a coroutine function."""
+        try:
+            await self.refresh_async()
+        except Exception as error:
+            _log(f"{self.function.name} could not be computed anew: {error!r}")
+        finally:
+            self.function.refreshing.discard(self.key)
 
     def verify(self, found: _native.Found) -> None:
         """Computes once more, and says if that gives another result."""
@@ -474,7 +579,7 @@ class Call:
             if found.copy is not None:
                 value = found.copy(value)
         if isinstance(value, _Raised):
-            raise value.error
+            raise value.error.with_traceback(None)
         return value
 
     def compute(self) -> Kept:
@@ -564,3 +669,15 @@ def functions() -> Iterator[Function]:
             _functions.remove(reference)
         else:
             yield function
+
+
+def mark_coroutine(table: Any) -> None:
+    """Has `inspect` and asyncio take a table for the coroutine function that it stands for."""
+    import asyncio.coroutines
+    import inspect
+    import sys
+
+    if sys.version_info >= (3, 12):
+        inspect.markcoroutinefunction(table)
+    else:
+        table._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]

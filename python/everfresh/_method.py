@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import weakref
 
-from ._cached import NoTable
+from ._cached import NoTable, mark_coroutine
 from ._verbs import Verbs
 
 TYPE_CHECKING = False
@@ -13,6 +13,34 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._cached import Function
+
+
+class Bound:
+    """A cached method of an instance, which it holds as a bound method does."""
+
+    __slots__ = ("__self__", "_table")
+
+    def __init__(self, instance: Any, table: Any) -> None:
+        self.__self__, self._table = instance, table
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._table(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._table, name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Bound) and self._table is other._table
+
+    def __hash__(self) -> int:
+        return hash(self._table)
+
+    @property
+    def __signature__(self) -> Any:
+        import inspect
+
+        signature = inspect.signature(self._table.__wrapped__)
+        return signature.replace(parameters=list(signature.parameters.values())[1:])
 
 
 class Method:
@@ -26,13 +54,15 @@ class Method:
         self._tables: dict[int, tuple[weakref.ref[Any], Any]] = {}
         functools.update_wrapper(self, function.function)
         Verbs(function, self).attach()
+        if function.is_async:
+            mark_coroutine(self)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
             return self
         known = self._tables.get(id(instance))
         if known is not None and known[0]() is instance:
-            return known[1]
+            return Bound(instance, known[1])
         return self._new(instance)
 
     def _new(self, instance: Any) -> Any:
@@ -52,8 +82,10 @@ class Method:
         table = function.new_table(slow, skip=1)
         functools.update_wrapper(table, function.function)
         Verbs(function, table, first).attach()
+        if function.is_async:
+            mark_coroutine(table)
         self._tables[place] = (alive, table)
-        return table
+        return Bound(instance, table)
 
     def __call__(self, instance: Any, /, *args: Any, **kwargs: Any) -> Any:
         return self.__get__(instance)(*args, **kwargs)

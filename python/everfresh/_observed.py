@@ -181,13 +181,15 @@ def stamp(path: str) -> tuple[int, ...] | None:
 class Computation:
     """One computation of a function, with everything that it does written down."""
 
-    __slots__ = ("_classes", "_code", "_paths", "_purity", "_ran")
+    __slots__ = ("_before", "_classes", "_code", "_paths", "_purity", "_ran")
 
     def __init__(self, code: CodeNow, purity: Purity, values: list[Any]) -> None:
         from ._code_ran import Ran
 
         self._code, self._purity, self._paths = code, purity, Paths(values)
         self._classes = _classes(values)
+        # Another call may look at the code while this one computes.
+        self._before = code.items
         self._ran = Ran()
         for memo in code.lru_caches().values():
             # What it holds was read by somebody else, and nobody knows what.
@@ -200,12 +202,13 @@ class Computation:
     def end(self) -> None:
         """Tells the engine what the result was made by."""
         self._paths.observe()
-        before = self._code.items
+        self._code.refresh()
+        before = self._before
         for name, version in before.items():
             _native.observe_version(name, version)
         if not self._ran.complete:
             _native.unseen("what ran could not be seen: somebody else profiles this thread")
-        if self._code.refresh():
+        if before is not self._code.items:
             for name in sorted(name for name, version in before.items() if self._code.items.get(name) != version):
                 # A result that hangs on what it changes itself would never be found again.
                 _native.impure(f"while it ran, {name} changed, which it reads")

@@ -10,12 +10,13 @@ use crate::{
 use everfresh::{
     Fingerprint, Memo,
     disk::Blob,
-    memo::{Call, Encoding, EncodingError, Entry, MemoStats},
+    memo::{Call, Encoding, EncodingError, Entry, MemoStats, Reason},
     observation::Observation,
 };
 use pyo3::{
     buffer::PyUntypedBuffer,
-    exceptions::{PyRuntimeWarning, PyValueError},
+    exceptions::{PyKeyboardInterrupt, PyRuntimeWarning, PyValueError},
+    intern,
     prelude::*,
     types::{PyBytes, PyDict, PyList, PyTuple},
 };
@@ -52,6 +53,7 @@ pub fn invalidations() -> u64 {
 
 /// In a child, right after a fork.
 pub fn after_fork() {
+    everfresh::memo::after_fork();
     let functions = FUNCTIONS.try_lock().map(|functions| functions.clone()).unwrap_or_default();
     for function in functions.iter().filter_map(Weak::upgrade) {
         // A thread that held the lock is not here any more; then the function goes on without a store.
@@ -149,7 +151,8 @@ impl Function {
         // for the code, which is observed apart.
         let mut builder = Memo::builder(&self.name).version(1).max_entries(IN_BETWEEN).versions(move |name| {
             Python::attach(|py| {
-                let version: Option<Vec<u8>> = versions.bind(py).call1((name,)).ok()?.extract().ok()?;
+                let version = versions.bind(py).call1((name,)).inspect_err(|error| interrupted(py, error)).ok()?;
+                let version: Option<Vec<u8>> = version.extract().ok()?;
                 Some(Fingerprint::from_bytes(version?.try_into().ok()?))
             })
         });
@@ -169,6 +172,17 @@ impl Function {
                 warn(&format!("results of {} are kept in memory alone: {error}", self.name));
                 builder.build()
             }
+        }
+    }
+}
+
+/// An interrupt that came while the engine asked is for whoever called the engine.
+fn interrupted(py: Python<'_>, error: &PyErr) {
+    if error.is_instance_of::<PyKeyboardInterrupt>(py) {
+        let again =
+            py.import(intern!(py, "_thread")).and_then(|thread| thread.call_method0(intern!(py, "interrupt_main")));
+        if let Err(error) = again {
+            error.write_unraisable(py, None);
         }
     }
 }
@@ -297,6 +311,18 @@ impl Engine {
     /// Lets go of a result that the caller has put into its own memory.
     fn release(&self, py: Python<'_>, key: [u8; 32]) {
         py.detach(|| self.0.memo().release(&Fingerprint::from_bytes(key)));
+    }
+
+    /// How many seconds ago the time of a result was over, if that is all that keeps it from being used.
+    fn expired_for(&self, py: Python<'_>, found: &Found, declared: Vec<Declared>) -> PyResult<Option<f64>> {
+        py.detach(|| {
+            let memo = self.0.memo();
+            let call = with(&memo, &found.key, &declared).map_err(PyValueError::new_err)?;
+            Ok(match call.check(&found.entry) {
+                Err(Reason::Expired { ago }) => Some(ago.as_secs_f64()),
+                _ => None,
+            })
+        })
     }
 
     /// What a call would do now, and why.

@@ -61,3 +61,13 @@ pub use encoding::{Encoding, EncodingError};
 pub use entry::Entry;
 pub use ledger::{FunctionStats, function_stats};
 pub use reason::{Explanation, Reason, Tier};
+
+/// In a child, right after a fork: lets go of the stores of others that results hang on. Who holds stores or memos of its
+/// parent drops them too, and opens them anew; until then they refuse to work.
+///
+/// ```
+/// everfresh::memo::after_fork();
+/// ```
+pub fn after_fork() {
+    crate::recording::let_go_of_homes();
+}

@@ -37,6 +37,14 @@ static HERE: LazyLock<RwLock<Here>> = LazyLock::new(RwLock::default);
 /// Stores that somebody else's results hang on.
 static HOMES: Mutex<Vec<Store>> = Mutex::new(Vec::new());
 
+/// In a child, right after a fork: lets go of stores that its parent has open.
+pub(crate) fn let_go_of_homes() {
+    // A thread that held the lock is not here any more.
+    if let Ok(mut homes) = HOMES.try_lock() {
+        homes.clear();
+    }
+}
+
 /// The generations as one lookup sees them, through a store or without one.
 #[derive(Debug)]
 pub(crate) struct Generations<'a> {

@@ -25,5 +25,5 @@ pub(crate) use frame::{
     recorded,
 };
 pub(crate) use function::register;
-pub(crate) use generation::{Generations, random};
+pub(crate) use generation::{Generations, let_go_of_homes, random};
 pub(crate) use look::{Versions, World, env_fingerprint, listing, metadata_fingerprint};
