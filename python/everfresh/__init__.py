@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ._config import load_config
     from ._depends import Dependency, dir, env, file, value
     from ._lru import cache, lru_cache
+    from ._memory import Memory, expires_after
     from ._observed import ImpureError, ImpureWarning
     from ._pipeline import Pipeline
     from ._pipeline_node import CheckError
@@ -33,6 +34,7 @@ __all__ = [
     "Dependency",
     "ImpureError",
     "ImpureWarning",
+    "Memory",
     "Pipeline",
     "RunError",
     "Store",
@@ -40,6 +42,7 @@ __all__ = [
     "cached",
     "dir",
     "env",
+    "expires_after",
     "file",
     "invalidate_tag",
     "load_config",
@@ -60,12 +63,14 @@ _PLACES = {
     "Dependency": "_depends",
     "ImpureError": "_observed",
     "ImpureWarning": "_observed",
+    "Memory": "_memory",
     "Pipeline": "_pipeline",
     "RunError": "_run",
     "cache": "_lru",
     "cached": "_api",
     "dir": "_depends",
     "env": "_depends",
+    "expires_after": "_memory",
     "file": "_depends",
     "invalidate_tag": "_api",
     "load_config": "_config",

@@ -22,6 +22,7 @@ from everfresh._code_names import FOUND, resolve_object
 from everfresh._code_origin import PYTHON, USER
 from everfresh._code_places import Places, type_dict
 from everfresh._code_values import Unsure, Values, is_cython, random_words
+from everfresh._code_written import adds, only_adds
 from everfresh._native import Guard, blake3_of
 
 # With one of these, a module's attributes may be taken by computed names.
@@ -271,7 +272,8 @@ class Walk:
         cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=False))
         for name, cell in cells.items():
             for held in self.places.cell(cell):
-                self.value(f"the closure variable `{name}` of `{label}`", held)
+                if not only_adds(held, name, read):
+                    self.value(f"the closure variable `{name}` of `{label}`", held)
         for name, value in own:
             self.value(f"the attribute `{name}` of `{label}`", value)
         self._names(function, read, cells)
@@ -316,6 +318,8 @@ class Walk:
             if not there or (standard and getattr(value, "__module__", None) == "builtins") or value is builtins.open:
                 self._builtin(names, chain[0], read)
                 return
+        if adds(value, chain):
+            return
         self.value(name, value)
         if issubclass(type(value), ModuleType):
             self._attributes(value, chain[1:], read)

@@ -112,7 +112,9 @@ def _build_array(np: Any, parts: Any, buffers: list[memoryview]) -> Any:
     array = np.ndarray(shape, _build_dtype(np, dtype), buffer=buffer, order=order)
     if array.nbytes != len(buffer):
         raise ValueError("an array has another length than its buffer")
-    return array
+    # A mapping whose reader asked for `numpy.memmap`.
+    as_array = getattr(buffer.obj, "as_array", None)
+    return array if as_array is None else as_array(np, array)
 
 
 def _canonical(np: Any, array: Any) -> Any:

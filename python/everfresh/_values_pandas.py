@@ -31,7 +31,21 @@ def take_apart(value: Any, stored: bool) -> Parts | None:
 
 def put_together(name: str, parts: Any, buffers: list[memoryview], trusted: bool) -> object:
     """The object of these parts."""
-    return _BUILDERS[name.removeprefix("pandas.")](sys.modules["pandas"], parts)
+    kind = name.removeprefix("pandas.")
+    parts = _plain_arrays(parts)
+    if kind == "DataFrame":
+        parts = tuple(map(_plain_arrays, parts))
+    return _BUILDERS[kind](sys.modules["pandas"], parts)
+
+
+def _plain_arrays(parts: Any) -> Any:
+    """Parts without `numpy.memmap`: what pandas makes of a class of arrays is not always the same."""
+    np: Any = sys.modules["numpy"]
+    if type(parts) is np.memmap:
+        return parts.view(np.ndarray)
+    if type(parts) is tuple and any(type(part) is np.memmap for part in parts):
+        return tuple(part.view(np.ndarray) if type(part) is np.memmap else part for part in parts)
+    return parts
 
 
 def protect(value: Any) -> tuple[object, Callable[..., object] | None] | None:

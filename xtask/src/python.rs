@@ -36,16 +36,7 @@ impl Interpreter {
         let wheels = self.folder.join("wheels");
         setup::remove_folder(&wheels)?;
         let mut maturin = process::with_cargo(self.folder.join("bin/maturin"))?;
-        maturin.args([
-            "build",
-            "--profile",
-            profile,
-            "--locked",
-            "--quiet",
-            "--manifest-path",
-            MANIFEST,
-            "--interpreter",
-        ]);
+        maturin.args(["build", "--profile", profile, "--locked", "--quiet", "--interpreter"]);
         maturin.arg(self.program()).arg("--target-dir").arg(self.target()?).arg("--out").arg(&wheels);
         process::run(&mut maturin)?;
         let wheel = fs::read_dir(&wheels).map_err(|error| format!("`{}` cannot be read: {error}", wheels.display()))?;

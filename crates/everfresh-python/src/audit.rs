@@ -104,6 +104,13 @@ fn heard(event: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
             }
         }
         "os.rename" | "os.link" | "os.symlink" => {
+            // What is moved or linked is read under its new name.
+            if event != "os.symlink"
+                && let Some(path) = path(0)?
+                && !observe::is_made(&path)
+            {
+                py.detach(|| file(&path));
+            }
             if let Some(path) = path(1)? {
                 py.detach(|| observe::made(path));
             }
@@ -135,9 +142,14 @@ fn opened(py: Python<'_>, path: &Path, mode: &Bound<'_, PyAny>, flags: &Bound<'_
     let (reads, writes) = match mode {
         Some(mode) => {
             let plus = mode.contains('+');
-            (mode.contains('r') || mode.contains('a'), plus || mode.contains(['w', 'a', 'x']))
+            // Who appends does not see what is there.
+            (mode.contains('r') || (mode.contains('a') && plus), plus || mode.contains(['w', 'a', 'x']))
         }
-        None => (flags & libc::O_TRUNC == 0 && flags & libc::O_EXCL == 0, flags & libc::O_ACCMODE != libc::O_RDONLY),
+        None => {
+            let appends = flags & libc::O_APPEND != 0 && flags & libc::O_ACCMODE == libc::O_WRONLY;
+            let reads = !appends && flags & libc::O_TRUNC == 0 && flags & libc::O_EXCL == 0;
+            (reads, flags & libc::O_ACCMODE != libc::O_RDONLY)
+        }
     };
     py.detach(|| {
         if reads {

@@ -3,19 +3,19 @@
 
 use everfresh::disk::Blob;
 use pyo3::{buffer::PyUntypedBuffer, exceptions::PyBufferError, ffi, prelude::*};
-use std::{ffi::c_int, ptr};
+use std::{ffi::c_int, fs::File, os::fd::IntoRawFd, path::PathBuf, ptr, slice};
 
-/// The bytes of a buffer of items of any type that nobody writes meanwhile; `None` if they do not lie in one piece.
+/// The bytes of a buffer that nobody writes meanwhile; `None` if they do not lie in one piece.
 pub fn bytes_of<'a>(_: Python<'a>, buffer: &'a PyUntypedBuffer) -> Option<&'a [u8]> {
-    if buffer.len_bytes() == 0 {
-        return Some(&[]);
-    }
     if !buffer.is_c_contiguous() {
         return None;
     }
+    if buffer.len_bytes() == 0 {
+        return Some(&[]);
+    }
     // SAFETY: the memory lives as long as the buffer is held. Whoever encodes a value hands over buffers of the cache's own
     // copy of it, which nobody writes.
-    Some(unsafe { std::slice::from_raw_parts(buffer.buf_ptr().cast(), buffer.len_bytes()) })
+    Some(unsafe { slice::from_raw_parts(buffer.buf_ptr().cast(), buffer.len_bytes()) })
 }
 
 /// The bytes of a result in the store.
@@ -26,6 +26,14 @@ pub struct Stored(pub Blob);
 impl Stored {
     fn __len__(&self) -> usize {
         self.0.len()
+    }
+
+    /// The file that it lies in, opened anew: descriptor, path, and where in it the result begins. `None` if it lies in the
+    /// index, or the file is gone. Nobody observes this as a file that is read.
+    fn open(&self) -> Option<(c_int, PathBuf, usize)> {
+        let (path, start) = self.0.file()?;
+        let file = File::open(path).ok()?;
+        Some((file.into_raw_fd(), path.to_owned(), start))
     }
 
     unsafe fn __getbuffer__(slf: PyRef<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {

@@ -61,6 +61,16 @@ pub fn after_fork() {
     }
 }
 
+/// Has the functions of a store open it anew.
+pub fn let_go(slot: &Arc<Slot>) {
+    let functions = FUNCTIONS.lock().map(|functions| functions.clone()).unwrap_or_default();
+    for function in functions.iter().filter_map(Weak::upgrade) {
+        if function.settings.slot.as_ref().is_some_and(|own| Arc::ptr_eq(own, slot)) {
+            *function.memo.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+}
+
 /// A result as the cache keeps it: nobody outside can change it.
 pub struct Kept {
     pub value: Py<PyAny>,
@@ -278,6 +288,12 @@ impl Engine {
         })
     }
 
+    /// One result of a key as it is stored, by its name, whether or not it would be served now; not if it was invalidated.
+    fn stored(&self, py: Python<'_>, key: [u8; 32], output: [u8; 32]) -> Option<Stored> {
+        let (key, output) = (Fingerprint::from_bytes(key), Fingerprint::from_bytes(output));
+        py.detach(|| self.0.memo().stored(&key, &output)).map(Stored)
+    }
+
     /// Lets go of a result that the caller has put into its own memory.
     fn release(&self, py: Python<'_>, key: [u8; 32]) {
         py.detach(|| self.0.memo().release(&Fingerprint::from_bytes(key)));
@@ -389,12 +405,6 @@ impl Found {
         PyBytes::new(py, self.key.as_bytes())
     }
 
-    /// The fingerprint of the result as it is in the store, if it is there.
-    #[getter]
-    fn output<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
-        self.entry.output().map(|output| PyBytes::new(py, output.as_bytes()))
-    }
-
     /// Why it must not be used again, if so.
     #[getter]
     fn unstorable(&self) -> Option<&str> {
@@ -424,12 +434,28 @@ impl Found {
         PyTuple::new(py, names.collect::<Vec<_>>())
     }
 
-    /// Whether there is anything to look at but code and the given number of invalidations in this process.
-    fn is_simple(&self, generations: usize) -> bool {
+    /// The result's name in the store, if it is there.
+    #[getter]
+    fn output<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        self.entry.output().map(|output| PyBytes::new(py, output.as_bytes()))
+    }
+
+    /// When it was computed, in seconds since the Unix epoch.
+    #[getter]
+    fn made(&self) -> f64 {
+        self.entry.times().0.as_secs_f64()
+    }
+
+    /// Whether there is anything to look at but code and the given number of invalidations, in this process or in `store`.
+    #[pyo3(signature = (generations, store = None))]
+    fn is_simple(&self, py: Python<'_>, generations: usize, store: Option<&Bound<'_, Store>>) -> bool {
         let mut left = generations;
+        let slot = store.map(|store| Arc::clone(&store.get().slot));
+        let folder = slot.map(|slot| py.detach(|| slot.get().map(|store| store.dir().to_string_lossy().into_owned())));
+        let Ok(folder) = folder.transpose() else { return false };
         self.entry.observations().iter().all(|seen| match seen {
             Observation::Function { .. } | Observation::Version { .. } => true,
-            Observation::Generation { home: None, .. } => {
+            Observation::Generation { home, .. } if *home == folder => {
                 left = left.wrapping_sub(1);
                 left != usize::MAX
             }

@@ -2,13 +2,18 @@
 
 use crate::{errors::store_error, units::parse_size};
 use everfresh::{
-    disk::{self, StoreOptions},
+    disk::{self, GcReport, Limits, StoreOptions},
     memo::{default_folder, function_stats},
 };
-use pyo3::{exceptions::PyOSError, prelude::*, types::PyDict};
+use pyo3::{
+    exceptions::{PyOSError, PyValueError},
+    prelude::*,
+    types::PyDict,
+};
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
 };
 
 /// All that this process uses, so that a forked child can let go of what belongs to its parent.
@@ -88,6 +93,45 @@ impl Store {
         self.slot.options.max_size
     }
 
+    /// Opens the store anew when it is used next, if somebody removed its folder. Whether that is so.
+    fn reopen_if_gone(&self, py: Python<'_>) -> bool {
+        py.detach(|| {
+            let gone = !self.slot.path.is_dir();
+            if gone {
+                *self.slot.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                crate::engine::let_go(&self.slot);
+            }
+            gone
+        })
+    }
+
+    /// A number that is another one after each write of any process: as long as it is the same, nothing was invalidated.
+    fn revision(&self, py: Python<'_>) -> PyResult<u64> {
+        if let Ok(open) = self.slot.open.try_lock()
+            && let Some(store) = &*open
+        {
+            return Ok(store.revision());
+        }
+        py.detach(|| Ok(self.slot.get()?.revision())).map_err(store_error)
+    }
+
+    /// Removes results of functions, those that were used the longest ago first, until they take at most `max_size` bytes,
+    /// there are at most `max_results`, and all were used within `unused_for` seconds. Says what was removed.
+    #[pyo3(signature = (*, max_size=None, max_results=None, unused_for=None))]
+    fn reduce<'py>(
+        &self,
+        py: Python<'py>,
+        max_size: Option<u64>,
+        max_results: Option<u64>,
+        unused_for: Option<f64>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let unused_for = unused_for.map(Duration::try_from_secs_f64).transpose();
+        let unused_for = unused_for.map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let limits = Limits { bytes: max_size, results: max_results, unused_for };
+        let report = py.detach(|| self.slot.get()?.reduce(&limits)).map_err(store_error)?;
+        said(py, &report)
+    }
+
     /// How many bytes it holds.
     fn size(&self, py: Python<'_>) -> PyResult<u64> {
         py.detach(|| Ok(self.slot.get()?.size())).map_err(store_error)
@@ -105,13 +149,7 @@ impl Store {
     fn gc<'py>(&self, py: Python<'py>, max_size: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyDict>> {
         let max_size = max_size.map(parse_size).transpose()?;
         let report = py.detach(|| self.slot.get()?.gc(max_size)).map_err(store_error)?;
-        let said = PyDict::new(py);
-        said.set_item("removed_results", report.removed_blobs)?;
-        said.set_item("removed_bytes", report.removed_bytes)?;
-        said.set_item("removed_records", report.removed_records)?;
-        said.set_item("kept_results", report.kept_blobs)?;
-        said.set_item("kept_bytes", report.kept_bytes)?;
-        Ok(said)
+        said(py, &report)
     }
 
     /// Reads everything, and removes what is damaged. Says what was found.
@@ -138,4 +176,15 @@ impl Store {
     fn __repr__(&self) -> String {
         format!("Store({:?}, max_size={})", self.slot.path, self.slot.options.max_size)
     }
+}
+
+/// What was removed, and what is left.
+fn said<'py>(py: Python<'py>, report: &GcReport) -> PyResult<Bound<'py, PyDict>> {
+    let said = PyDict::new(py);
+    said.set_item("removed_results", report.removed_blobs)?;
+    said.set_item("removed_bytes", report.removed_bytes)?;
+    said.set_item("removed_records", report.removed_records)?;
+    said.set_item("kept_results", report.kept_blobs)?;
+    said.set_item("kept_bytes", report.kept_bytes)?;
+    Ok(said)
 }

@@ -106,6 +106,18 @@ pub enum Observation {
 }
 
 impl Observation {
+    /// The path that was looked at, if it was one.
+    pub(crate) fn path(&self) -> Option<&str> {
+        match self {
+            Self::Exists { path, .. }
+            | Self::Kind { path, .. }
+            | Self::Metadata { path, .. }
+            | Self::File { path, .. }
+            | Self::Dir { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
     /// What was observed, without what was seen: the kind, by how cheap it is to look again, and the name. A computation
     /// observes each subject once.
     pub(crate) fn subject(&self) -> (u8, &str) {

@@ -24,7 +24,8 @@ use crate::{
     Fingerprint,
     observation::{Observation, PathKind},
     recording::{
-        absolute, content, current, env_fingerprint, is_recording as recording, listing, metadata_fingerprint, recorded,
+        absolute, content, current, env_fingerprint, is_recording as recording, listing, metadata_fingerprint, real,
+        recorded,
     },
 };
 use std::{
@@ -355,6 +356,7 @@ pub fn database(path: impl AsRef<Path>) {
             let mut recorded = frame.recorded();
             recorded.make(&path);
             if let Some(databases) = &mut recorded.outputs {
+                databases.extend(real(&path));
                 databases.push(path);
             }
         }
@@ -425,10 +427,8 @@ pub fn refuse(why: impl Into<String>) {
 /// assert_eq!((plain.get(&()), bounded.get(&())), (None, Some(())));
 /// ```
 pub fn unseen(why: impl Into<String>) {
-    let Some(frame) = current() else { return };
-    let mut recorded = frame.recorded();
-    if recorded.expires_ns.is_none() {
-        recorded.refuse(|| why.into());
+    if let Some(frame) = current() {
+        frame.recorded().unseen(why.into());
     }
 }
 

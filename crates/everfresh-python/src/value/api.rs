@@ -69,18 +69,20 @@ pub fn dumps<'py>(
 /// The value that a buffer encodes. No code runs but that of the types' own constructors; modules of dataclasses, enums
 /// and named tuples are imported. Arrays are read-only views of the buffer, which they keep alive. Pickled parts are
 /// read with the key that sealed them. `verified` tells that the bytes are known to be those that `encode` made: the
-/// checksum is not looked at, and opening takes no longer for larger arrays.
+/// checksum is not looked at, and opening takes no longer for larger arrays. `writable` hands the buffer over: arrays write
+/// to it if it can be written to.
 ///
 /// Raises ValueError if the bytes are not what `encode` made, or hold a pickled part that the key does not open.
 #[pyfunction]
-#[pyo3(signature = (buffer, *, pickle_key = None, verified = false))]
+#[pyo3(signature = (buffer, *, pickle_key = None, verified = false, writable = false))]
 pub fn loads<'py>(
     buffer: &Bound<'py, PyAny>,
     pickle_key: Option<&[u8]>,
     verified: bool,
+    writable: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
     let seal = pickle_key.map(Seal::new).transpose()?;
-    decode::decode(buffer, seal, verified)
+    decode::decode(buffer, seal, verified, writable)
 }
 
 /// What a cache may keep of a value, and how a caller gets it: `(kept, None)` if the value cannot change and is handed

@@ -19,11 +19,12 @@ use pyo3::{
     },
 };
 
-/// Reads a value; `verified` if the checksum need not be looked at.
+/// Reads a value; `verified` if the checksum need not be looked at, `writable` if arrays may write to the buffer.
 pub(super) fn decode<'py>(
     buffer: &Bound<'py, PyAny>,
     seal: Option<Seal>,
     verified: bool,
+    writable: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = buffer.py();
     let memory = Buffer::get(buffer)?;
@@ -43,7 +44,10 @@ pub(super) fn decode<'py>(
     let length = u64::from_le_bytes(header[TREE_LENGTH..][..8].try_into().unwrap_or_default());
     let tree = usize::try_from(length).ok().and_then(|length| body.get(..length));
     let tree = tree.ok_or_else(|| damaged("it is cut off"))?;
-    let view = PyMemoryView::from(buffer)?.call_method1("cast", ("B",))?.call_method0("toreadonly")?;
+    let mut view = PyMemoryView::from(buffer)?.call_method1("cast", ("B",))?;
+    if !writable {
+        view = view.call_method0("toreadonly")?;
+    }
     let mut decoder =
         Decoder { py, rest: tree, view, end: HEADER + tree.len(), length: bytes.len(), seal, verified, depth: 0 };
     let value = decoder.value()?;

@@ -23,7 +23,7 @@ use std::{
     io,
     ops::Deref,
     os::unix::fs::{FileExt as _, OpenOptionsExt as _},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -56,7 +56,7 @@ pub struct Blob(Arc<Data>);
 
 enum Data {
     /// A whole file, header included.
-    Mapped(Mmap),
+    Mapped { map: Mmap, path: PathBuf },
     /// The payload from `start` on, where the buffer is aligned.
     Copied { buffer: Vec<u8>, start: usize },
 }
@@ -66,7 +66,7 @@ impl Deref for Blob {
 
     fn deref(&self) -> &[u8] {
         match &*self.0 {
-            Data::Mapped(map) => map.get(HEADER..),
+            Data::Mapped { map, .. } => map.get(HEADER..),
             Data::Copied { buffer, start } => buffer.get(*start..),
         }
         .unwrap_or_default()
@@ -86,6 +86,32 @@ impl fmt::Debug for Blob {
 }
 
 impl Blob {
+    /// The file that it is mapped from, and where in it the payload begins; `None` if it is small, and lies in the index.
+    ///
+    /// Who needs a mapping of another kind makes it of this file, which is never written to and may be gone.
+    ///
+    /// ```
+    /// use everfresh::{Fingerprint, disk::{Store, StoreOptions}};
+    /// use std::{fs, io::Write, time::Duration};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open(folder.path(), StoreOptions::default())?;
+    /// let name = Fingerprint::of_bytes(b"name");
+    /// let mut writer = store.blob_writer()?;
+    /// writer.write_all(&[7; 10_000])?;
+    /// writer.finish(name, Duration::ZERO)?;
+    /// let blob = store.blob(&name).ok_or("nobody removed it")?;
+    /// let (path, start) = blob.file().ok_or("it is large")?;
+    /// assert_eq!(fs::read(path)?[start..], *blob);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn file(&self) -> Option<(&Path, usize)> {
+        match &*self.0 {
+            Data::Mapped { path, .. } => Some((path, HEADER)),
+            Data::Copied { .. } => None,
+        }
+    }
+
     fn copied(payload: &[u8]) -> Self {
         let mut buffer: Vec<u8> = Vec::with_capacity(payload.len() + ALIGNMENT);
         let start = buffer.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
@@ -96,11 +122,11 @@ impl Blob {
     }
 
     #[allow(unsafe_code)]
-    fn mapped(file: &File) -> io::Result<Self> {
+    fn mapped(file: &File, path: PathBuf) -> io::Result<Self> {
         // SAFETY: the mapping is read-only, and blob files are never written after they got their name: they are
         // replaced or unlinked, which leaves the mapping as it is. The folder is private to the user.
         let map = unsafe { Mmap::map(file) }?;
-        Ok(Self(Arc::new(Data::Mapped(map))))
+        Ok(Self(Arc::new(Data::Mapped { map, path })))
     }
 }
 
@@ -133,7 +159,7 @@ impl Inner {
         if !sighting.vouches_for(&stat, self.boot) && !self.examine(name, &file)? {
             return Ok(None);
         }
-        Blob::mapped(&file).map(Some).map_err(StoreError::io("map", &path))
+        Blob::mapped(&file, path.clone()).map(Some).map_err(StoreError::io("map", &path))
     }
 
     /// Whether the blob would be found, without reading it unless its file looks different from when it was stored.

@@ -32,7 +32,7 @@ use std::{
 };
 
 /// Removals in one write transaction: writers wait for no more than that.
-const BATCH: usize = 256;
+pub(super) const BATCH: usize = 256;
 
 /// Younger temporary files are left alone: their writer may not have locked them yet.
 const TEMPORARY_GRACE: Duration = Duration::from_secs(60);
@@ -274,14 +274,19 @@ impl Collection<'_> {
 
 impl GcReport {
     /// Adds what one transaction removed.
-    fn count(&mut self, (before, after): (Totals, Totals)) {
+    pub(super) fn count(&mut self, (before, after): (Totals, Totals)) {
         self.removed_blobs += before.blobs.saturating_sub(after.blobs);
         self.removed_records += before.records.saturating_sub(after.records);
         self.removed_bytes += before.bytes().saturating_sub(after.bytes());
     }
 }
 
-fn remove_blob(inner: &Inner, writer: &mut Writer<'_>, name: &Fingerprint, entry: &Entry) -> Result<(), WriteError> {
+pub(super) fn remove_blob(
+    inner: &Inner,
+    writer: &mut Writer<'_>,
+    name: &Fingerprint,
+    entry: &Entry,
+) -> Result<(), WriteError> {
     if matches!(entry.place, Payload::File(_)) {
         remove_file(&inner.folder.blob(name))?;
     }

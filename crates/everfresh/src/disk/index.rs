@@ -123,6 +123,11 @@ impl Index {
         Ok(result)
     }
 
+    /// The number of the last write of any process.
+    pub fn revision(&self) -> u64 {
+        self.env.info().last_txn_id as u64
+    }
+
     pub fn clear_stale_readers(&self) -> Result<(), StoreError> {
         self.refuse_fork()?;
         self.env.clear_stale_readers().map(drop).map_err(self.error("read"))

@@ -8,7 +8,7 @@
 //! | `index`, `record`, `totals` | the LMDB index, its sealed records, and their sum |
 //! | `blob`, `blob_writer`, `header`, `entry` | payloads: reading, writing, their file's header, their part of the index |
 //! | `lock` | single flight between processes, and who has the cache open |
-//! | `gc`, `gdsf`, `verify` | what is removed, in which order, and finding damage |
+//! | `gc`, `gdsf`, `reduce`, `verify` | what is removed, in which order, and finding damage |
 //!
 //! A *record* is a small value under a [`Space`] and a key; it may refer to *blobs*, payloads under a name. Both are
 //! found whole or not at all: whatever is damaged, cut short or gone is a miss.
@@ -39,6 +39,7 @@ mod lock;
 mod mark;
 mod open;
 mod record;
+mod reduce;
 mod soundness;
 mod store;
 mod totals;
@@ -51,5 +52,6 @@ pub use blob::Blob;
 pub use blob_writer::BlobWriter;
 pub use error::StoreError;
 pub use gc::GcReport;
+pub use reduce::Limits;
 pub use store::{LockGuard, Record, Space, Store, StoreOptions};
 pub use verify::VerifyReport;

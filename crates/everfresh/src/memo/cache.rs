@@ -255,7 +255,7 @@ impl<V> Memo<V> {
         self.inner.memory.clear();
     }
 
-    fn outdate(&self, of: &Fingerprint) {
+    pub(super) fn outdate(&self, of: &Fingerprint) {
         // This process knows in any case.
         if let Err(error) = Generations::new(self.inner.store()).replace(of) {
             warn(&error);

@@ -102,16 +102,17 @@ impl<V> Entry<V> {
         (Duration::from_nanos(self.0.trace.cost_ns), self.0.trace.bytes)
     }
 
-    /// The fingerprint of the result as it is in the store, `None` if it is not there: equal ones are of equal results.
+    /// The result's name in the store, by which [`Memo::stored`](super::Memo::stored) finds it; `None` if it is not there.
     ///
     /// ```
     /// use everfresh::Memo;
     ///
-    /// let Ok(entry) = Memo::builder("Entry::output").build().call(&12).or_try_compute_entry(|| Ok::<_, ()>(144)) else { return };
+    /// let memo = Memo::builder("Entry::output").build();
+    /// let Ok(entry) = memo.call(&12).or_try_compute_entry(|| Ok::<_, ()>(144)) else { return };
     /// assert_eq!(entry.output(), None);
     /// ```
-    pub fn output(&self) -> Option<&Fingerprint> {
-        (self.0.trace.bytes > 0).then_some(&self.0.trace.output)
+    pub fn output(&self) -> Option<Fingerprint> {
+        (self.0.trace.bytes > 0).then_some(self.0.trace.output)
     }
 
     /// Why it must not be used again, if so: something that it was made from changed meanwhile, or cannot be looked at.
@@ -207,6 +208,9 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     /// # Errors
     /// The reason why not.
     pub fn check(&self, entry: &Entry<V>) -> Result<(), Reason> {
+        if let Some(why) = entry.unstorable() {
+            return Err(Reason::NoKey { error: why.to_owned() });
+        }
         self.lookup().map_err(|error| Reason::NoKey { error })?.check_fresh(&entry.0.trace)
     }
 

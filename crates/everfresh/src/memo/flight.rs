@@ -48,7 +48,11 @@ impl<'a, V> Lookup<'a, V> {
                 Start::Found(found) => return Ok(found),
                 Start::Lead(lead, old) => break (lead, old),
                 Start::Wait(wait) => self.waited(wait.wait()),
-                Start::Alone => return compute().map(alone),
+                Start::Alone => {
+                    let beside = self.beside();
+                    let _entered = beside.0.enter();
+                    return compute().map(alone);
+                }
             }
         };
         let disk = self.memo.inner.disk.as_ref().filter(|_| self.waits_for_lock(&old));
@@ -67,7 +71,10 @@ impl<'a, V> Lookup<'a, V> {
                 Start::Found(found) => return Ok(found),
                 Start::Lead(lead, old) => break (lead, old),
                 Start::Wait(wait) => self.waited(wait.await),
-                Start::Alone => return compute.await.map(alone),
+                Start::Alone => {
+                    let beside = self.beside();
+                    return beside.0.run_async(compute).await.map(alone);
+                }
             }
         };
         let mut lock = None;
@@ -112,6 +119,14 @@ impl<'a, V> Lookup<'a, V> {
         Ok(memo.inner.serve(old))
     }
 
+    /// For what is computed beside all others: its caller depends on what any computation of the key depends on.
+    fn beside(&self) -> Reading {
+        let frame = self.frame();
+        let ttl = self.terms.ttl.or(self.memo.inner.ttl);
+        frame.recorded().expire_by(ttl.map(|ttl| self.memo.inner.now_ns().saturating_add(signed(ttl))));
+        Reading(frame)
+    }
+
     fn hash(&self) -> KeyHash {
         KeyHash::new(self.key.as_bytes().first_chunk().copied().map_or(0, u64::from_le_bytes))
     }
@@ -126,7 +141,7 @@ impl<'a, V> Lookup<'a, V> {
             return self.join();
         };
         inner.counts.hit(found.tier);
-        if (found.due || self.terms.same.is_some())
+        if (found.due || (self.terms.same.is_some() && found.age == Age::Fresh))
             && !is_computing(&key)
             && let Some(lead) = inner.flights.begin(self.hash(), |own| *own == key, || key, || true)
         {
@@ -271,7 +286,7 @@ impl<'a, V> Attempt<'a, V> {
         };
         inner.counts.computed(took);
         let held = lookup.hold(reading.0.take(), value, began_ns, took);
-        if let (Some(same), Some(old)) = (lookup.terms.same, old.filter(|old| !old.due))
+        if let (Some(same), Some(old)) = (lookup.terms.same, old.filter(|old| !old.due && old.age == Age::Fresh))
             && held.unstorable.is_none()
             && lookup.holds(&old.held).is_some()
         {

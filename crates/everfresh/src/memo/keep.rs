@@ -44,6 +44,7 @@ impl<V> Lookup<'_, V> {
         let inner = &*self.memo.inner;
         let ttl = self.terms.ttl.or_else(|| inner.ttl_by.as_ref()?(&value)).or(inner.ttl);
         recorded.expire_by(ttl.map(|ttl| began_ns.saturating_add(signed(inner.ages.shortened(ttl)))));
+        recorded.settle();
         let (expires_ns, unstorable) = (recorded.expires_ns, recorded.unsteady(&self.world()));
         let trace = Trace {
             observations: recorded.into_observations(),
@@ -73,6 +74,10 @@ impl<V> Lookup<'_, V> {
         }
         if let Some(why) = &held.unstorable {
             inner.not_kept(why);
+            if self.terms.anew {
+                // Whoever asked for a new result has it, so nobody is to get the old one.
+                self.memo.outdate(&Generations::of_key(&self.key));
+            }
             return Arc::new(held);
         }
         let held = Arc::new(held);
@@ -128,7 +133,9 @@ impl<V> Inner<V> {
         drop(self.memory.get(key));
         self.memory.entry(key).cost(Duration::from_nanos(held.trace.cost_ns)).upsert(|old| {
             let is_invalidated = |trace: &Trace| world.is_invalidated(&trace.observations);
-            let (kept, left) = Kept::with(old.as_deref(), held, self.max_bytes, is_invalidated);
+            // Weights are summed up as 32 bits.
+            let room = self.max_bytes.min(u32::MAX.into());
+            let (kept, left) = Kept::with(old.as_deref(), held, room, is_invalidated);
             gone = left;
             Some(Arc::new(kept))
         });

@@ -14,6 +14,7 @@
 //! | `held` | a value with its trace, in memory |
 //! | `entry` | a result in the hands of a caller who keeps it too |
 //! | `disk`, `encoding` | the same in the store |
+//! | `shelf` | a stored result by its name |
 //! | `reason` | why a result was not served |
 //! | `counts`, `ledger` | what happened, in this process and in all |
 //!
@@ -44,6 +45,7 @@ mod lock;
 mod lookup;
 mod reason;
 mod shared;
+mod shelf;
 mod terms;
 #[cfg(test)]
 mod tests;

@@ -266,8 +266,15 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
         V: Clone,
     {
         let (hash, ages) = (self.hash(key), self.inner.ages);
-        let say = |entry: &Entry<K, V>, now| Served { value: entry.value.clone(), stale: !ages.is_fresh(entry, now) };
-        let served = self.standing(hash, |own| key.is(own), say)?;
+        let say = |entry: &Entry<K, V>, now| {
+            let served = Served { value: entry.value.clone(), stale: !ages.is_fresh(entry, now) };
+            (served, self.matters(entry).then(|| self.found(entry)))
+        };
+        let (mut served, found) = self.standing(hash, |own| key.is(own), say)?;
+        // What it was made from has to hold, as for any other hit.
+        if let Some(found) = found {
+            served = self.admit(hash, |own| key.is(own), served, &found)?;
+        }
         self.part(hash).counts.rescued.fetch_add(1, Relaxed);
         Some(self.serve(hash, served))
     }

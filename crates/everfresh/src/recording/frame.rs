@@ -11,7 +11,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     future::Future,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     pin::pin,
     sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -81,6 +81,8 @@ pub(crate) struct Recorded {
     pub(crate) impurities: BTreeSet<String>,
     /// The earliest moment at which something that was used expires, in nanoseconds since the Unix epoch.
     pub(crate) expires_ns: Option<i64>,
+    /// Why the result cannot be kept unless it expires, if so.
+    pub(crate) unseen: Option<String>,
     /// Why the result cannot be kept, if so.
     pub(crate) unstorable: Option<String>,
 }
@@ -93,7 +95,7 @@ impl Recorded {
 
     /// Whether nothing was read that can change.
     pub(crate) fn is_empty(&self) -> bool {
-        self.by_subject.is_empty() && self.expires_ns.is_none() && self.unstorable.is_none()
+        self.by_subject.is_empty() && self.expires_ns.is_none() && self.unseen.is_none() && self.unstorable.is_none()
     }
 
     pub(crate) fn into_observations(self) -> Vec<Observation> {
@@ -132,6 +134,11 @@ impl Recorded {
         } else if self.observations().any(read) {
             self.refuse(|| format!("it reads `{name}` and then writes it"));
         }
+        // A folder that is there was not made by this computation, so what is in it is input.
+        if path.is_dir() && !self.is_own(path) {
+            return;
+        }
+        self.made.extend(real(path));
         self.made.insert(path.to_owned());
     }
 
@@ -153,9 +160,13 @@ impl Recorded {
         taken
     }
 
-    /// Whether the computation made this itself, or the folder that it lies in.
+    /// Whether the computation made this itself, or the folder that it lies in; by way of no link and no `..`.
     pub(crate) fn is_own(&self, path: &Path) -> bool {
-        !self.made.is_empty() && path.ancestors().any(|path| self.made.contains(path))
+        let made = |path: &Path| path.ancestors().any(|path| self.made.contains(path));
+        !self.made.is_empty()
+            && made(path)
+            && !path.components().any(|part| part == Component::ParentDir)
+            && path.canonicalize().map_or(true, |real| made(&real))
     }
 
     pub(crate) fn expire_by(&mut self, expires_ns: Option<i64>) {
@@ -163,6 +174,20 @@ impl Recorded {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
+    }
+
+    /// Says that the result cannot be kept unless it expires.
+    pub(crate) fn unseen(&mut self, reason: String) {
+        self.unseen.get_or_insert(reason);
+    }
+
+    /// What nobody sees keeps a result that never expires from being kept.
+    pub(crate) fn settle(&mut self) {
+        if self.expires_ns.is_none()
+            && let Some(why) = self.unseen.take()
+        {
+            self.refuse(|| why);
+        }
     }
 
     /// Says that the result cannot be kept. The first reason counts.
@@ -178,7 +203,7 @@ impl Recorded {
                 && !self.by_subject.values().any(|own| *own == observation)
             {
                 self.refuse(|| format!("it calls a function that depends on the value {name}"));
-            } else {
+            } else if !observation.path().is_some_and(|path| self.is_own(Path::new(path))) {
                 self.add(observation);
             }
         }
@@ -198,6 +223,11 @@ pub(crate) fn recorded(path: &Path) -> Option<(Arc<Frame>, PathBuf, String)> {
     Some((frame, absolute, name))
 }
 
+/// A path without links on the way; what is at its end need not be there.
+pub(crate) fn real(path: &Path) -> Option<PathBuf> {
+    Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?))
+}
+
 /// A path from the root on, otherwise as it is written; `None` if there is no working folder.
 pub(crate) fn absolute(path: &Path) -> Option<PathBuf> {
     if path.is_absolute() { Some(path.to_owned()) } else { Some(std::env::current_dir().ok()?.join(path)) }
@@ -206,9 +236,12 @@ pub(crate) fn absolute(path: &Path) -> Option<PathBuf> {
 /// What a computation that was called has read counts for the one that runs on this thread, whatever became of it.
 pub(crate) fn hand_up(recorded: Recorded) {
     let Some(caller) = current() else { return };
-    let (expires_ns, unstorable) = (recorded.expires_ns, recorded.unstorable.clone());
+    let (expires_ns, unseen, unstorable) = (recorded.expires_ns, recorded.unseen.clone(), recorded.unstorable.clone());
     let mut own = caller.recorded();
     own.take_over(recorded.into_observations(), expires_ns);
+    if let Some(why) = unseen {
+        own.unseen(why);
+    }
     if let Some(why) = unstorable {
         own.refuse(|| why);
     }

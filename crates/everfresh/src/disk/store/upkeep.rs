@@ -6,6 +6,7 @@ use crate::{
     disk::{
         error::StoreError,
         gc::{self, Collection, GcReport},
+        reduce::Limits,
         verify::VerifyReport,
     },
 };
@@ -113,6 +114,47 @@ impl Store {
                 0
             }
         }
+    }
+
+    /// Removes results of functions, those that were used the longest ago first, until all `limits` are kept, and the blobs
+    /// that only they refer to. Tables and what else there is in the store stay, and count for nothing.
+    ///
+    /// ```
+    /// use everfresh::{Memo, disk::{Limits, Store, StoreOptions}};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open(folder.path(), StoreOptions::default())?;
+    /// let squares: Memo<u64> = Memo::builder("squares").max_entries(0).store(store.clone()).build();
+    /// (0..5).for_each(|n: u64| _ = squares.get_or_compute(&n, || n * n));
+    /// let report = store.reduce(&Limits { results: Some(2), ..Limits::default() })?;
+    /// assert_eq!(report.removed_records, 3);
+    /// assert_eq!((0..5u64).filter(|n| squares.get(n).is_some()).count(), 2);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Store::gc`].
+    pub fn reduce(&self, limits: &Limits) -> Result<GcReport, StoreError> {
+        let _lock = self.lock(&gc_key(), &|| false)?;
+        limits.impose(&self.inner)
+    }
+
+    /// A number that is another one after each write of any process: as long as it is the same, so are all records. Costs
+    /// no system call.
+    ///
+    /// ```
+    /// use everfresh::{Fingerprint, disk::{Space, Store, StoreOptions}};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open(folder.path(), StoreOptions::default())?;
+    /// let before = store.revision();
+    /// assert_eq!(store.revision(), before);
+    /// store.put(Space::Memos, &Fingerprint::of_bytes(b"key"), b"value", &[])?;
+    /// assert_ne!(store.revision(), before);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn revision(&self) -> u64 {
+        self.inner.index.revision()
     }
 
     /// Removes every record and blob. The folder stays, and so does what others have mapped.

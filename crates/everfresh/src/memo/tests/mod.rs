@@ -6,6 +6,7 @@ mod asynchronous;
 mod calls;
 mod flights;
 mod limits;
+mod made;
 mod observed;
 mod stored;
 mod verified;
