@@ -58,6 +58,10 @@ class NoTable:
     def put(self, *_: object, **__: object) -> None:
         """Nothing."""
 
+    def info(self) -> tuple[int, int, int | None, int, int | None, int]:
+        """Nothing, as a table says it."""
+        return 0, 0, 0, 0, None, 0
+
     def clear(self) -> None:
         """Nothing."""
 

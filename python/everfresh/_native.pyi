@@ -53,7 +53,6 @@ class Found:
     unstorable: str | None
     remaining: float | None
     cost: float
-    output: bytes | None
     def versions(self) -> tuple[str, ...]: ...
     output: bytes | None
     made: float

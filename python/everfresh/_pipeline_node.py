@@ -97,6 +97,7 @@ class Recent:
 
     def __init__(self, maxsize: int | None) -> None:
         self._maxsize = maxsize
+        self.hits = 0
         self._results: OrderedDict[bytes, Result] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -122,8 +123,8 @@ class Recent:
             self._results.clear()
 
     def info(self) -> tuple[int, int, int | None, int, int | None, int]:
-        """As other tables say it; the engine counts."""
-        return 0, 0, self._maxsize, len(self._results), None, 0
+        """As other tables say it; the engine counts misses."""
+        return self.hits, 0, self._maxsize, len(self._results), None, 0
 
     def set_defaults(self, _: object) -> None:
         """Defaults are among the inputs."""
@@ -195,6 +196,8 @@ class Node(Function):
         """The result in memory, if it holds."""
         held = self.table.get(key)
         if held is not None and held.found is not None and self.engine.reuse(held.found, declared):
+            with self.lock:
+                self.table.hits += 1
             return held
         return None
 

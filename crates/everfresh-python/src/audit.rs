@@ -98,8 +98,7 @@ fn heard(event: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
             database(py, &path);
         }
         "tempfile.mkstemp" | "tempfile.mkdtemp" | "os.mkdir" => {
-            // `os.makedirs(…, exist_ok=True)` tries it with folders that are there: what is in them it did not make.
-            if let Some(path) = path(0)?.filter(|path| path.symlink_metadata().is_err()) {
+            if let Some(path) = path(0)? {
                 py.detach(|| observe::made(path));
             }
         }

@@ -431,12 +431,6 @@ impl Found {
         PyBytes::new(py, self.key.as_bytes())
     }
 
-    /// The fingerprint of the result as it is in the store, if it is there.
-    #[getter]
-    fn output<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
-        self.entry.output().map(|output| PyBytes::new(py, output.as_bytes()))
-    }
-
     /// Why it must not be used again, if so.
     #[getter]
     fn unstorable(&self) -> Option<&str> {

@@ -24,7 +24,8 @@ use crate::{
     Fingerprint,
     observation::{Observation, PathKind},
     recording::{
-        absolute, content, current, env_fingerprint, is_recording as recording, listing, metadata_fingerprint, recorded,
+        absolute, content, current, env_fingerprint, is_recording as recording, listing, metadata_fingerprint, real,
+        recorded,
     },
 };
 use std::{
@@ -355,6 +356,7 @@ pub fn database(path: impl AsRef<Path>) {
             let mut recorded = frame.recorded();
             recorded.make(&path);
             if let Some(databases) = &mut recorded.outputs {
+                databases.extend(real(&path));
                 databases.push(path);
             }
         }

@@ -395,7 +395,7 @@ where
         match Read::of(&reading.0) {
             // Whoever waits computes for itself.
             Read::Unsteady(recorded) => {
-                cache.pass_on(cache.hash(key), recorded, started.elapsed());
+                cache.pass_on(cache.hash(key), *recorded, started.elapsed());
                 return Ok(Served::fresh(value));
             }
             Read::Steady(made, within) => {

@@ -36,7 +36,7 @@ pub(super) enum Read {
     /// live.
     Steady(Option<Arc<Made>>, Option<Duration>),
     /// Something that changed meanwhile, or that nobody can look at again: the value must not be kept.
-    Unsteady(Recorded),
+    Unsteady(Box<Recorded>),
 }
 
 impl Read {
@@ -46,7 +46,7 @@ impl Read {
             return Self::Steady(None, None);
         }
         if recorded.unsteady(&World::undeclared()).is_some() {
-            return Self::Unsteady(recorded);
+            return Self::Unsteady(Box::new(recorded));
         }
         let ttl = recorded.expires_ns.map(|expires_ns| frame.until(expires_ns));
         let observations = recorded.into_observations();

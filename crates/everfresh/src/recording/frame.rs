@@ -138,9 +138,7 @@ impl Recorded {
         if path.is_dir() && !self.is_own(path) {
             return;
         }
-        let real =
-            path.parent().zip(path.file_name()).and_then(|(parent, name)| Some(parent.canonicalize().ok()?.join(name)));
-        self.made.extend(real);
+        self.made.extend(real(path));
         self.made.insert(path.to_owned());
     }
 
@@ -223,6 +221,11 @@ pub(crate) fn recorded(path: &Path) -> Option<(Arc<Frame>, PathBuf, String)> {
     let absolute = frame.absolute(path)?;
     let name = absolute.to_str()?.to_owned();
     Some((frame, absolute, name))
+}
+
+/// A path without links on the way; what is at its end need not be there.
+pub(crate) fn real(path: &Path) -> Option<PathBuf> {
+    Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?))
 }
 
 /// A path from the root on, otherwise as it is written; `None` if there is no working folder.

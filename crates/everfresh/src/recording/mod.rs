@@ -21,7 +21,7 @@ mod look;
 pub(crate) use content::{content, is_absence, read as read_observed};
 pub use context::Context;
 pub(crate) use frame::{
-    Frame, Reading, Recorded, absolute, current, current_traced, hand_up, is_computing, is_recording, is_tracing,
+    Frame, Reading, Recorded, absolute, current, current_traced, hand_up, is_computing, is_recording, is_tracing, real,
     recorded,
 };
 pub(crate) use function::register;
