@@ -71,10 +71,6 @@ class NoTable:
     def set_defaults(self, *_: object) -> None:
         """Nothing."""
 
-    def info(self) -> tuple[int, ...]:
-        """Nothing."""
-        return (0,) * 6
-
     def remove(self, *_: object) -> bool:
         """Nothing."""
         return False
@@ -631,7 +627,7 @@ class Call:
         """The same, while the engine has it too."""
         function, settings = self.function, self.function.settings
         code, remaining = function.code, found.remaining
-        if found.unstorable is not None or remaining == 0:
+        if found.unstorable is not None or (remaining == 0 and settings.stale is None):
             return
         if isinstance(found.value, _Raised) and settings.errors is not True:
             remaining = min(remaining or settings.errors, settings.errors)
