@@ -149,7 +149,7 @@ def _is_plain(value: Any) -> bool:
     if cls in _PLAIN:
         return True
     if cls is float:
-        return value != 0.0
+        return bool(value != 0.0)
     if cls is tuple:
         return all(type(item) in _TEXTS for item in value)
     return cls.__name__ in _PLAIN_OF and cls.__module__ in _PLACES_OF_PLAIN
@@ -162,10 +162,11 @@ def _state(instance: Any) -> Any:
         return instance
     from ._values import state
 
-    content = None
-    for base in (str, bytes, int, float, tuple, list, dict, set, frozenset):
+    content: Any = None
+    bases: tuple[Any, ...] = (str, bytes, int, float, tuple, list, dict, set, frozenset)
+    for base in bases:
         if isinstance(instance, base):
-            content = dict(instance.items()) if base is dict else base(instance)
+            content = base(instance.items() if base is dict else instance)
             break
     else:
         # What C keeps to itself shows in how the object is copied, if at all.

@@ -29,9 +29,9 @@ class _Fresh:
 
 
 class _NoTable(NoTable):
-    def info(self) -> tuple[int, ...]:
+    def info(self) -> tuple[int, int, int | None, int, int | None, int]:
         """As a table tells it: nothing was found here, and nothing is here."""
-        return 0, 0, 0, 0
+        return 0, 0, 0, 0, None, 0
 
 
 class StoredFunction(Function):

@@ -105,9 +105,9 @@ class MemorizedFunc:
         self._simple: dict[tuple[object, ...], _Simple] = {}
         functools.update_wrapper(self, func)
         if self._function.is_async:
-            from ._api import _mark_coroutine
+            from ._cached import mark_coroutine
 
-            _mark_coroutine(self)
+            mark_coroutine(self)
 
     @property
     def func_id(self) -> str:
@@ -154,6 +154,8 @@ class MemorizedFunc:
         if self._verbose > 0 and warn:
             self.warn(f"Clearing function cache identified by {self.func_id}")
         self._simple.clear()
+        # People remove the folder while a session runs.
+        self._store.reopen_if_gone()
         self._function.forget()
 
     def warn(self, msg: str) -> None:

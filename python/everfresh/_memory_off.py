@@ -51,10 +51,10 @@ class AsyncNotMemorizedFunc(NotMemorizedFunc):
     """The same for a coroutine function."""
 
     def __init__(self, func: Callable[..., Any]) -> None:
-        from ._api import _mark_coroutine
+        from ._cached import mark_coroutine
 
         super().__init__(func)
-        _mark_coroutine(self)
+        mark_coroutine(self)
 
     async def call(self, /, *args: Any, **kwargs: Any) -> Any:
         """The result, and no metadata."""

@@ -88,7 +88,7 @@ class Slotted:
 
 class Words(list[str]):
     @ef.cached
-    def count(self) -> int:
+    def total(self) -> int:
         return len(self)
 
 
@@ -111,9 +111,9 @@ def test_instances_are_told_by_slots_and_by_what_they_inherit_from_builtin_types
     slotted.value = 3
     assert slotted.get() == 3
     words = Words(["a"])
-    assert words.count() == 1
+    assert words.total() == 1
     words.append("b")
-    assert words.count() == 2
+    assert words.total() == 2
     assert (Name("a").shout(), Name("b").shout()) == ("A", "B")
 
 

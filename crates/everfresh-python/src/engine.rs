@@ -431,6 +431,12 @@ impl Found {
         PyBytes::new(py, self.key.as_bytes())
     }
 
+    /// The result's name in the store, if it is there: equal ones are of equal results.
+    #[getter]
+    fn output<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        self.entry.output().map(|output| PyBytes::new(py, output.as_bytes()))
+    }
+
     /// Why it must not be used again, if so.
     #[getter]
     fn unstorable(&self) -> Option<&str> {
