@@ -123,10 +123,8 @@ fn heard(event: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
             observe::impure("it starts a process");
             observe::unseen("it starts a process, and what that reads is not seen");
         }
-        "_thread.start_new_thread" | "_thread.start_joinable_thread" => {
-            if !CARRIED.with(Cell::get) {
-                observe::unseen("it starts a thread in a way that is not seen through");
-            }
+        "_thread.start_new_thread" | "_thread.start_joinable_thread" if !CARRIED.with(Cell::get) => {
+            observe::unseen("it starts a thread in a way that is not seen through");
         }
         _ => {}
     }

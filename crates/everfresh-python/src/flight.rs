@@ -145,7 +145,7 @@ impl Flight {
             lock(&self.alarm.waiting).rang = false;
             let polled = py.detach(|| {
                 let mut future = lock(&self.future);
-                let Some(awaited) = future.as_mut() else { return None };
+                let awaited = future.as_mut()?;
                 let waker = Waker::from(Arc::clone(&self.alarm));
                 let polled = awaited.as_mut().poll(&mut Context::from_waker(&waker));
                 if polled.is_ready() {
