@@ -12,7 +12,8 @@ const TESTS: &str = include_str!("../python-tests.txt");
 const PEERS: &str = include_str!("../python-peers.txt");
 /// The versions of Python that the package supports.
 const VERSIONS: [&str; 3] = ["3.11", "3.12", "3.13"];
-const MANIFEST: &str = "crates/everfresh-python/Cargo.toml";
+/// The extension, a workspace of its own.
+pub const MANIFEST: &str = "crates/everfresh-python/Cargo.toml";
 
 /// An installed interpreter, with a virtual environment for the tests.
 pub struct Interpreter {

@@ -52,7 +52,10 @@ pub fn run(long: bool) -> Result<(), String> {
     });
     steps.step("licences, bans and origins of dependencies", || {
         let mut deny = deny("check")?;
-        process::run(deny.args(["licenses", "bans", "sources"]))
+        process::run(deny.args(["licenses", "bans", "sources"]))?;
+        let mut deny = process::command(setup::cargo_deny()?)?;
+        deny.args(["--locked", "--manifest-path", python::MANIFEST, "--config", "deny.toml", "--log-level", "error"]);
+        process::run(deny.args(["check", "licenses", "bans", "sources"]))
     });
     steps.step("advisories on dependencies", advisories);
 
