@@ -75,7 +75,10 @@ class Code:
         return walk is not None and walk.guard().holds() and walk.volatile_hold()
 
     def unsure(self) -> dict[str, str]:
-        """Items that never match, by the reason: report them once."""
+        """Items by the reason why they do not tell all: those that never match, and open connections and files.
+
+        What is read from the latter is not seen, though the item itself holds: keep such a result with a ttl alone.
+        """
         return self._settled().unsure
 
     def blind(self) -> dict[str, str]:

@@ -48,6 +48,8 @@ class Walk:
         self.blind: dict[str, str] = {}
         self.lru_caches: dict[str, Any] = {}
         self.volatile: dict[str, Any] = {}
+        # Items that have other words at each walk.
+        self._never: set[str] = set()
         #: The functions that were walked, by the id of their code; their places keep them.
         self.codes: dict[int, list[FunctionType]] = {}
         #: Fingerprints of what `module:path` found; None for nothing.
@@ -98,7 +100,7 @@ class Walk:
             if isinstance(value, Walk):
                 if not value.volatile_hold():
                     return False
-            elif name in self.unsure or self._fresh(value) != self.items[name]:
+            elif name in self._never or self._fresh(value) != self.items[name]:
                 return False
         return True
 
@@ -215,8 +217,11 @@ class Walk:
             words = values.words(value)
         except Unsure as why:
             self.unsure[name], words, values.volatile = str(why), random_words(), True
+            self._never.add(name)
         if name.endswith("`") and words in (f"function {name[12:-1]!r}", f"class {name[12:-1]!r}"):
             return words
+        if values.unseen:
+            self.unsure.setdefault(name, values.unseen)
         if values.blind:
             self.blind[name] = values.blind
         self._item(name, words)

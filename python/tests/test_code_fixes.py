@@ -1,0 +1,128 @@
+"""What a review found: values that counted too little, code that hid, names that moved."""
+
+from __future__ import annotations
+
+import pytest
+from code_modules import edited, loaded
+from everfresh._code import Code
+from everfresh._code_ran import Ran
+
+
+def items(steps: str) -> dict[str, bytes]:
+    with loaded(steps) as module:
+        return dict(Code(module.f).items())
+
+
+def unsure(steps: str) -> dict[str, str]:
+    with loaded(steps) as module:
+        return Code(module.f).unsure()
+
+
+def test_the_constructor_of_a_packages_named_tuple_is_not_the_users_code() -> None:
+    with loaded("from urllib.parse import urlparse\ndef f(url): return urlparse(url).netloc") as module:
+        code = Code(module.f)
+        with Ran() as block:
+            module.f("http://a/b")
+        assert block.names(code) == []
+
+
+VALUES = {
+    "a parsed URL": ("from urllib.parse import urlparse\nG = urlparse('http://1/')", "1", "2"),
+    "a request": ("from urllib.request import Request\nG = Request('http://1/')", "1", "2"),
+    "a StringIO": ("from io import StringIO\nG = StringIO('1')", "1", "2"),
+    "a BytesIO": ("from io import BytesIO\nG = BytesIO(b'1')", "1", "2"),
+    "where a StringIO stands": ("from io import StringIO\nG = StringIO('abc')\nG.seek(1)", "(1)", "(2)"),
+    "a process that ended": ("from subprocess import CompletedProcess\nG = CompletedProcess(['a'], 1)", "1", "2"),
+    "a queue": ("import queue\nG = queue.Queue()\nG.put(1)", "(1)", "(2)"),
+    "a weak dictionary": (
+        "import weakref\nclass C: pass\nc = C()\nc.x = 1\nG = weakref.WeakValueDictionary(a=c)",
+        "x = 1",
+        "x = 2",
+    ),
+    "a weak set": ("import weakref\nclass C: pass\nc = C()\nc.x = 1\nG = weakref.WeakSet([c])", "x = 1", "x = 2"),
+    "a logger's name": ("import logging\nG = logging.getLogger('a1')", "a1", "a2"),
+}
+
+
+@pytest.mark.parametrize("case", VALUES)
+def test_what_a_standard_object_holds_counts(case: str) -> None:
+    text, old, new = VALUES[case]
+    text += "\ndef f(): return G"
+    before, after = items(text), items(edited(text, old, new))
+    assert before["the global `steps.G`"] == items(text)["the global `steps.G`"]
+    assert before["the global `steps.G`"] != after["the global `steps.G`"]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "threading.Lock()",
+        "threading.RLock()",
+        "threading.Condition()",
+        "threading.Event()",
+        "threading.Thread()",
+        "asyncio.Lock()",
+        "asyncio.Event()",
+        "concurrent.futures.ThreadPoolExecutor(1)",
+        "multiprocessing.Lock()",
+        "logging.StreamHandler()",
+        "sys.stderr",
+        "open('/dev/null', 'w')",
+    ],
+)
+def test_means_count_by_their_class_and_are_told_in_full(made: str) -> None:
+    text = (
+        f"import asyncio, concurrent.futures, logging, multiprocessing, sys, threading\nG = {made}\ndef f(): return G"
+    )
+    with loaded(text) as module:
+        code = Code(module.f)
+        assert code.items() == items(text)
+        assert not code.unsure()
+        assert not code.blind()
+
+
+OPEN = [
+    "sqlite3.connect(':memory:')",
+    "sqlite3.connect(':memory:').cursor()",
+    "open('/dev/null')",
+    "open('/dev/null', 'rb')",
+    "open('/dev/null', 'rb', 0)",
+    "socket.socket()",
+]
+
+
+@pytest.mark.parametrize("made", OPEN)
+def test_what_is_read_from_an_open_connection_or_file_is_not_seen_and_that_is_said(made: str) -> None:
+    text = f"import socket, sqlite3\nG = {made}\ndef f(): return G"
+    found = unsure(text)
+    assert list(found) == ["the global `steps.G`"]
+    assert "whose reads are not seen" in found["the global `steps.G`"]
+    # The item itself holds, so that a result with a ttl is found until then.
+    with loaded(text) as module:
+        code = Code(module.f)
+        before = dict(code.items())
+        assert code.holds()
+        assert before == items(text)
+
+
+def test_an_open_file_is_met_in_a_closure_a_default_and_an_attribute() -> None:
+    head = "class C: pass\nc = C()\nc.file = open('/dev/null')\n"
+    made = "def make(file):\n    def f(): return file.read()\n    return f\nf = make(c.file)"
+    for text in (made, "def f(file=c.file): return file.read()", "def f(): return c.file.read()"):
+        assert len(unsure(head + text)) == 1, text
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "collections.defaultdict(list, {n: [n] for n in range(5000)})",
+        "collections.OrderedDict((n, [n]) for n in range(5000))",
+        "collections.Counter({(n,): n for n in range(5000)})",
+        "collections.deque([n] for n in range(5000))",
+    ],
+)
+def test_a_large_standard_container_counts_by_what_it_holds(made: str) -> None:
+    text = f"import collections\nG = {made}\ndef f(): return G"
+    before, after = items(text), items(edited(text, "5000", "5001"))
+    assert before["the global `steps.G`"] == items(text)["the global `steps.G`"]
+    assert before["the global `steps.G`"] != after["the global `steps.G`"]
