@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 from code_modules import edited, loaded
 from everfresh._code import Code
@@ -126,3 +129,75 @@ def test_a_large_standard_container_counts_by_what_it_holds(made: str) -> None:
     before, after = items(text), items(edited(text, "5000", "5001"))
     assert before["the global `steps.G`"] == items(text)["the global `steps.G`"]
     assert before["the global `steps.G`"] != after["the global `steps.G`"]
+
+
+LATE = """\\
+RATE = 7
+
+def plus(x):
+    return x + RATE
+
+def keep(function):
+    def wrapper(x):
+        return function(x)
+    return wrapper
+
+@keep
+def kept(x):
+    return x + 2
+
+class Late:
+    extra = [n for n in range(3)]
+
+    def method(self):
+        return self.deeper()
+
+    def deeper(self):
+        return plus(1)
+
+once = (lambda: [n for n in range(2)])()
+"""
+
+
+def test_what_a_module_holds_that_is_imported_in_the_block_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "late_module.py").write_text(LATE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    text = (
+        "import importlib\ndef f(name):\n"
+        "    late = importlib.import_module(name)\n    return late.kept(late.Late().method())"
+    )
+    try:
+        with loaded(text) as module:
+            code = Code(module.f)
+            with Ran() as outer, Ran() as block:
+                module.f("late_" + "module")
+            for one in (block, outer):
+                names = one.names(code)
+                assert names == [
+                    "the code found as `late_module:Late.deeper`",
+                    "the code found as `late_module:Late.method`",
+                    "the code found as `late_module:keep`",
+                    "the code found as `late_module:kept`",
+                    "the code found as `late_module:plus`",
+                ]
+                assert None not in [code.resolve(name) for name in names]
+                assert one.modules() == [str(tmp_path / "late_module.py")]
+    finally:
+        sys.modules.pop("late_module", None)
+
+
+def test_a_module_that_was_there_is_not_among_the_modules_of_the_block() -> None:
+    with loaded() as module:
+        with Ran() as block:
+            module.f(1)
+        assert block.modules() == []
+
+
+def test_code_from_exec_is_no_modules_body() -> None:
+    with loaded("def f(): exec(compile('x = 1', 'other.py', 'exec'), globals())") as module:
+        with Ran() as block:
+            module.f()
+        assert block.modules() == []
+        assert block.names(Code(module.f)) == []
