@@ -9,7 +9,7 @@
     the package `numpy`                    by its version, see `_code_origin.py`; `Python` is one
     the extension `fast`                   the user's compiled module, by its file
     the names that `m.f` finds             which of them are there, so that one that appears or goes is seen
-    the functools.lru_cache of `m.f`       a memo that hides what it read
+    the functools.lru_cache of `m.f`       a memo that hides what it read; `everfresh.lru_cache` likewise
     the code found as `m:f`                code that ran and names do not reach (`_code_ran.py`), and all it is made of;
                                            not among `items()`, but `resolve` knows it
 
@@ -86,7 +86,7 @@ class Code:
         return self._settled().blind
 
     def lru_caches(self) -> dict[str, Any]:
-        """Plain `functools.lru_cache` objects of the user's code on the way, by the names of their items."""
+        """Memos by `functools.lru_cache` or Everfresh's on the way of the user's code, by the names of their items."""
         return self._settled().lru_caches
 
     def covers(self, code: CodeType, held: tuple[object, ...] | None = None, found: Collection[str] = ()) -> bool:
@@ -114,6 +114,6 @@ class Code:
 
 
 def plain_lru_caches(items: Iterable[str]) -> list[str]:
-    """The functions under a plain `functools.lru_cache` among the names of `items`."""
-    marked = (re.fullmatch("the functools.lru_cache of `(.*)`", name) for name in items)
+    """The functions under a plain `lru_cache`, of `functools` or Everfresh, among the names of `items`."""
+    marked = (re.fullmatch("the (?:functools|everfresh).lru_cache of `(.*)`", name) for name in items)
     return [found[1] for found in marked if found]

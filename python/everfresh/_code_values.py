@@ -78,7 +78,8 @@ BUILTINS = (
     types.MemberDescriptorType,
 )
 _TUPLE_GETTER = type(namedtuple("_Pair", "a").a)  # type: ignore[attr-defined, unused-ignore]
-LRU_CACHE = type(functools.lru_cache(lambda: None))
+#: Memos that hide what they read, by where their decorator is.
+LRU_CACHES = {type(functools.lru_cache(lambda: None)): "functools", _native.LruCache: "everfresh"}
 
 
 def is_cython(kind: type) -> bool:
@@ -163,7 +164,7 @@ class Values:
             return self._builtin(value)
         if kind is functools.partial:
             return f"partial({self.of(value.func)},{self._all(value.args)},{self.of(value.keywords)})"
-        if kind is LRU_CACHE:
+        if kind in LRU_CACHES:
             return walk.lru_cache(value, self)
         if issubclass(kind, Enum):
             return f"{walk.class_(kind)}.{value._name_!r}({self.of(value._value_)})"

@@ -21,7 +21,7 @@ from everfresh._code_bytes import Bytecode, bytecode
 from everfresh._code_names import FOUND, resolve_object
 from everfresh._code_origin import PYTHON, USER
 from everfresh._code_places import Places, type_dict
-from everfresh._code_values import Unsure, Values, is_cython, random_words
+from everfresh._code_values import LRU_CACHES, Unsure, Values, is_cython, random_words
 from everfresh._code_written import adds, only_adds
 from everfresh._native import Guard, blake3_of
 
@@ -173,7 +173,7 @@ class Walk:
         label = self._labels.get(id(cache.__wrapped__), (None, ""))[1]
         words = f"lru_cache({wrapped},{sorted(cache.cache_parameters().items())})"
         if label:
-            name = f"the functools.lru_cache of `{label}`"
+            name = f"the {LRU_CACHES[type(cache)]}.lru_cache of `{label}`"
             self.lru_caches[name] = cache
             self._item(name, words)
         return words

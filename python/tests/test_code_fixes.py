@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from code_modules import edited, loaded
-from everfresh._code import Code
+from everfresh._code import Code, plain_lru_caches
 from everfresh._code_ran import Ran
 
 
@@ -201,3 +201,16 @@ def test_code_from_exec_is_no_modules_body() -> None:
             module.f()
         assert block.modules() == []
         assert block.names(Code(module.f)) == []
+
+
+@pytest.mark.parametrize(
+    ("decorator", "bound"), [("ef.lru_cache", 128), ("ef.lru_cache(maxsize=3)", 3), ("ef.cache", None)]
+)
+def test_everfreshs_plain_memos_are_listed_as_functools_are(decorator: str, bound: int | None) -> None:
+    text = f"import everfresh as ef\n@{decorator}\ndef g(x): return x + 1\nD = {{'g': g}}\ndef f(x): return D['g'](x)"
+    with loaded(text) as module:
+        code = Code(module.f)
+        assert plain_lru_caches(code.items()) == ["steps.g"]
+        assert list(code.lru_caches().values()) == [module.g]
+        assert module.g.cache_parameters()["maxsize"] == bound
+    assert items(text)["the code of `steps.g`"] != items(edited(text, "x + 1", "x + 2"))["the code of `steps.g`"]
