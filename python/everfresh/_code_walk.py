@@ -18,6 +18,7 @@ from typing import Any
 
 from everfresh import _code_origin as origin
 from everfresh._code_bytes import Bytecode, bytecode
+from everfresh._code_label import distinguish
 from everfresh._code_names import FOUND, resolve_object
 from everfresh._code_origin import PYTHON, USER
 from everfresh._code_places import Places, type_dict
@@ -246,8 +247,13 @@ class Walk:
     def _label(self, thing: object, name: str) -> str:
         known = self._labels.get(id(thing))
         if known is None:
+            # Without a name of its own, or with another's: told by what it is, and not by the order of this walk.
+            same = False
+            if "<" in name or name in self._taken:
+                digits, same = distinguish(thing, self.places)
+                name = f"{name}#{digits}"
             count = self._taken[name] = self._taken.get(name, 0) + 1
-            known = self._labels[id(thing)] = (thing, name if count == 1 else f"{name} ({count})")
+            known = self._labels[id(thing)] = (thing, name if count == 1 or same else f"{name} ({count})")
             self._queue.append((thing, known[1]))
         return known[1]
 

@@ -214,3 +214,48 @@ def test_everfreshs_plain_memos_are_listed_as_functools_are(decorator: str, boun
         assert list(code.lru_caches().values()) == [module.g]
         assert module.g.cache_parameters()["maxsize"] == bound
     assert items(text)["the code of `steps.g`"] != items(edited(text, "x + 1", "x + 2"))["the code of `steps.g`"]
+
+
+TWINS = """\
+def make(n):
+    def inner(x): return x + n
+    return inner
+def boxed(n):
+    class Box:
+        size = n
+        def get(self): return self.size
+    return Box
+one = [lambda: 1, make(1), boxed(1)]
+two = [lambda: 2, make(2), boxed(2)]
+def f(): return one[0]() + two[0]() + one[1](0) + two[1](0) + one[2]().get() + two[2]().get()
+def g(): return two[0]() + two[1](0) + two[2]().get()
+"""
+
+
+def test_functions_and_classes_of_one_name_are_called_the_same_by_every_walk() -> None:
+    with loaded(TWINS) as module:
+        outer, inner = dict(Code(module.f).items()), dict(Code(module.g).items())
+        assert len([name for name in outer if name.startswith("the code of `steps.<lambda>#")]) == 2
+        assert len([name for name in outer if name.startswith("the code of `steps.make.<locals>.inner#")]) == 2
+        assert len([name for name in outer if name.startswith("the class `steps.boxed.<locals>.Box#")]) == 2
+        assert {name for name in inner if outer.get(name) != inner[name]} == {
+            "the code of `steps.g`",
+            "the names that `steps.g` finds",
+        }
+
+
+def test_a_function_that_lost_its_name_to_another_is_told_by_its_code() -> None:
+    text = "def h(): return 1\nold = h\ndef h(): return 2\ndef f(): return old() + h()"
+    before = items(text)
+    assert len([name for name in before if name.startswith("the code of `steps.h")]) == 2
+    assert before != items(edited(text, "return 1", "return 3"))
+    assert before == items(text)
+
+
+def test_what_a_closure_appends_to_does_not_change_its_name() -> None:
+    text = "def make():\n    seen = []\n    def inner(x): seen.append(x)\n    return inner\nf = make()"
+    with loaded(text) as module:
+        code = Code(module.f)
+        before = dict(code.items())
+        module.f(1)
+        assert Code(module.f).items() == before
