@@ -15,7 +15,7 @@
 
 Not reached by names, but seen by `_code_ran.py` when it runs: what `getattr` finds by a computed name, registries in
 packages, methods of arguments. Not seen at all: data read by a computed name (`globals()[name]` with a module not at
-hand), a name in a string given to `eval`, what a package's own module was patched with (but for names that the user's
+hand), what a package's own module was patched with (but for names that the user's
 code takes from it), whether a closure made before the run by code that ran again in it still holds what it held, and
 attributes of a package's instance beyond `FOREIGN_LIMIT` values.
 """

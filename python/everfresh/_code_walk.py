@@ -28,6 +28,8 @@ from everfresh._native import Guard, blake3_of
 
 # With one of these, a module's attributes may be taken by computed names.
 DYNAMIC = frozenset({"getattr", "hasattr", "vars", "dir", "__dict__", "attrgetter", "methodcaller", "getmembers"})
+# With one of these built in, or with one of those and `__name__`, any name of the function's own module may be taken.
+OWN, BY_NAME = frozenset({"globals", "eval", "exec"}), frozenset({"modules", "import_module", "__import__"})
 # Written by the interpreter, or about the class, or made from what counts already.
 UNSEEN = frozenset({
     "__dict__", "__weakref__", "__doc__", "__annotations__", "__annotations_cache__", "__annotate__",
@@ -332,13 +334,19 @@ class Walk:
         if adds(value, chain):
             return
         self.value(name, value)
+        if chain[0] == "__name__" and read.names & BY_NAME:
+            self._own(names, read)
         if issubclass(type(value), ModuleType):
             self._attributes(value, chain[1:], read)
 
     def _builtin(self, names: dict[str, Any], name: str, read: Bytecode) -> None:
-        """`globals()` shows the module that it stands in."""
+        """`globals()`, `eval` and `exec` show the module that they stand in."""
+        if name in OWN:
+            self._own(names, read)
+
+    def _own(self, names: dict[str, Any], read: Bytecode) -> None:
         module = sys.modules.get(names.get("__name__", ""))
-        if name == "globals" and module is not None and module.__dict__ is names:
+        if module is not None and module.__dict__ is names:
             self._whole(module, read)
 
     def _attributes(self, module: ModuleType, chain: tuple[str, ...], read: Bytecode) -> None:

@@ -259,3 +259,18 @@ def test_what_a_closure_appends_to_does_not_change_its_name() -> None:
         before = dict(code.items())
         module.f(1)
         assert Code(module.f).items() == before
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "return eval('RA' + 'TE')",
+        "exec('global out; out = RA' + 'TE'); return out",
+        "return getattr(sys.modules[__name__], 'RA' + 'TE')",
+        "return vars(importlib.import_module(__name__))['RA' + 'TE']",
+    ],
+)
+def test_what_code_may_take_from_its_own_module_by_a_computed_name_counts(body: str) -> None:
+    text = f"import importlib, sys\nRATE = 1\ndef f():\n    {body}"
+    before, after = items(text), items(edited(text, "RATE = 1", "RATE = 2"))
+    assert {name for name in before if before[name] != after.get(name)} == {"the global `steps.RATE`"}
