@@ -9,13 +9,13 @@
     the package `numpy`                    by its version, see `_code_origin.py`; `Python` is one
     the extension `fast`                   the user's compiled module, by its file
     the names that `m.f` finds             which of them are there, so that one that appears or goes is seen
-    the functools.lru_cache of `m.f`       a memo that hides what it read
+    the functools.lru_cache of `m.f`       a memo that hides what it read; `everfresh.lru_cache` likewise
     the code found as `m:f`                code that ran and names do not reach (`_code_ran.py`), and all it is made of;
                                            not among `items()`, but `resolve` knows it
 
 Not reached by names, but seen by `_code_ran.py` when it runs: what `getattr` finds by a computed name, registries in
 packages, methods of arguments. Not seen at all: data read by a computed name (`globals()[name]` with a module not at
-hand), a name in a string given to `eval`, what a package's own module was patched with (but for names that the user's
+hand), what a package's own module was patched with (but for names that the user's
 code takes from it), whether a closure made before the run by code that ran again in it still holds what it held, and
 attributes of a package's instance beyond `FOREIGN_LIMIT` values.
 """
@@ -75,7 +75,10 @@ class Code:
         return walk is not None and walk.guard().holds() and walk.volatile_hold()
 
     def unsure(self) -> dict[str, str]:
-        """Items that never match, by the reason: report them once."""
+        """Items by the reason why they do not tell all: those that never match, and open connections and files.
+
+        What is read from the latter is not seen, though the item itself holds: keep such a result with a ttl alone.
+        """
         return self._settled().unsure
 
     def blind(self) -> dict[str, str]:
@@ -83,7 +86,7 @@ class Code:
         return self._settled().blind
 
     def lru_caches(self) -> dict[str, Any]:
-        """Plain `functools.lru_cache` objects of the user's code on the way, by the names of their items."""
+        """Memos by `functools.lru_cache` or Everfresh's on the way of the user's code, by the names of their items."""
         return self._settled().lru_caches
 
     def covers(self, code: CodeType, held: tuple[object, ...] | None = None, found: Collection[str] = ()) -> bool:
@@ -111,6 +114,6 @@ class Code:
 
 
 def plain_lru_caches(items: Iterable[str]) -> list[str]:
-    """The functions under a plain `functools.lru_cache` among the names of `items`."""
-    marked = (re.fullmatch("the functools.lru_cache of `(.*)`", name) for name in items)
+    """The functions under a plain `lru_cache`, of `functools` or Everfresh, among the names of `items`."""
+    marked = (re.fullmatch("the (?:functools|everfresh).lru_cache of `(.*)`", name) for name in items)
     return [found[1] for found in marked if found]

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from everfresh._code import Code
 
 OFTEN = 1_000
+# Functions have it, bodies of modules and classes have not.
+CO_OPTIMIZED = 0x1
 # Generators, coroutines, asynchronous generators.
 GENERATORS = 0x20 | 0x80 | 0x200
 MONITORING = sys.version_info >= (3, 12)
@@ -62,6 +64,10 @@ class Ran:
         self._done: dict[int, CodeType] = {}
         # Code objects that those which started make functions of.
         self._nested: set[int] = set()
+        # Of modules that were imported in the block: their files, and the code objects in their bodies, which names
+        # find unless they were lambdas and the like.
+        self._modules: set[str] = set()
+        self._fresh: set[int] = set()
         self._thread = 0
         self._in_task = False
         self._around: Ran | None = None
@@ -92,6 +98,8 @@ class Ran:
         if self._around is not None:
             self._around.starts.update(self.starts)
             self._around._nested |= self._nested
+            self._around._modules |= self._modules
+            self._around._fresh |= self._fresh
             self._around.complete &= self.complete
 
     @contextmanager
@@ -111,6 +119,13 @@ class Ran:
         """The code objects that started."""
         return {start.code for start in self.starts.values()}
 
+    def modules(self) -> list[str]:
+        """The files of the user's modules that were imported in the block: what their bodies made is by these files.
+
+        Observe them: `names` leaves out code of theirs that no name finds.
+        """
+        return sorted(self._modules)
+
     def names(self, code: Code, others: Iterable[Code] = ()) -> list[str]:
         """Items for what ran and names do not reach, for `code.resolve`, which gives None for one that is lost.
 
@@ -122,14 +137,15 @@ class Ran:
             # The body of a module or class, and code from `exec`, shows in what it made.
             if (
                 id(start.code) in self._nested
-                or start.code.co_name == "<module>"
+                or not start.code.co_flags & CO_OPTIMIZED
                 or code.covers(start.code, start.held)
                 or any(other.covers(start.code, start.held) for other in others)
             ):
                 continue
             name = name_of(start.code, start.module, start.held)
             if name is None:
-                lost.append(start)
+                # A lambda or comprehension of a module that was imported just now: its file counts.
+                lost += [] if id(start.code) in self._fresh else [start]
             else:
                 found.add(f"{FOUND}{name}`")
         for item in found:
@@ -142,7 +158,14 @@ class Ran:
         """Records a start; whether it may go unseen from now on."""
         count = self._counts[id(code)] = self._counts.get(id(code), 0) + 1
         if count == 1:
-            self._nested.update(id(inner) for inner in code.co_consts if isinstance(inner, CodeType))
+            inside = {id(inner) for inner in code.co_consts if isinstance(inner, CodeType)}
+            if _is_body_of_module(code, frame):
+                self._modules.add(code.co_filename)
+                self._fresh |= inside
+            elif id(code) in self._fresh and not code.co_flags & CO_OPTIMIZED:
+                self._fresh |= inside
+            else:
+                self._nested |= inside
         # Which of the closures with this code: told by what they hold.
         closure = code.co_freevars and "<locals>" in code.co_qualname and id(code) not in self._nested
         if closure:
@@ -183,6 +206,13 @@ def carried(function: Callable[[], object]) -> Callable[[], object]:
             return function()
 
     return call
+
+
+def _is_body_of_module(code: CodeType, frame: FrameType) -> bool:
+    """Whether it is a module's own body that starts, and not what `exec` runs in one."""
+    names = frame.f_globals
+    module, file = sys.modules.get(str(names.get("__name__"))), names.get("__file__")
+    return code.co_name == "<module>" and module is not None and vars(module) is names and file == code.co_filename
 
 
 def _is_foreign(code: CodeType, frame: FrameType) -> bool:

@@ -10,7 +10,10 @@ Typed and self-delimiting: equal words mean equal values. Functions, classes and
 | NumPy, pandas, Polars, PyArrow, anything with a buffer | content |
 | an instance of the user's class | class and attributes, or `__everfresh_key__()` |
 | an instance of a package's class | class, version, attributes or pickled state; else class and version, see `blind` |
-| locks, loggers, files, connections, threads, queues | class alone |
+| `StringIO`, `BytesIO` | content and position |
+| locks, events, threads, pools, executors, event loops, files that are only written to | class alone |
+| loggers | class and name |
+| open connections and files | class alone; what is read from them is not seen: they are named in `unsure` |
 | iterators, and values that are too large or too deep | nothing: it never matches, and is named in `unsure` |
 """
 
@@ -19,9 +22,10 @@ from __future__ import annotations
 import functools
 import os
 import re
+import sys
 import types
 import weakref
-from collections import namedtuple
+from collections import deque, namedtuple
 from collections.abc import Iterable
 from contextvars import ContextVar
 from enum import Enum
@@ -29,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 from everfresh import _native
 from everfresh._code_bytes import constant
-from everfresh._code_origin import USER
+from everfresh._code_origin import PYTHON, USER
 from everfresh._code_places import Places, type_dict
 from everfresh._native import blake3_of
 
@@ -41,12 +45,28 @@ PLAIN = (type(None), bool, int, float, complex, str, bytes, type(...), type(NotI
 PLAIN_TYPES = frozenset(PLAIN)
 BY_REPR = frozenset({"datetime", "decimal", "fractions", "uuid", "pathlib", "ipaddress", "zoneinfo", "typing"})
 REPR_TYPES = frozenset({range, slice, types.GenericAlias, types.UnionType})
-# What a class of these modules holds is a means, not a value.
+# Means and not values: they count by their class. By name, so that nothing is imported for them; subclasses too.
 MEANS = frozenset({
-    "logging", "threading", "_thread", "queue", "_queue", "concurrent", "asyncio", "_asyncio", "socket", "_socket",
-    "ssl", "_ssl", "io", "_io", "multiprocessing", "subprocess", "sqlite3", "http", "urllib", "selectors", "select",
-    "tempfile", "weakref", "_abc",
+    "_thread.lock", "_thread.RLock", "threading._RLock", "threading.Condition", "threading.Semaphore",
+    "threading.Event", "threading.Barrier", "threading.Thread", "asyncio.locks._ContextManagerMixin",
+    "asyncio.locks.Event", "asyncio.locks.Barrier", "asyncio.events.AbstractEventLoop",
+    "asyncio.events.AbstractEventLoopPolicy", "concurrent.futures._base.Executor", "multiprocessing.pool.Pool",
+    "multiprocessing.context.BaseContext", "multiprocessing.process.BaseProcess",
+    "multiprocessing.synchronize.SemLock", "multiprocessing.synchronize.Condition",
+    "multiprocessing.synchronize.Event", "logging.Handler", "logging.Manager", "selectors.BaseSelector",
+    "select.epoll", "select.poll", "select.kqueue", "_ssl._SSLContext", "_abc._abc_data",
 })  # fmt: skip
+# What is read from one of these later cannot be seen.
+OPEN = {
+    "sqlite3.Connection": "connection",
+    "sqlite3.Cursor": "connection",
+    "sqlite3.Blob": "connection",
+    "_socket.socket": "connection",
+    "_io._IOBase": "file",
+    "tempfile._TemporaryFileWrapper": "file",
+    "tempfile.SpooledTemporaryFile": "file",
+}
+CONTAINERS = (dict, list, tuple, set, frozenset, deque)
 TABLES = frozenset({"numpy", "pandas", "polars", "pyarrow"})
 BUILTINS = (
     types.BuiltinFunctionType,
@@ -58,7 +78,8 @@ BUILTINS = (
     types.MemberDescriptorType,
 )
 _TUPLE_GETTER = type(namedtuple("_Pair", "a").a)  # type: ignore[attr-defined, unused-ignore]
-LRU_CACHE = type(functools.lru_cache(lambda: None))
+#: Memos that hide what they read, by where their decorator is.
+LRU_CACHES = {type(functools.lru_cache(lambda: None)): "functools", _native.LruCache: "everfresh"}
 
 
 def is_cython(kind: type) -> bool:
@@ -78,6 +99,8 @@ class Values:
         self.volatile, self.left, self.foreign = False, LIMIT, 0
         #: A class of which only the name counted, if there was one.
         self.blind: str | None = None
+        #: Why what the code reads by the value cannot be seen, though its words hold.
+        self.unseen: str | None = None
         self.active: dict[int, int] = {}
 
     def words(self, value: object) -> str:
@@ -141,7 +164,7 @@ class Values:
             return self._builtin(value)
         if kind is functools.partial:
             return f"partial({self.of(value.func)},{self._all(value.args)},{self.of(value.keywords)})"
-        if kind is LRU_CACHE:
+        if kind in LRU_CACHES:
             return walk.lru_cache(value, self)
         if issubclass(kind, Enum):
             return f"{walk.class_(kind)}.{value._name_!r}({self.of(value._value_)})"
@@ -151,7 +174,7 @@ class Values:
         if kind is ContextVar:
             self.volatile = True
             return f"ContextVar({value.name!r},{self._all((value.get(...),))})"
-        if kind is weakref.ref:
+        if kind is weakref.ref or (issubclass(kind, weakref.ref) and kind.__module__ == "weakref"):
             self.volatile = True
             return f"ref({self.of(value())})"
         if kind is _TUPLE_GETTER:
@@ -193,12 +216,20 @@ class Values:
         if kind.__name__ == "_local" and top == "_thread":
             self.volatile = True
             return f"instance({label},{self._pairs(list(value.__dict__.items()))})"
-        if top in MEANS:
+        if issubclass(kind, CONTAINERS) and owner == PYTHON:
+            return f"instance({label},{self._state(value, kind)})"
+        known = {f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__}
+        if known & MEANS:
             return f"instance({label})"
+        if "logging.Logger" in known:
+            return f"instance({label},{value.name!r})"
+        special = self._special(value, known)
+        if special is not None:
+            return f"instance({label},{special})"
         if hasattr(kind, "__next__"):
             raise Unsure("it is an iterator, and changes as it is read")
         left, self.foreign = self.left, self.foreign + 1
-        if self.foreign == 1:
+        if self.foreign == 1 and not issubclass(kind, CONTAINERS):
             self.left = min(left, FOREIGN_LIMIT)
         try:
             state = self._state(value, kind)
@@ -214,6 +245,23 @@ class Values:
             self.foreign -= 1
             if not self.foreign:
                 self.left = left
+
+    def _special(self, value: Any, known: set[str]) -> str | None:
+        """Weak containers, text and bytes kept as files, what is open; None for everything else."""
+        if not known.isdisjoint(("weakref.WeakValueDictionary", "weakref.WeakKeyDictionary")):
+            self.volatile = True
+            return self._pairs(list(value.items()))
+        if "_weakrefset.WeakSet" in known:
+            self.volatile = True
+            return ",".join(sorted(map(self.of, list(value))))
+        if not known.isdisjoint(("_io.StringIO", "_io.BytesIO")):
+            self.volatile = True
+            return "closed" if value.closed else f"{self.of(value.getvalue())} at {value.tell()}"
+        for name in known & OPEN.keys():
+            if OPEN[name] == "connection" or _is_readable(value):
+                self.unseen = f"it is an open {OPEN[name]}, whose reads are not seen"
+            return "open"
+        return None
 
     def _state(self, value: Any, kind: type) -> str:
         """What it holds: as a container, in its `__dict__`, in its slots, in its buffer, or by its own reduction."""
@@ -276,6 +324,16 @@ class Values:
 
 _WRAPS = frozenset({"__doc__", "__annotations__", "__name__", "__qualname__", "__module__"})
 _slot_kind = types.MemberDescriptorType
+
+
+def _is_readable(file: Any) -> bool:
+    """Whether something can still be read from it; of the standard streams only from the input."""
+    if any(file is stream for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)):
+        return False
+    try:
+        return bool(not file.closed and file.readable())
+    except (AttributeError, ValueError, OSError):
+        return True
 
 
 def _dict_of(value: object) -> dict[Any, Any] | None:

@@ -18,15 +18,18 @@ from typing import Any
 
 from everfresh import _code_origin as origin
 from everfresh._code_bytes import Bytecode, bytecode
+from everfresh._code_label import distinguish
 from everfresh._code_names import FOUND, resolve_object
 from everfresh._code_origin import PYTHON, USER
 from everfresh._code_places import Places, type_dict
-from everfresh._code_values import Unsure, Values, is_cython, random_words
+from everfresh._code_values import LRU_CACHES, Unsure, Values, is_cython, random_words
 from everfresh._code_written import adds, only_adds
 from everfresh._native import Guard, blake3_of
 
 # With one of these, a module's attributes may be taken by computed names.
 DYNAMIC = frozenset({"getattr", "hasattr", "vars", "dir", "__dict__", "attrgetter", "methodcaller", "getmembers"})
+# With one of these built in, or with one of those and `__name__`, any name of the function's own module may be taken.
+OWN, BY_NAME = frozenset({"globals", "eval", "exec"}), frozenset({"modules", "import_module", "__import__"})
 # Written by the interpreter, or about the class, or made from what counts already.
 UNSEEN = frozenset({
     "__dict__", "__weakref__", "__doc__", "__annotations__", "__annotations_cache__", "__annotate__",
@@ -48,6 +51,8 @@ class Walk:
         self.blind: dict[str, str] = {}
         self.lru_caches: dict[str, Any] = {}
         self.volatile: dict[str, Any] = {}
+        # Items that have other words at each walk.
+        self._never: set[str] = set()
         #: The functions that were walked, by the id of their code; their places keep them.
         self.codes: dict[int, list[FunctionType]] = {}
         #: Fingerprints of what `module:path` found; None for nothing.
@@ -98,7 +103,7 @@ class Walk:
             if isinstance(value, Walk):
                 if not value.volatile_hold():
                     return False
-            elif name in self.unsure or self._fresh(value) != self.items[name]:
+            elif name in self._never or self._fresh(value) != self.items[name]:
                 return False
         return True
 
@@ -171,7 +176,7 @@ class Walk:
         label = self._labels.get(id(cache.__wrapped__), (None, ""))[1]
         words = f"lru_cache({wrapped},{sorted(cache.cache_parameters().items())})"
         if label:
-            name = f"the functools.lru_cache of `{label}`"
+            name = f"the {LRU_CACHES[type(cache)]}.lru_cache of `{label}`"
             self.lru_caches[name] = cache
             self._item(name, words)
         return words
@@ -215,8 +220,11 @@ class Walk:
             words = values.words(value)
         except Unsure as why:
             self.unsure[name], words, values.volatile = str(why), random_words(), True
+            self._never.add(name)
         if name.endswith("`") and words in (f"function {name[12:-1]!r}", f"class {name[12:-1]!r}"):
             return words
+        if values.unseen:
+            self.unsure.setdefault(name, values.unseen)
         if values.blind:
             self.blind[name] = values.blind
         self._item(name, words)
@@ -241,8 +249,13 @@ class Walk:
     def _label(self, thing: object, name: str) -> str:
         known = self._labels.get(id(thing))
         if known is None:
+            # Without a name of its own, or with another's: told by what it is, and not by the order of this walk.
+            same = False
+            if "<" in name or name in self._taken:
+                digits, same = distinguish(thing, self.places)
+                name = f"{name}#{digits}"
             count = self._taken[name] = self._taken.get(name, 0) + 1
-            known = self._labels[id(thing)] = (thing, name if count == 1 else f"{name} ({count})")
+            known = self._labels[id(thing)] = (thing, name if count == 1 or same else f"{name} ({count})")
             self._queue.append((thing, known[1]))
         return known[1]
 
@@ -321,13 +334,19 @@ class Walk:
         if adds(value, chain):
             return
         self.value(name, value)
+        if chain[0] == "__name__" and read.names & BY_NAME:
+            self._own(names, read)
         if issubclass(type(value), ModuleType):
             self._attributes(value, chain[1:], read)
 
     def _builtin(self, names: dict[str, Any], name: str, read: Bytecode) -> None:
-        """`globals()` shows the module that it stands in."""
+        """`globals()`, `eval` and `exec` show the module that they stand in."""
+        if name in OWN:
+            self._own(names, read)
+
+    def _own(self, names: dict[str, Any], read: Bytecode) -> None:
         module = sys.modules.get(names.get("__name__", ""))
-        if name == "globals" and module is not None and module.__dict__ is names:
+        if module is not None and module.__dict__ is names:
             self._whole(module, read)
 
     def _attributes(self, module: ModuleType, chain: tuple[str, ...], read: Bytecode) -> None:
