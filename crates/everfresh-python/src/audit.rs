@@ -139,6 +139,16 @@ fn opened(py: Python<'_>, path: &Path, mode: &Bound<'_, PyAny>, flags: &Bound<'_
     // `os.open` gives no mode, `open` with an opener of its own no flags.
     let mode = mode.extract::<Option<String>>().unwrap_or(None);
     let flags = flags.extract::<Option<c_int>>().unwrap_or(None).unwrap_or(0);
+    // A folder is opened to read it, or to make a nameless file in it.
+    if path.is_dir() {
+        return Ok(());
+    }
+    // Who wants to make a new file and finds one sees that it is there.
+    let exclusive = mode.as_ref().map_or(flags & libc::O_EXCL != 0, |mode| mode.contains('x'));
+    if exclusive && path.symlink_metadata().is_ok() {
+        py.detach(|| observe::exists(path));
+        return Ok(());
+    }
     let (reads, writes) = match mode {
         Some(mode) => {
             let plus = mode.contains('+');
@@ -147,7 +157,7 @@ fn opened(py: Python<'_>, path: &Path, mode: &Bound<'_, PyAny>, flags: &Bound<'_
         }
         None => {
             let appends = flags & libc::O_APPEND != 0 && flags & libc::O_ACCMODE == libc::O_WRONLY;
-            let reads = !appends && flags & libc::O_TRUNC == 0 && flags & libc::O_EXCL == 0;
+            let reads = !appends && flags & libc::O_TRUNC == 0 && !exclusive;
             (reads, flags & libc::O_ACCMODE != libc::O_RDONLY)
         }
     };
