@@ -6,13 +6,15 @@
 | `os.path.exists`, `isfile`, `isdir`, … | whether something is there, and what kind of thing |
 | `os.environ`, `os.environb`, `os.getenv` | environment variables, absent ones too |
 | `os.getcwd` | the working folder |
-| `Thread.start`, `ThreadPoolExecutor.submit` | nothing: they hand the computation on to their threads |
+| `Thread.start`, `ThreadPoolExecutor.submit`, … | nothing: they hand the computation on to their threads and tasks |
+| `__import__` | nothing: it wraps what is in modules that are imported meanwhile |
 
 A wrapper looks first whether its thread records, then calls what it wraps. Who replaced one meanwhile is left alone.
 """
 
 from __future__ import annotations
 
+import builtins
 import os
 import sys
 import threading
@@ -176,6 +178,62 @@ def _refusing_wrapper(original: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
+def _create_task_wrapper(original: Callable[..., Any]) -> Callable[..., Any]:
+    def create_task(self: Any, coro: Any, **kwargs: Any) -> Any:
+        if _native.is_recording():
+            from ._async import Child
+
+            coro = Child(coro, _native.Context().run)
+        return original(self, coro, **kwargs)
+
+    return create_task
+
+
+def _call_wrapper(original: Callable[..., Any], place: int) -> Callable[..., Any]:
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        # The steps of tasks, and what asyncio itself calls back, know what they work for.
+        if _native.is_recording() and len(args) > place and _is_users(args[place]):
+            args = (*args[:place], _native.Context().run, *args[place:])
+        return original(self, *args, **kwargs)
+
+    return call
+
+
+def _is_users(callback: Any) -> bool:
+    callback = getattr(callback, "func", callback)
+    return hasattr(callback, "__code__") and not (callback.__module__ or "").startswith("asyncio")
+
+
+def _threadsafe_wrapper(original: Callable[..., Any]) -> Callable[..., Any]:
+    def run_coroutine_threadsafe(coro: Any, loop: Any) -> Any:
+        if not _native.is_recording():
+            return original(coro, loop)
+        from ._async import Child
+        from ._code_ran import _blocks
+
+        context, blocks = _native.Context(), _blocks()
+
+        def run(step: Callable[..., Any], *args: Any) -> Any:
+            if not blocks:
+                return context.run(step, *args)
+            with blocks[0].here():
+                return context.run(step, *args)
+
+        return original(Child(coro, run), loop)
+
+    return run_coroutine_threadsafe
+
+
+def _import_wrapper(original: Callable[..., Any]) -> Callable[..., Any]:
+    def import_module(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return original(*args, **kwargs)
+        finally:
+            install_late()
+
+    return import_module
+
+
 def _wrappers() -> Iterator[tuple[Any, str, Any]]:
     for name in ("stat", "lstat", "access", "readlink"):
         yield os, name, _path_wrapper(getattr(os, name), "metadata")
@@ -191,18 +249,46 @@ def _wrappers() -> Iterator[tuple[Any, str, Any]]:
     yield environ, "__getitem__", _environ_getitem(environ.__getitem__)
     yield environ, "__iter__", _environ_iter(environ.__iter__)
     yield threading.Thread, "start", _start_wrapper(threading.Thread.start)
-    pools = sys.modules.get("concurrent.futures.thread")
-    if pools is not None:
-        pool = pools.ThreadPoolExecutor
-        yield pool, "submit", _submit_wrapper(pool.submit)
-    pools = sys.modules.get("concurrent.futures.process")
-    if pools is not None:
-        pool = pools.ProcessPoolExecutor
-        yield pool, "submit", _refusing_wrapper(pool.submit)
-    pools = sys.modules.get("multiprocessing.pool")
-    if pools is not None:
-        for name in ("apply_async", "_map_async", "imap", "imap_unordered"):
-            yield pools.Pool, name, _refusing_wrapper(getattr(pools.Pool, name))
+    yield builtins, "__import__", _import_wrapper(builtins.__import__)
+
+
+def _thread_pools(module: Any) -> Iterator[tuple[Any, str, Any]]:
+    pool = module.ThreadPoolExecutor
+    yield pool, "submit", _submit_wrapper(pool.submit)
+
+
+def _process_pools(module: Any) -> Iterator[tuple[Any, str, Any]]:
+    pool = module.ProcessPoolExecutor
+    yield pool, "submit", _refusing_wrapper(pool.submit)
+
+
+def _pools(module: Any) -> Iterator[tuple[Any, str, Any]]:
+    for name in ("apply_async", "_map_async", "imap", "imap_unordered"):
+        yield module.Pool, name, _refusing_wrapper(getattr(module.Pool, name))
+
+
+def _loops(module: Any) -> Iterator[tuple[Any, str, Any]]:
+    loop = module.BaseEventLoop
+    yield loop, "create_task", _create_task_wrapper(loop.create_task)
+    yield loop, "call_soon", _call_wrapper(loop.call_soon, 0)
+    yield loop, "call_at", _call_wrapper(loop.call_at, 1)
+    yield loop, "call_soon_threadsafe", _call_wrapper(loop.call_soon_threadsafe, 0)
+
+
+def _tasks(module: Any) -> Iterator[tuple[Any, str, Any]]:
+    wrapper = _threadsafe_wrapper(module.run_coroutine_threadsafe)
+    yield module, "run_coroutine_threadsafe", wrapper
+    yield sys.modules["asyncio"], "run_coroutine_threadsafe", wrapper
+
+
+# By the module that has to be loaded.
+_LATE: dict[str, Callable[[Any], Iterator[tuple[Any, str, Any]]]] = {
+    "concurrent.futures.thread": _thread_pools,
+    "concurrent.futures.process": _process_pools,
+    "multiprocessing.pool": _pools,
+    "asyncio.base_events": _loops,
+    "asyncio.tasks": _tasks,
+}
 
 
 class _Watching:
@@ -213,9 +299,8 @@ class _Watching:
         with _lock:
             _depth += 1
             if _depth == 1:
-                for owner, name, wrapper in _wrappers():
-                    _installed.append((owner, name, getattr(owner, name), wrapper))
-                    setattr(owner, name, wrapper)
+                _install(_wrappers())
+        install_late()
 
     def __exit__(self, *_: object) -> None:
         global _depth
@@ -226,6 +311,33 @@ class _Watching:
                     if owner.__dict__.get(name) is wrapper:
                         setattr(owner, name, original)
                 _installed.clear()
+                _pending.update(_LATE)
+
+
+def _install(wrappers: Iterator[tuple[Any, str, Any]]) -> None:
+    for owner, name, wrapper in wrappers:
+        _installed.append((owner, name, getattr(owner, name), wrapper))
+        setattr(owner, name, wrapper)
+
+
+_pending = set(_LATE)
+
+
+def install_late() -> None:
+    """Wraps what is in modules that were imported meanwhile."""
+    if _pending.isdisjoint(sys.modules):
+        return
+    with _lock:
+        if not _depth:
+            return
+        for name in _pending & sys.modules.keys():
+            try:
+                wrappers = list(_LATE[name](sys.modules[name]))
+            except (AttributeError, KeyError):
+                # It is still being imported.
+                continue
+            _install(iter(wrappers))
+            _pending.discard(name)
 
 
 watching = _Watching()
