@@ -2,10 +2,11 @@
 
 | wrapped | tells |
 | --- | --- |
-| `os.stat`, `os.lstat`, `os.access`, `os.readlink` | what is at a path |
+| `os.stat`, `os.lstat`, `os.access`, `os.readlink`, entries of `os.scandir` | what is at a path |
+| `os.open` | a file relative to a descriptor |
 | `os.path.exists`, `isfile`, `isdir`, … | whether something is there, and what kind of thing |
 | `os.environ`, `os.environb`, `os.getenv` | environment variables, absent ones too |
-| `os.getcwd` | the working folder |
+| `os.getcwd`, `os.getcwdb` | the working folder |
 | `Thread.start`, `ThreadPoolExecutor.submit`, … | nothing: they hand the computation on to their threads and tasks |
 | `__import__` | nothing: it wraps what is in modules that are imported meanwhile |
 
@@ -63,7 +64,7 @@ def _is_path(value: object) -> bool:
 
 def _path_wrapper(original: Callable[..., Any], how: str) -> Callable[..., Any]:
     def wrapper(path: Any, *args: Any, **kwargs: Any) -> Any:
-        if _tells() and _is_path(path) and not _for_python():
+        if _tells() and _is_path(path) and not _for_python(path):
             if kwargs.get("dir_fd") is not None:
                 _native.refuse(f"it looks at {os.fsdecode(path)!r} relative to a descriptor")
             else:
@@ -78,8 +79,13 @@ def _path_wrapper(original: Callable[..., Any], how: str) -> Callable[..., Any]:
     return wrapper
 
 
-def _for_python() -> bool:
+_CODE = (".py", ".pyw", ".pyc", ".so", ".pyd")
+
+
+def _for_python(path: Any = None) -> bool:
     """Whether the interpreter asks for itself: it imports a module, or shows a line of a traceback."""
+    if path is not None and not os.fsdecode(path).endswith(_CODE):
+        return False
     frame = sys._getframe(2)
     for _ in range(3):
         name = frame.f_code.co_filename
@@ -91,8 +97,127 @@ def _for_python() -> bool:
     return False
 
 
-def _getcwd_wrapper(original: Callable[[], str]) -> Callable[[], str]:
-    def getcwd() -> str:
+def _link_wrapper(original: Callable[..., Any]) -> Callable[..., Any]:
+    observing = _path_wrapper(original, "metadata")
+
+    def wrapper(path: Any, *args: Any, **kwargs: Any) -> Any:
+        if _tells() and _is_path(path) and not _for_python(path) and kwargs.get("dir_fd") is None:
+            _observe_link(os.fsdecode(path))
+        return observing(path, *args, **kwargs)
+
+    wrapper.__name__ = wrapper.__qualname__ = original.__name__
+    wrapper.__doc__ = original.__doc__
+    wrapper.__wrapped__ = original  # type: ignore[attr-defined]
+    return wrapper
+
+
+def _observe_link(path: str) -> None:
+    """What there is of a path is that of the file which it leads to: a link that leads nowhere has nothing."""
+    with silence:
+        if os.path.exists(path):
+            return
+        if os.path.lexists(path):
+            if not _native.is_made(path):
+                _native.refuse(f"it looks at `{path}`, a link that leads nowhere")
+            return
+    # `realpath` asks for the parts of any path.
+    if sys._getframe(2).f_code.co_name not in ("realpath", "_joinrealpath"):
+        _native.observe_path("dir", os.path.dirname(path) or ".")
+
+
+def _open_wrapper(original: Callable[..., int]) -> Callable[..., int]:
+    def open(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if dir_fd is None or not _tells() or not _is_path(path):
+            return original(path, flags, mode, dir_fd=dir_fd)
+        try:
+            if not _native.set_opened_at((dir_fd, os.fsdecode(path), flags)):
+                _native.refuse(f"it opens {os.fsdecode(path)!r} relative to a descriptor")
+            return original(path, flags, mode, dir_fd=dir_fd)
+        finally:
+            _native.set_opened_at(None)
+
+    return open
+
+
+class _Entry:
+    """An entry of a folder that tells when its `stat` is asked for."""
+
+    __slots__ = ("_entry",)
+
+    def __init__(self, entry: os.DirEntry[Any]) -> None:
+        self._entry = entry
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return os.DirEntry
+
+    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+        """As an entry's."""
+        if _tells():
+            path = os.fsdecode(self._entry.path)
+            if not follow_symlinks:
+                _observe_link(path)
+            _native.observe_path("metadata", path)
+        return self._entry.stat(follow_symlinks=follow_symlinks)
+
+    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
+        """As an entry's; the folder's listing tells of all but links."""
+        if follow_symlinks and self._entry.is_symlink() and _tells():
+            _native.observe_path("kind", os.fsdecode(self._entry.path))
+        return self._entry.is_dir(follow_symlinks=follow_symlinks)
+
+    def is_file(self, *, follow_symlinks: bool = True) -> bool:
+        """As an entry's; the folder's listing tells of all but links."""
+        if follow_symlinks and self._entry.is_symlink() and _tells():
+            _native.observe_path("kind", os.fsdecode(self._entry.path))
+        return self._entry.is_file(follow_symlinks=follow_symlinks)
+
+    def __fspath__(self) -> Any:
+        return self._entry.path
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._entry, name)
+
+    def __repr__(self) -> str:
+        return repr(self._entry)
+
+
+class _Entries:
+    """What `os.scandir` gives, of such entries."""
+
+    __slots__ = ("_entries",)
+
+    def __init__(self, entries: Any) -> None:
+        self._entries = entries
+
+    def __iter__(self) -> _Entries:
+        return self
+
+    def __next__(self) -> _Entry:
+        return _Entry(next(self._entries))
+
+    def __enter__(self) -> _Entries:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._entries.close()
+
+    def close(self) -> None:
+        """As the iterator's."""
+        self._entries.close()
+
+
+def _scandir_wrapper(original: Callable[..., Any]) -> Callable[..., Any]:
+    def scandir(path: Any = None) -> Any:
+        entries = original(path)
+        # The paths of entries that a descriptor gave are but names.
+        return _Entries(entries) if _tells() and not isinstance(path, int) else entries
+
+    return scandir
+
+
+def _getcwd_wrapper(original: Callable[[], Any]) -> Callable[[], Any]:
+    def getcwd() -> Any:
         if _tells() and not _for_python():
             _native.observe_working_dir()
         return original()
@@ -235,16 +360,20 @@ def _import_wrapper(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _wrappers() -> Iterator[tuple[Any, str, Any]]:
-    for name in ("stat", "lstat", "access", "readlink"):
+    for name in ("stat", "access"):
         yield os, name, _path_wrapper(getattr(os, name), "metadata")
     path = os.path
-    for name in ("exists", "lexists"):
-        yield path, name, _path_wrapper(getattr(path, name), "exists")
+    for owner, name in ((os, "lstat"), (os, "readlink"), (path, "islink"), (path, "lexists")):
+        yield owner, name, _link_wrapper(getattr(owner, name))
+    yield os, "open", _open_wrapper(os.open)
+    yield os, "scandir", _scandir_wrapper(os.scandir)
+    yield path, "exists", _path_wrapper(path.exists, "exists")
     for name in ("isfile", "isdir"):
         yield path, name, _path_wrapper(getattr(path, name), "kind")
-    for name in ("islink", "getsize", "getmtime", "getctime"):
+    for name in ("getsize", "getmtime", "getctime"):
         yield path, name, _path_wrapper(getattr(path, name), "metadata")
-    yield os, "getcwd", _getcwd_wrapper(os.getcwd)
+    for name in ("getcwd", "getcwdb"):
+        yield os, name, _getcwd_wrapper(getattr(os, name))
     environ = type(os.environ)
     yield environ, "__getitem__", _environ_getitem(environ.__getitem__)
     yield environ, "__iter__", _environ_iter(environ.__iter__)
@@ -267,6 +396,10 @@ def _pools(module: Any) -> Iterator[tuple[Any, str, Any]]:
         yield module.Pool, name, _refusing_wrapper(getattr(module.Pool, name))
 
 
+def _processes(module: Any) -> Iterator[tuple[Any, str, Any]]:
+    yield module.BaseProcess, "start", _refusing_wrapper(module.BaseProcess.start)
+
+
 def _loops(module: Any) -> Iterator[tuple[Any, str, Any]]:
     loop = module.BaseEventLoop
     yield loop, "create_task", _create_task_wrapper(loop.create_task)
@@ -286,6 +419,7 @@ _LATE: dict[str, Callable[[Any], Iterator[tuple[Any, str, Any]]]] = {
     "concurrent.futures.thread": _thread_pools,
     "concurrent.futures.process": _process_pools,
     "multiprocessing.pool": _pools,
+    "multiprocessing.process": _processes,
     "asyncio.base_events": _loops,
     "asyncio.tasks": _tasks,
 }

@@ -1,12 +1,19 @@
 """Whatever way a cached function reads something: when that changes it computes anew."""
 
-# ruff: noqa: PTH, SIM115 (each way of reading is tried)
+# Each way of reading is tried.
+# ruff: noqa: PTH102, PTH103, PTH108, PTH109, PTH114, PTH115, PTH116, PTH118, PTH123, PTH202, PTH207, PTH208, PTH211
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import glob
+import linecache
+import multiprocessing
 import os
+import pkgutil
+import shutil
+import sqlite3
 import tempfile
 import threading
 from pathlib import Path
@@ -292,3 +299,172 @@ def test_what_is_in_a_folder_that_was_there_counts(make: Callable[[], None]) -> 
 
     is_fresh(work, write("data/x"))
     is_fresh(ef.cached(work.__wrapped__), write("data/y"))
+
+
+def entries_sizes() -> list[int]:
+    with os.scandir(".") as entries:
+        return sorted(entry.stat().st_size for entry in entries)
+
+
+def walked_sizes() -> list[int]:
+    return sorted(os.path.getsize(os.path.join(top, name)) for top, _, names in os.walk(".") for name in names)
+
+
+def globbed_sizes() -> list[int]:
+    return sorted(os.stat(path).st_size for path in glob.glob("**/*", recursive=True))
+
+
+def a_line() -> str:
+    linecache.clearcache()
+    return linecache.getline("b", 1)
+
+
+def listed_of_package() -> bytes | None:
+    return pkgutil.get_data("data_of_package", "b")
+
+
+def opened_in_a_folder() -> bytes:
+    folder = os.open("folder", os.O_RDONLY)
+    try:
+        file = os.open("b", os.O_RDONLY, dir_fd=folder)
+        content = os.read(file, 10)
+        os.close(file)
+        return content
+    finally:
+        os.close(folder)
+
+
+def listed_by_descriptor() -> list[str]:
+    folder = os.open(".", os.O_RDONLY)
+    try:
+        return sorted(os.listdir(folder))
+    finally:
+        os.close(folder)
+
+
+@pytest.mark.parametrize(
+    ("function", "path"),
+    [
+        (entries_sizes, "b"),
+        (walked_sizes, "b"),
+        (globbed_sizes, "folder/b"),
+        (a_line, "b"),
+        (opened_in_a_folder, "folder/b"),
+        (listed_by_descriptor, "new"),
+    ],
+)
+def test_a_file_that_is_read_in_a_roundabout_way_counts(function: Callable[[], object], path: str) -> None:
+    os.mkdir("folder")
+    Path("folder/b").write_text("1")
+    is_fresh(ef.cached(function), write(path))
+
+
+def test_the_data_of_a_package_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkdir("data_of_package")
+    Path("data_of_package/__init__.py").write_text("")
+    Path("data_of_package/b").write_text("1")
+    monkeypatch.syspath_prepend(".")
+    is_fresh(ef.cached(listed_of_package), write("data_of_package/b"))
+
+
+def test_entries_are_as_without_a_cache() -> None:
+    os.mkdir("folder")
+    os.symlink("folder", "link")
+
+    def look() -> list[object]:
+        with os.scandir() as entries:
+            return sorted(
+                (
+                    entry.name,
+                    entry.path,
+                    os.fspath(entry),
+                    entry.is_dir(),
+                    entry.is_file(),
+                    entry.is_symlink(),
+                    entry.inode(),
+                )
+                for entry in entries
+                if isinstance(entry, os.DirEntry)
+            )
+
+    assert ef.cached(look)() == look()
+    assert len(look()) == 5
+
+
+def test_a_tree_that_the_function_makes_and_removes_does_not_count() -> None:
+    @ef.cached
+    def work() -> list[str]:
+        with tempfile.TemporaryDirectory() as folder:
+            os.makedirs(os.path.join(folder, "x", "y"))
+            Path(folder, "x", "y", "z").write_text("1")
+            shutil.copytree(os.path.join(folder, "x"), os.path.join(folder, "w"))
+            return sorted(os.listdir(os.path.join(folder, "w", "y")))
+
+    assert (work(), work(), work.cache_info().hits) == (["z"], ["z"], 1)
+
+
+@pytest.mark.parametrize(
+    "look", [os.path.lexists, os.path.islink, lambda path: os.path.islink(path) and os.readlink(path)]
+)
+def test_a_link_that_leads_nowhere_counts(look: Callable[[str], object]) -> None:
+    @ef.cached
+    def work() -> object:
+        return look("link")
+
+    assert work() is False
+    os.symlink("nowhere", "link")
+    assert work() == look("link")
+    os.unlink("link")
+    os.symlink("elsewhere", "link")
+    assert work() == look("link")
+
+
+def test_the_working_folder_in_bytes_counts() -> None:
+    os.mkdir("folder")
+    is_fresh(ef.cached(os_getcwdb), lambda: os.chdir("folder"))
+
+
+def os_getcwdb() -> bytes:
+    return os.getcwdb()
+
+
+# Databases and processes.
+
+
+def test_a_database_by_its_uri_counts() -> None:
+    def execute(statement: str) -> list[Any]:
+        connection = sqlite3.connect(f"file:{Path.cwd()}/my%20orders.db?mode=rwc", uri=True)
+        try:
+            with connection:
+                return connection.execute(statement).fetchall()
+        finally:
+            connection.close()
+
+    execute("CREATE TABLE t (n)")
+
+    @ef.cached
+    def count() -> list[Any]:
+        return execute("SELECT count(*) FROM t")
+
+    is_fresh(count, lambda: execute("INSERT INTO t VALUES (1)"))
+    assert Path("my orders.db").exists()
+
+
+def in_a_process(path: str, queue: Any) -> None:
+    queue.put(read(path))
+
+
+@pytest.mark.filterwarnings("ignore::everfresh.ImpureWarning")
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_what_a_process_reads_is_not_seen_so_nothing_is_kept(method: str) -> None:
+    @ef.cached
+    def work() -> object:
+        context = multiprocessing.get_context(method)
+        queue = context.SimpleQueue()
+        process = context.Process(target=in_a_process, args=("b", queue))
+        process.start()
+        found = queue.get()
+        process.join()
+        return found
+
+    is_never_stale(work, write("b"))
