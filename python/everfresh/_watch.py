@@ -8,6 +8,7 @@
 | `os.environ`, `os.environb`, `os.getenv` | environment variables, absent ones too |
 | `os.getcwd`, `os.getcwdb` | the working folder |
 | `Thread.start`, `ThreadPoolExecutor.submit`, … | nothing: they hand the computation on to their threads and tasks |
+| readers of polars and pyarrow | the files that they read by themselves |
 | `__import__` | nothing: it wraps what is in modules that are imported meanwhile |
 
 A wrapper looks first whether its thread records, then calls what it wraps. Who replaced one meanwhile is left alone.
@@ -414,6 +415,62 @@ def _tasks(module: Any) -> Iterator[tuple[Any, str, Any]]:
     yield sys.modules["asyncio"], "run_coroutine_threadsafe", wrapper
 
 
+# What pyarrow reads paths with, by its modules. A class reads when it is made.
+_PYARROW = {
+    "pyarrow": ("input_stream",),
+    "pyarrow.parquet": ("read_table", "read_pandas", "read_schema", "read_metadata"),
+    "pyarrow.parquet.core": ("ParquetFile", "ParquetDataset"),
+    "pyarrow.csv": ("read_csv", "open_csv"),
+    "pyarrow.json": ("read_json", "open_json"),
+    "pyarrow.feather": ("read_table", "read_feather", "FeatherDataset"),
+    "pyarrow.orc": ("read_table", "ORCFile"),
+    "pyarrow.dataset": ("dataset", "parquet_dataset"),
+}
+_NO_PATHS = ("read_database", "read_database_uri", "read_clipboard")
+
+
+def _reader_wrapper(original: Callable[..., Any], place: int = 0) -> Callable[..., Any]:
+    def reader(*args: Any, **kwargs: Any) -> Any:
+        if not _tells():
+            return original(*args, **kwargs)
+        from ._readers import _observe
+
+        # The first argument has a name of its own with each reader.
+        source = args[place] if len(args) > place else next(iter(kwargs.values()), None)
+        system = kwargs.get("filesystem")
+        if system is not None and getattr(system, "type_name", None) != "local":
+            _native.unseen("it reads through a file system of its own, and what that reads is not seen")
+        else:
+            paths = [source] if _is_path(source) and not isinstance(source, bytes) else source
+            for path in paths if isinstance(paths, list | tuple | set) else ():
+                if isinstance(path, str | os.PathLike):
+                    _observe(os.fspath(path))
+        # To look whether the files are there is the library's own affair.
+        with silence:
+            return original(*args, **kwargs)
+
+    for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+        setattr(reader, name, getattr(original, name, None) or "")
+    reader.__wrapped__ = original  # type: ignore[attr-defined]
+    return reader
+
+
+def _polars(module: Any) -> Iterator[tuple[Any, str, Any]]:
+    _ = module.read_parquet, module.scan_parquet
+    for name in dir(module):
+        if name.startswith(("read_", "scan_")) and name not in _NO_PATHS:
+            yield module, name, _reader_wrapper(getattr(module, name))
+
+
+def _pyarrow(module: Any) -> Iterator[tuple[Any, str, Any]]:
+    for name in _PYARROW[module.__name__]:
+        reader = getattr(module, name)
+        if isinstance(reader, type):
+            yield reader, "__init__", _reader_wrapper(reader.__init__, 1)  # type: ignore[misc]
+        else:
+            yield module, name, _reader_wrapper(reader)
+
+
 # By the module that has to be loaded.
 _LATE: dict[str, Callable[[Any], Iterator[tuple[Any, str, Any]]]] = {
     "concurrent.futures.thread": _thread_pools,
@@ -422,6 +479,8 @@ _LATE: dict[str, Callable[[Any], Iterator[tuple[Any, str, Any]]]] = {
     "multiprocessing.process": _processes,
     "asyncio.base_events": _loops,
     "asyncio.tasks": _tasks,
+    "polars": _polars,
+    **dict.fromkeys(_PYARROW, _pyarrow),
 }
 
 

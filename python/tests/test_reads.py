@@ -14,6 +14,8 @@ import os
 import pkgutil
 import shutil
 import sqlite3
+import subprocess
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -468,3 +470,156 @@ def test_what_a_process_reads_is_not_seen_so_nothing_is_kept(method: str) -> Non
         return found
 
     is_never_stale(work, write("b"))
+
+
+# Libraries that open files themselves.
+
+
+def table(size: int) -> Any:
+    pa = pytest.importorskip("pyarrow")
+    return pa.table({"n": list(range(size))})
+
+
+def write_parquet(path: str, size: int) -> None:
+    pytest.importorskip("pyarrow.parquet").write_table(table(size), path)
+
+
+def write_csv(path: str, size: int) -> None:
+    Path(path).write_text("n\n" + "1\n" * size)
+
+
+def polars_read() -> int:
+    return pl.read_parquet("data/a.parquet").height
+
+
+def polars_named() -> int:
+    return pl.read_parquet(source=Path("data/a.parquet")).height
+
+
+def polars_listed() -> int:
+    return pl.read_parquet(["data/a.parquet", "data/b.parquet"]).height
+
+
+def polars_of_a_folder() -> int:
+    return pl.read_parquet("data").height
+
+
+def polars_pattern() -> int:
+    return pl.scan_parquet("data/*.parquet").collect().height
+
+
+def polars_csv() -> int:
+    return pl.scan_csv("data.csv").collect().height
+
+
+def polars_imported_late() -> int:
+    import polars
+
+    return polars.read_csv("data.csv").height
+
+
+def arrow_table() -> int:
+    return pq.read_table("data/a.parquet").num_rows
+
+
+def arrow_file() -> int:
+    return pq.ParquetFile("data/a.parquet").metadata.num_rows
+
+
+def arrow_metadata() -> int:
+    return pq.read_metadata("data/a.parquet").num_rows
+
+
+def arrow_csv() -> int:
+    return pa_csv.read_csv("data.csv").num_rows
+
+
+def arrow_dataset() -> int:
+    return pa_dataset.dataset("data").count_rows()
+
+
+def pandas_parquet() -> int:
+    return len(pd.read_parquet("data/a.parquet"))
+
+
+def one_more_file() -> None:
+    write_parquet("data/c.parquet", 3)
+
+
+def another_file() -> None:
+    write_parquet("data/a.parquet", 5)
+
+
+def another_csv() -> None:
+    write_csv("data.csv", 5)
+
+
+try:
+    import pandas as pd
+    import polars as pl
+    import pyarrow.csv as pa_csv
+    import pyarrow.dataset as pa_dataset
+    import pyarrow.parquet as pq
+except ImportError:
+    libraries = False
+else:
+    libraries = True
+
+
+@pytest.mark.skipif(not libraries, reason="needs pandas, polars and pyarrow")
+@pytest.mark.parametrize(
+    ("function", "change"),
+    [
+        (polars_read, another_file),
+        (polars_named, another_file),
+        (polars_listed, another_file),
+        (polars_of_a_folder, one_more_file),
+        (polars_pattern, one_more_file),
+        (polars_csv, another_csv),
+        (polars_imported_late, another_csv),
+        (arrow_table, another_file),
+        (arrow_file, another_file),
+        (arrow_metadata, another_file),
+        (arrow_csv, another_csv),
+        (arrow_dataset, one_more_file),
+        (pandas_parquet, another_file),
+    ],
+)
+def test_what_a_library_reads_by_itself_counts(function: Callable[[], int], change: Callable[[], None]) -> None:
+    os.mkdir("data")
+    write_parquet("data/a.parquet", 1)
+    write_parquet("data/b.parquet", 2)
+    write_csv("data.csv", 1)
+    inner = ef.cached(function)
+    is_fresh(inner, change)
+    write_parquet("data/a.parquet", 1)
+    Path("data/c.parquet").unlink(missing_ok=True)
+    write_csv("data.csv", 1)
+    OUTER[0] = ef.cached(function)
+
+    @ef.cached
+    def outer() -> int:
+        return int(OUTER[0]())
+
+    is_fresh(outer, change)
+
+
+OUTER: list[Any] = [None]
+
+
+@pytest.mark.skipif(not libraries, reason="needs pandas, polars and pyarrow")
+def test_a_library_that_is_imported_by_the_function_is_seen_through() -> None:
+    write_csv("data.csv", 1)
+    Path("late.py").write_text(
+        "import everfresh as ef\n"
+        "@ef.cached\n"
+        "def work():\n"
+        "    import polars as pl\n"
+        "    return pl.read_csv('data.csv').height\n"
+        "first = work(), work()\n"
+        "open('data.csv', 'w').write('n\\n1\\n1\\n')\n"
+        "print(*first, work(), work.cache_info().misses)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.path.dirname(os.path.dirname(ef.__file__))}
+    done = subprocess.run([sys.executable, "late.py"], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.split()[:3] == ["1", "1", "2"], done.stderr
