@@ -9,7 +9,7 @@
 | `os.getcwd`, `os.getcwdb` | the working folder |
 | `Thread.start`, `ThreadPoolExecutor.submit`, … | nothing: they hand the computation on to their threads and tasks |
 | readers of polars and pyarrow | the files that they read by themselves |
-| `__import__` | nothing: it wraps what is in modules that are imported meanwhile |
+| `__import__`, `importlib.import_module` | nothing: it wraps what is in modules that are imported meanwhile |
 
 A wrapper looks first whether its thread records, then calls what it wraps. Who replaced one meanwhile is left alone.
 """
@@ -20,6 +20,7 @@ import builtins
 import os
 import sys
 import threading
+from functools import partial
 
 from . import _native
 
@@ -471,8 +472,13 @@ def _pyarrow(module: Any) -> Iterator[tuple[Any, str, Any]]:
             yield module, name, _reader_wrapper(reader)
 
 
+def _imports(module: Any) -> Iterator[tuple[Any, str, Any]]:
+    yield module, "import_module", _import_wrapper(module.import_module)
+
+
 # By the module that has to be loaded.
 _LATE: dict[str, Callable[[Any], Iterator[tuple[Any, str, Any]]]] = {
+    "importlib": _imports,
     "concurrent.futures.thread": _thread_pools,
     "concurrent.futures.process": _process_pools,
     "multiprocessing.pool": _pools,
@@ -492,7 +498,7 @@ class _Watching:
         with _lock:
             _depth += 1
             if _depth == 1:
-                _install(_wrappers())
+                _install("", _wrappers)
         install_late()
 
     def __exit__(self, *_: object) -> None:
@@ -507,10 +513,18 @@ class _Watching:
                 _pending.update(_LATE)
 
 
-def _install(wrappers: Iterator[tuple[Any, str, Any]]) -> None:
-    for owner, name, wrapper in wrappers:
-        _installed.append((owner, name, getattr(owner, name), wrapper))
+_made: dict[str, list[tuple[Any, str, Any, Any]]] = {}
+
+
+def _install(source: str, wrappers: Callable[[], Iterator[tuple[Any, str, Any]]]) -> None:
+    made = _made.get(source)
+    # Wrappers are made once, unless somebody replaced what they wrap.
+    if made is None or any(getattr(owner, name) is not original for owner, name, original, _ in made):
+        made = [(owner, name, getattr(owner, name), wrapper) for owner, name, wrapper in wrappers()]
+        _made[source] = made
+    for owner, name, _, wrapper in made:
         setattr(owner, name, wrapper)
+    _installed.extend(made)
 
 
 _pending = set(_LATE)
@@ -525,11 +539,10 @@ def install_late() -> None:
             return
         for name in _pending & sys.modules.keys():
             try:
-                wrappers = list(_LATE[name](sys.modules[name]))
+                _install(name, partial(_LATE[name], sys.modules[name]))
             except (AttributeError, KeyError):
                 # It is still being imported.
                 continue
-            _install(iter(wrappers))
             _pending.discard(name)
 
 

@@ -620,6 +620,6 @@ def test_a_library_that_is_imported_by_the_function_is_seen_through() -> None:
         "open('data.csv', 'w').write('n\\n1\\n1\\n')\n"
         "print(*first, work(), work.cache_info().misses)\n"
     )
-    environment = os.environ | {"PYTHONPATH": os.path.dirname(os.path.dirname(ef.__file__))}
+    environment = os.environ | {"PYTHONPATH": str(Path(ef.__file__).parents[1])}
     done = subprocess.run([sys.executable, "late.py"], env=environment, capture_output=True, text=True, check=False)
     assert done.stdout.split()[:3] == ["1", "1", "2"], done.stderr
