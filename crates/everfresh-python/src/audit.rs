@@ -32,6 +32,8 @@ unsafe extern "C" {
 thread_local! {
     /// Whether a thread is being started that was given its context.
     static CARRIED: Cell<bool> = const { Cell::new(false) };
+    /// Whether a file is being opened that was told of.
+    static OPENED_AT: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Begins to listen, for as long as the interpreter lives.
@@ -44,6 +46,24 @@ pub fn listen(py: Python<'_>) -> PyResult<()> {
 #[pyfunction]
 pub fn set_carried(carried: bool) {
     CARRIED.with(|own| own.set(carried));
+}
+
+/// Says that a file is opened relative to a descriptor, which may be that of the folder `folder`: until `None` is given, the
+/// event that follows is of no use, for it tells the path alone. Whether that folder is known.
+#[pyfunction]
+pub fn set_opened_at(py: Python<'_>, at: Option<(c_int, PathBuf, c_int)>) -> bool {
+    OPENED_AT.with(|own| own.set(at.is_some()));
+    let Some((descriptor, path, flags)) = at else { return true };
+    let folder = if path.is_absolute() { Some(PathBuf::new()) } else { of_descriptor(descriptor) };
+    if let Some(folder) = &folder {
+        opened(py, &folder.join(path), None, flags);
+    }
+    folder.is_some()
+}
+
+/// Where the folder is that a descriptor is of, if the system tells.
+fn of_descriptor(descriptor: c_int) -> Option<PathBuf> {
+    std::fs::read_link(format!("/proc/self/fd/{descriptor}")).ok()
 }
 
 unsafe extern "C" fn hook(event: *const c_char, args: *mut ffi::PyObject, _: *mut c_void) -> c_int {
@@ -79,14 +99,22 @@ fn heard(event: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
             let Some(path) = path(0)? else { return Ok(()) };
             if path.starts_with("/dev") && path.ends_with("urandom") {
                 observe::impure("it reads a random source");
-            } else if !is_for_python(py)? {
-                opened(py, &path, &args.get_item(1)?, &args.get_item(2)?)?;
+            } else if !OPENED_AT.with(Cell::get) && !(is_python(&path) && is_for_python(py)?) {
+                // `os.open` gives no mode, `open` with an opener of its own no flags.
+                let mode = args.get_item(1)?.extract::<Option<String>>().unwrap_or(None);
+                let flags = args.get_item(2)?.extract::<Option<c_int>>().unwrap_or(None).unwrap_or(0);
+                opened(py, &path, mode.as_deref(), flags);
             }
         }
         "os.listdir" | "os.scandir" => {
             let folder = args.get_item(0)?;
             if folder.is_none() {
                 py.detach(|| observe::dir("."));
+            } else if let Ok(descriptor) = folder.extract::<c_int>() {
+                match of_descriptor(descriptor) {
+                    Some(path) => py.detach(|| observe::dir(path)),
+                    None => observe::refuse("it lists a folder by its descriptor"),
+                }
             } else if let Some(path) = path_of(&folder)?
                 && !is_for_python(py)?
             {
@@ -132,10 +160,13 @@ fn heard(event: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
 }
 
 /// A file is opened: to be read, to be made, or both.
-fn opened(py: Python<'_>, path: &Path, mode: &Bound<'_, PyAny>, flags: &Bound<'_, PyAny>) -> PyResult<()> {
-    // `os.open` gives no mode, `open` with an opener of its own no flags.
-    let mode = mode.extract::<Option<String>>().unwrap_or(None);
-    let flags = flags.extract::<Option<c_int>>().unwrap_or(None).unwrap_or(0);
+fn opened(py: Python<'_>, path: &Path, mode: Option<&str>, flags: c_int) {
+    // Who wants to make a new file and finds one sees that it is there.
+    let exclusive = mode.map_or(flags & libc::O_EXCL != 0, |mode| mode.contains('x'));
+    if exclusive && path.symlink_metadata().is_ok() {
+        py.detach(|| observe::exists(path));
+        return;
+    }
     let (reads, writes) = match mode {
         Some(mode) => {
             let plus = mode.contains('+');
@@ -144,11 +175,15 @@ fn opened(py: Python<'_>, path: &Path, mode: &Bound<'_, PyAny>, flags: &Bound<'_
         }
         None => {
             let appends = flags & libc::O_APPEND != 0 && flags & libc::O_ACCMODE == libc::O_WRONLY;
-            let reads = !appends && flags & libc::O_TRUNC == 0 && flags & libc::O_EXCL == 0;
+            let reads = !appends && flags & libc::O_TRUNC == 0 && !exclusive;
             (reads, flags & libc::O_ACCMODE != libc::O_RDONLY)
         }
     };
     py.detach(|| {
+        // A folder that is opened to be written gets a file without a name: nobody reads it, or makes it.
+        if path.is_dir() && writes {
+            return;
+        }
         if reads {
             file(path);
         }
@@ -156,7 +191,6 @@ fn opened(py: Python<'_>, path: &Path, mode: &Bound<'_, PyAny>, flags: &Bound<'_
             observe::made(path);
         }
     });
-    Ok(())
 }
 
 /// A database of SQLite changes with its stat, or that of its log.
@@ -165,11 +199,34 @@ fn database(py: Python<'_>, path: &Path) {
     if text.is_empty() || text == ":memory:" {
         return;
     }
-    let path = text.strip_prefix("file:").map_or(&*text, |uri| uri.split('?').next().unwrap_or(uri));
-    if path == ":memory:" || text.contains("mode=memory") {
+    let Some(uri) = text.strip_prefix("file:") else { return py.detach(|| observe::database(path)) };
+    let (name, options) = uri.split_once('?').unwrap_or((uri, ""));
+    let name = decoded(name.split_once('#').map_or(name, |(name, _)| name));
+    // `file://localhost/path` and `file:///path` say that it is on this machine.
+    let name = name.strip_prefix(b"//localhost").or(name.strip_prefix(b"//")).unwrap_or(&name);
+    if name.is_empty() || name == b":memory:" || options.contains("mode=memory") {
         return;
     }
-    py.detach(|| observe::database(path));
+    py.detach(|| observe::database(OsString::from_vec(name.to_vec())));
+}
+
+/// A URI's path, with what `%20` and the like stand for.
+fn decoded(text: &str) -> Vec<u8> {
+    let (mut decoded, mut rest) = (Vec::new(), text.as_bytes());
+    while let [first, others @ ..] = rest {
+        let digit = |place: usize| others.get(place).and_then(|byte| char::from(*byte).to_digit(16));
+        match (first, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => {
+                decoded.push((high * 16 + low) as u8);
+                rest = others.get(2..).unwrap_or_default();
+            }
+            _ => {
+                decoded.push(*first);
+                rest = others;
+            }
+        }
+    }
+    decoded
 }
 
 /// A path; `None` for a descriptor.
@@ -181,6 +238,13 @@ fn path_of(value: &Bound<'_, PyAny>) -> PyResult<Option<PathBuf>> {
         return Ok(Some(OsString::from_vec(bytes).into()));
     }
     value.extract().map(Some)
+}
+
+/// Whether this is code: what else an import or a traceback reads is data.
+fn is_python(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // A compiled file is written under `….pyc.` and a number, then renamed.
+    [".py", ".pyw", ".pyc", ".so", ".pyd"].iter().any(|suffix| name.ends_with(suffix)) || name.contains(".pyc.")
 }
 
 /// Whether the interpreter reads for itself: a module that it imports, the lines of a traceback. Code is observed apart.
