@@ -68,6 +68,14 @@ class CodeNow:
         """Plain memos on the way, which hide what they read."""
         return self._code.lru_caches()
 
+    def unseen(self) -> list[str]:
+        """What is read and cannot be observed: open connections and files, values that tell nothing of themselves."""
+        return [f"it uses {name}: {why}" for name, why in self._code.unsure().items()]
+
+    def blind(self) -> list[str]:
+        """What counts by its class alone."""
+        return [f"it reads {name}, of which nothing but its class counts" for name in self._code.blind()]
+
     def ran(self, ran: Ran, others: list[CodeNow]) -> list[str]:
         """The names of what ran beyond `items`, and beyond what others are made of."""
         with _watch.silence:
@@ -178,6 +186,20 @@ def stamp(path: str) -> tuple[int, ...] | None:
     return seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
 
 
+def _databases(values: list[Any]) -> None:
+    """Arguments that are connections to SQLite, ignored ones too: their files count."""
+    for value in values:
+        if type(value).__module__ == "sqlite3" and type(value).__name__ == "Connection":
+            try:
+                files = [row[2] for row in value.execute("pragma database_list")]
+            except Exception as error:
+                _native.unseen(f"it uses a connection that says nothing of its files: {error}")
+                continue
+            for path in filter(None, files):
+                for suffix in ("", "-wal", "-journal"):
+                    _native.observe_path("metadata", path + suffix)
+
+
 class Computation:
     """One computation of a function, with everything that it does written down."""
 
@@ -191,6 +213,7 @@ class Computation:
         # Another call may look at the code while this one computes.
         self._before = code.items
         self._ran = Ran()
+        _databases(values)
         for memo in code.lru_caches().values():
             # What it holds was read by somebody else, and nobody knows what.
             memo.cache_clear()
@@ -212,6 +235,12 @@ class Computation:
             for name in sorted(name for name, version in before.items() if self._code.items.get(name) != version):
                 # A result that hangs on what it changes itself would never be found again.
                 _native.impure(f"while it ran, {name} changed, which it reads")
+        for why in self._code.unseen():
+            _native.unseen(why)
+        for why in self._code.blind():
+            _native.impure(why)
+        for path in self._ran.modules():
+            _native.observe_path("file", path)
         for name in self._code.ran(self._ran, self._classes):
             found = self._code.version(name)
             if found is None:
