@@ -196,6 +196,22 @@ fn opened(py: Python<'_>, path: &Path, mode: Option<&str>, flags: c_int) {
     });
 }
 
+/// What SQLite asks about each statement of a connection that a cached function opened: it may. `ATTACH` reads a further
+/// database.
+#[pyfunction]
+#[pyo3(signature = (action, first, *_others))]
+pub fn authorize(py: Python<'_>, action: c_int, first: Option<PathBuf>, _others: &Bound<'_, PyTuple>) -> c_int {
+    const SQLITE_OK: c_int = 0;
+    const SQLITE_ATTACH: c_int = 24;
+    if action == SQLITE_ATTACH && observe::is_recording() {
+        match first {
+            Some(path) => database(py, &path),
+            None => observe::refuse("it attaches a database whose path is not a part of the statement"),
+        }
+    }
+    SQLITE_OK
+}
+
 /// A database of SQLite changes with its stat, or that of its log.
 fn database(py: Python<'_>, path: &Path) {
     let text = path.to_string_lossy();
