@@ -99,7 +99,7 @@ fn heard(event: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
             let Some(path) = path(0)? else { return Ok(()) };
             if path.starts_with("/dev") && path.ends_with("urandom") {
                 observe::impure("it reads a random source");
-            } else if !OPENED_AT.with(Cell::get) && !(is_python(&path) && is_for_python(py)?) {
+            } else if !(OPENED_AT.with(Cell::get) || is_python(&path) && is_for_python(py)?) {
                 // `os.open` gives no mode, `open` with an opener of its own no flags.
                 let mode = args.get_item(1)?.extract::<Option<String>>().unwrap_or(None);
                 let flags = args.get_item(2)?.extract::<Option<c_int>>().unwrap_or(None).unwrap_or(0);
@@ -152,10 +152,8 @@ fn heard(event: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
             observe::impure("it starts a process");
             observe::unseen("it starts a process, and what that reads is not seen");
         }
-        "_thread.start_new_thread" | "_thread.start_joinable_thread" => {
-            if !CARRIED.with(Cell::get) {
-                observe::unseen("it starts a thread in a way that is not seen through");
-            }
+        "_thread.start_new_thread" | "_thread.start_joinable_thread" if !CARRIED.with(Cell::get) => {
+            observe::unseen("it starts a thread in a way that is not seen through");
         }
         _ => {}
     }
