@@ -8,6 +8,7 @@
 | `os.environ`, `os.environb`, `os.getenv` | environment variables, absent ones too |
 | `os.getcwd`, `os.getcwdb` | the working folder |
 | `Thread.start`, `ThreadPoolExecutor.submit`, … | nothing: they hand the computation on to their threads and tasks |
+| `sqlite3.connect` | a database that a statement attaches |
 | readers of polars and pyarrow | the files that they read by themselves |
 | `__import__`, `importlib.import_module` | nothing: it wraps what is in modules that are imported meanwhile |
 
@@ -472,6 +473,19 @@ def _pyarrow(module: Any) -> Iterator[tuple[Any, str, Any]]:
             yield module, name, _reader_wrapper(reader)
 
 
+def _databases(module: Any) -> Iterator[tuple[Any, str, Any]]:
+    original = module.connect
+
+    def connect(*args: Any, **kwargs: Any) -> Any:
+        connection = original(*args, **kwargs)
+        if _native.is_recording():
+            # Who sets another one takes its place.
+            connection.set_authorizer(_native.authorize)
+        return connection
+
+    yield module, "connect", connect
+
+
 def _imports(module: Any) -> Iterator[tuple[Any, str, Any]]:
     yield module, "import_module", _import_wrapper(module.import_module)
 
@@ -479,6 +493,8 @@ def _imports(module: Any) -> Iterator[tuple[Any, str, Any]]:
 # By the module that has to be loaded.
 _LATE: dict[str, Callable[[Any], Iterator[tuple[Any, str, Any]]]] = {
     "importlib": _imports,
+    "sqlite3": _databases,
+    "sqlite3.dbapi2": _databases,
     "concurrent.futures.thread": _thread_pools,
     "concurrent.futures.process": _process_pools,
     "multiprocessing.pool": _pools,

@@ -452,6 +452,26 @@ def test_a_database_by_its_uri_counts() -> None:
     assert Path("my orders.db").exists()
 
 
+@pytest.mark.parametrize(("statement", "arguments"), [("ATTACH 'b.db' AS b", ()), ("ATTACH ? AS b", ("b.db",))])
+def test_an_attached_database_counts(statement: str, arguments: tuple[str, ...]) -> None:
+    def execute(path: str, *statements: tuple[str, tuple[str, ...]]) -> list[Any]:
+        connection = sqlite3.connect(path)
+        try:
+            with connection:
+                return [connection.execute(*each).fetchall() for each in statements][-1]
+        finally:
+            connection.close()
+
+    execute("a.db", ("CREATE TABLE s (n)", ()))
+    execute("b.db", ("CREATE TABLE t (n)", ()))
+
+    @ef.cached
+    def count() -> list[Any]:
+        return execute("a.db", (statement, arguments), ("SELECT count(*) FROM t", ()))
+
+    is_never_stale(count, lambda: execute("b.db", ("INSERT INTO t VALUES (1)", ())))
+
+
 def in_a_process(path: str, queue: Any) -> None:
     queue.put(read(path))
 

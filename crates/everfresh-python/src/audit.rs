@@ -99,7 +99,7 @@ fn heard(event: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
             let Some(path) = path(0)? else { return Ok(()) };
             if path.starts_with("/dev") && path.ends_with("urandom") {
                 observe::impure("it reads a random source");
-            } else if !OPENED_AT.with(Cell::get) && !(is_python(&path) && is_for_python(py)?) {
+            } else if !(OPENED_AT.with(Cell::get) || is_python(&path) && is_for_python(py)?) {
                 // `os.open` gives no mode, `open` with an opener of its own no flags.
                 let mode = args.get_item(1)?.extract::<Option<String>>().unwrap_or(None);
                 let flags = args.get_item(2)?.extract::<Option<c_int>>().unwrap_or(None).unwrap_or(0);
@@ -191,6 +191,22 @@ fn opened(py: Python<'_>, path: &Path, mode: Option<&str>, flags: c_int) {
             observe::made(path);
         }
     });
+}
+
+/// What SQLite asks about each statement of a connection that a cached function opened: it may. `ATTACH` reads a further
+/// database.
+#[pyfunction]
+#[pyo3(signature = (action, first, *_others))]
+pub fn authorize(py: Python<'_>, action: c_int, first: Option<PathBuf>, _others: &Bound<'_, PyTuple>) -> c_int {
+    const SQLITE_OK: c_int = 0;
+    const SQLITE_ATTACH: c_int = 24;
+    if action == SQLITE_ATTACH && observe::is_recording() {
+        match first {
+            Some(path) => database(py, &path),
+            None => observe::refuse("it attaches a database whose path is not a part of the statement"),
+        }
+    }
+    SQLITE_OK
 }
 
 /// A database of SQLite changes with its stat, or that of its log.

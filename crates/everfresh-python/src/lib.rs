@@ -39,7 +39,7 @@ mod _native {
 
     #[pymodule_export]
     use super::{
-        audit::{set_carried, set_opened_at},
+        audit::{authorize, set_carried, set_opened_at},
         blake3_of::blake3_of,
         buffer::Stored,
         engine::{Engine, Found, invalidations},
