@@ -12,10 +12,9 @@ ROOT = Path(__file__).parents[2]
 
 def printed(example: str, *arguments: str, cache: Path, **environment: str) -> list[str]:
     """The lines of an example."""
-    path = os.pathsep.join([str(ROOT / "python"), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, str(ROOT / "examples" / example), *arguments],
-        env={**os.environ, "PYTHONPATH": path, "EVERFRESH_CACHE_DIR": str(cache), **environment},
+        env={**os.environ, "EVERFRESH_CACHE_DIR": str(cache), **environment},
         capture_output=True,
         text=True,
         encoding="utf-8",

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1]
-
 MAIN = """
 import everfresh as ef
 import helpers
@@ -80,11 +78,9 @@ class Project:
 
     def run(self) -> list[str]:
         """The nodes that ran."""
-        path = os.pathsep.join([str(PACKAGE), os.environ.get("PYTHONPATH", "")])
         done = subprocess.run(
             [sys.executable, "-B", "main.py"],
             cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": path},
             capture_output=True,
             text=True,
             timeout=300,
