@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 
 from . import _fork, _native
+from ._async import mark_coroutine
 from ._cache import caches
-from ._cached import Function, Settings, functions, mark_coroutine
+from ._cached import Function, functions
 from ._method import Method
 from ._observed import code_hook
+from ._settings import Settings
 from ._verbs import Verbs
 
 TYPE_CHECKING = False

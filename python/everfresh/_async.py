@@ -77,3 +77,15 @@ class Child:
 
     def __repr__(self) -> str:
         return repr(self._coroutine)
+
+
+def mark_coroutine(table: Any) -> None:
+    """Has `inspect` and asyncio take a table for the coroutine function that it stands for."""
+    import asyncio.coroutines
+    import inspect
+    import sys
+
+    if sys.version_info >= (3, 12):
+        inspect.markcoroutinefunction(table)
+    else:
+        table._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]

@@ -8,8 +8,8 @@ import weakref
 from collections.abc import MutableMapping
 
 from . import _native
-from ._cached import CacheInfo
 from ._size import size_of
+from ._table import CacheInfo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

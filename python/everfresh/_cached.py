@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 import warnings
@@ -10,7 +9,6 @@ import weakref
 
 from . import _native
 from ._async import Ready
-from ._depends import Dependency
 from ._observed import CodeNow, Computation, ImpureWarning, Purity, code_hook
 from ._signature import Signature
 from ._size import size_of
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._native import Kept
+    from ._settings import Settings
     from ._signature import Bound
 
 _HEAP_TYPE = 1 << 9
@@ -40,76 +39,21 @@ def _has_hash(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     return True
 
 
+def _chance() -> float:
+    import random
+
+    return random.random()
+
+
+def _ready(copy: Callable[[Any], Any] | None) -> Callable[[Any], Ready]:
+    """What the table gives a caller who awaits."""
+    return Ready if copy is None else lambda value: Ready(copy(value))
+
+
 def _log(text: str) -> None:
     import logging
 
     logging.getLogger("everfresh").warning("%s", text)
-
-
-class NoTable:
-    """Where nothing is kept in memory."""
-
-    guard = None
-    skip = epoch = 0
-
-    def find(self, *_: object) -> None:
-        """Nothing."""
-
-    def put(self, *_: object, **__: object) -> None:
-        """Nothing."""
-
-    def info(self) -> tuple[int, int, int | None, int, int | None, int]:
-        """Nothing, as a table says it."""
-        return 0, 0, 0, 0, None, 0
-
-    def clear(self) -> None:
-        """Nothing."""
-
-    def hit(self) -> None:
-        """Nothing."""
-
-    def set_defaults(self, *_: object) -> None:
-        """Nothing."""
-
-    def remove(self, *_: object) -> bool:
-        """Nothing."""
-        return False
-
-
-class CacheInfo(tuple[int, int, "int | None", int]):
-    """Hits, misses, the bound and the number of results, as `functools` gives them."""
-
-    __slots__ = ()
-    _fields = ("hits", "misses", "maxsize", "currsize")
-
-    def __new__(cls, hits: int, misses: int, maxsize: int | None, currsize: int) -> CacheInfo:
-        return super().__new__(cls, (hits, misses, maxsize, currsize))
-
-    def __getnewargs__(self) -> tuple[int, int, int | None, int]:
-        return self[0], self[1], self[2], self[3]
-
-    @property
-    def hits(self) -> int:
-        """Calls that were answered without computing."""
-        return self[0]
-
-    @property
-    def misses(self) -> int:
-        """Calls that computed."""
-        return self[1]
-
-    @property
-    def maxsize(self) -> int | None:
-        """How many results are kept in memory at most."""
-        return self[2]
-
-    @property
-    def currsize(self) -> int:
-        """How many are."""
-        return self[3]
-
-    def __repr__(self) -> str:
-        return "CacheInfo(" + ", ".join(f"{name}={value}" for name, value in zip(self._fields, self, strict=True)) + ")"
 
 
 class _Raised:
@@ -137,10 +81,26 @@ class _Key(bytes):
 class _Held:
     """A result in memory that has to be looked at before it is used."""
 
-    __slots__ = ("checked", "found", "made_of")
+    __slots__ = ("checked", "found", "invalidations", "made_of")
 
     def __init__(self, found: _native.Found, made_of: bytes) -> None:
-        self.found, self.made_of, self.checked = found, made_of, time.monotonic()
+        self.found, self.made_of = found, made_of
+        self.look()
+
+    def look(self) -> None:
+        """Says that it holds now."""
+        self.checked, self.invalidations = time.monotonic(), _native.invalidations()
+
+    def was_looked_at(self, within: float) -> bool:
+        """Whether that was so short a time ago that files and variables need no look: its time is not over, nothing was
+        invalidated since, and nobody wants to hear what it was made from.
+        """
+        return (
+            time.monotonic() - self.checked < within
+            and self.found.remaining != 0
+            and self.invalidations == _native.invalidations()
+            and not _native.is_recording()
+        )
 
 
 def _is_plain(value: Any) -> bool:
@@ -188,57 +148,6 @@ def _weakly(method: Callable[[Any], Any]) -> Callable[[Any], Any]:
         return None if alive is None else alive(argument)
 
     return call
-
-
-class Settings:
-    """What `cached` was given, checked."""
-
-    check: float | None
-    depends: tuple[Dependency, ...]
-    errors: bool | float
-    idle: float | None
-    ignore: tuple[str, ...]
-    key: Callable[..., object] | None
-    maxbytes: int | None
-    maxsize: int | None
-    order_free: bool
-    pickle: bool
-    stale: float | None
-    store: _native.Store | None
-    strict: bool
-    tags: tuple[str, ...]
-    ttl: float | None
-    typed: bool
-    verify: float
-
-    def __init__(self, **given: Any) -> None:
-        duration = _native.parse_duration
-        for name in ("ttl", "idle", "stale", "check"):
-            value = given[name]
-            given[name] = None if value is None else duration(value)
-        if given["stale"] is not None and given["ttl"] is None:
-            raise ValueError("stale: results that never expire are never stale; give a ttl")
-        maxsize = given["maxsize"]
-        if maxsize is not None and (not isinstance(maxsize, int) or isinstance(maxsize, bool)):
-            raise TypeError(f"maxsize is a number of results or None, not {maxsize!r}")
-        if maxsize is not None and maxsize < 0:
-            given["maxsize"] = 0
-        if given["maxbytes"] is not None:
-            given["maxbytes"] = _native.parse_size(given["maxbytes"])
-        for name in ("ignore", "tags"):
-            if isinstance(given[name], str):
-                given[name] = (given[name],)
-            given[name] = tuple(given[name])
-        depends = given["depends"]
-        given["depends"] = tuple(depends) if isinstance(depends, tuple | list) else (depends,)
-        for dependency in given["depends"]:
-            if not isinstance(dependency, Dependency):
-                raise TypeError(f"depends: {dependency!r} is none of file(…), dir(…), env(…) and value(…)")
-        if not 0.0 <= given["verify"] <= 1.0:
-            raise ValueError(f"verify is a share of hits, from 0 to 1, not {given['verify']!r}")
-        errors = given["errors"]
-        given["errors"] = errors if isinstance(errors, bool) else duration(errors)
-        self.__dict__.update(given)
 
 
 class Function:
@@ -431,8 +340,14 @@ class Call:
         self.key = function.key(bound, self.all_args, kwargs, of_method=bool(first))
         self.place: tuple[tuple[Any, ...], dict[str, Any]] = (args, kwargs)
         if function.settings.key is not None or not _has_hash(args, kwargs):
-            # In the table such arguments stand as their fingerprint.
-            self.place = ((_Key(self.key),) * (function.signature.positional - len(first)), {})
+            # In the table such arguments stand as their fingerprint, in a call that fits the parameters.
+            signature, key = function.signature, _Key(self.key)
+            self.place = (
+                (key,) * max(signature.positional - len(first), signature.var_positional),
+                dict.fromkeys(signature.names[signature.positional :], key),
+            )
+            if signature.var_keyword and not any(self.place):
+                self.place = (), {"key": key}
 
     def values(self) -> list[Any]:
         """All arguments."""
@@ -446,13 +361,13 @@ class Call:
             entry = self.table.find(*self.place)
             held = None if entry is None else entry[1]
         if held is not None and held.made_of == self.key:
-            if settings.verify and not function.is_async and random.random() < settings.verify:
+            if settings.verify and not function.is_async and _chance() < settings.verify:
                 self.verify(held.found)
-            if settings.check is not None and time.monotonic() - held.checked < settings.check:
+            if settings.check is not None and held.was_looked_at(settings.check):
                 self.table.hit()
                 return held.found
             if function.engine.reuse(held.found, function.declared()):
-                held.checked = time.monotonic()
+                held.look()
                 self.table.hit()
                 return held.found
             if settings.stale is not None:
@@ -636,7 +551,6 @@ class Call:
             settings.store is None
             and not settings.depends
             and not settings.verify
-            and not function.is_async
             and not isinstance(found.value, _Raised)
             and self.place[0] is self.args
             and code.guard is not None
@@ -655,7 +569,7 @@ class Call:
             size=found.size,
             simple=simple,
             state=_Held(found, self.key),
-            copy=found.copy,
+            copy=_ready(found.copy) if function.is_async else found.copy,
         )
 
 
@@ -670,15 +584,3 @@ def functions() -> Iterator[Function]:
             _functions.remove(reference)
         else:
             yield function
-
-
-def mark_coroutine(table: Any) -> None:
-    """Has `inspect` and asyncio take a table for the coroutine function that it stands for."""
-    import asyncio.coroutines
-    import inspect
-    import sys
-
-    if sys.version_info >= (3, 12):
-        inspect.markcoroutinefunction(table)
-    else:
-        table._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]

@@ -6,8 +6,10 @@ import functools
 import types
 
 from . import _native
-from ._cached import Function, NoTable, Settings
+from ._cached import Function
+from ._settings import Settings
 from ._signature import Signature
+from ._table import NoTable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

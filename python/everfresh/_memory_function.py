@@ -10,10 +10,11 @@ import time
 import types
 
 from . import _native
-from ._cached import Call, Settings
+from ._cached import Call
 from ._memory_engine import StoredFunction, taken_apart
 from ._memory_result import MemorizedResult, NotMemorizedResult
 from ._memory_store import absolute, store_at
+from ._settings import Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class MemorizedFunc:
         self._simple: dict[tuple[object, ...], _Simple] = {}
         functools.update_wrapper(self, func)
         if self._function.is_async:
-            from ._cached import mark_coroutine
+            from ._async import mark_coroutine
 
             mark_coroutine(self)
 

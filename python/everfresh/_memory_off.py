@@ -51,7 +51,7 @@ class AsyncNotMemorizedFunc(NotMemorizedFunc):
     """The same for a coroutine function."""
 
     def __init__(self, func: Callable[..., Any]) -> None:
-        from ._cached import mark_coroutine
+        from ._async import mark_coroutine
 
         super().__init__(func)
         mark_coroutine(self)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import weakref
 
-from ._cached import NoTable, mark_coroutine
+from ._async import mark_coroutine
+from ._table import NoTable
 from ._verbs import Verbs
 
 TYPE_CHECKING = False

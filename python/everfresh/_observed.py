@@ -32,7 +32,7 @@ class ImpureWarning(UserWarning):
 class CodeNow:
     """The code that a function is made of, walked again only if its guard no longer holds."""
 
-    __slots__ = ("__weakref__", "_code", "_digest", "epoch", "guard", "items")
+    __slots__ = ("_code", "_digest", "epoch", "guard", "items")
 
     def __init__(self, function: Callable[..., Any]) -> None:
         from ._code import Code
@@ -93,9 +93,9 @@ class CodeNow:
         return version
 
 
-_codes: weakref.WeakKeyDictionary[Any, CodeNow] = weakref.WeakKeyDictionary()
-
-
+# Functions and classes that were arguments, which a walk keeps alive: so only the last of them.
+_MOST_CODES = 256
+_codes: dict[Any, CodeNow] = {}
 _foreign: weakref.WeakSet[type] = weakref.WeakSet()
 
 
@@ -103,14 +103,18 @@ def code_hook(value: Any) -> bytes:
     """What tells one version of a function or class among the arguments from another; nothing for a package's class."""
     if isinstance(value, type) and value in _foreign:
         return b""
-    code = _codes.get(value)
+    code = _codes.pop(value, None)
     if code is None:
         from ._code_origin import USER, of_module
 
         if isinstance(value, type) and of_module(value.__module__) != USER:
             _foreign.add(value)
             return b""
-        code = _codes[value] = CodeNow(value)
+        code = CodeNow(value)
+    # The last used stand last; what is forgotten here is walked again.
+    _codes[value] = code
+    while len(_codes) > _MOST_CODES:
+        _codes.pop(next(iter(_codes)), None)
     code.refresh()
     return code.digest
 

@@ -8,11 +8,11 @@ import time
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from . import _native
-from ._cached import Settings
 from ._pipeline_graph import Graph
 from ._pipeline_node import CheckError, Given, Inputs, Node, Result
 from ._pipeline_order import Order, execute
 from ._pipeline_plan import Plan, Planned, Results
+from ._settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
     from typing import Any
 
-    from ._cached import Settings
     from ._native import Kept
+    from ._settings import Settings
 
     Declared = list[tuple[str, str, bytes | None]]
     Copy = Callable[[Any], Any]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from ._cached import CacheInfo
+from ._table import CacheInfo
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")

@@ -256,3 +256,81 @@ def test_a_dependency_that_is_none_is_refused() -> None:
     wrong: Any = "a.txt"
     with pytest.raises(TypeError, match="file"):
         ef.cached(depends=wrong)(lambda: 1)
+
+
+def test_within_its_check_a_result_is_over_with_its_time_and_with_an_invalidation(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    path.write_text("one")
+
+    @ef.cached(check="1h", ttl="1h")
+    def read(path: Path) -> str:
+        return path.read_text()
+
+    @ef.cached
+    def outer(path: Path) -> str:
+        return read(path) + "!"
+
+    assert read(path) == "one"
+    path.write_text("two")
+    assert read(path) == "one", "files need no look within the time of `check`"
+    assert outer(path) == "two!", "but whoever is made from it has to hear of them"
+    path.write_text("three")
+    assert outer(path) == "three!"
+
+    @ef.cached(check="1h", ttl=0.0001)
+    def short(path: Path) -> str:
+        return path.read_text()
+
+    assert short(path) == "three"
+    path.write_text("four")
+    while short(path) != "four":
+        pass
+
+
+@pytest.mark.parametrize(
+    "function", [lambda *, rows: len(rows), lambda *rows: len(rows), lambda **rows: len(rows), lambda a, *, rows=(): 1]
+)
+def test_arguments_without_a_hash_are_found_whatever_the_parameters(function: Any) -> None:
+    cached: Any = ef.cached(function)
+    kind = function.__code__.co_varnames[0]
+    args: tuple[Any, ...] = ([1],) if function.__code__.co_flags & 4 or kind == "a" else ()
+    kwargs: dict[str, Any] = {} if args else {"rows": [1]}
+    first = cached(*args, **kwargs)
+    assert cached(*args, **kwargs) == first
+    assert cached.cache_info()[:2] == (1, 1)
+
+
+def test_functions_that_were_arguments_are_not_kept_for_ever() -> None:
+    @ef.cached
+    def use(function: Any) -> int:
+        return int(function())
+
+    def make(n: int) -> Any:
+        return lambda: n
+
+    one = make(1)
+    alive = weakref.ref(one)
+    use(one)
+    del one
+    use.cache_clear()
+    for n in range(300):
+        use(make(n))
+    use.cache_clear()
+    gc.collect()
+    assert alive() is None
+
+
+def test_an_async_hit_is_awaited_like_a_coroutine() -> None:
+    @ef.cached
+    async def double(n: int) -> list[int]:
+        return [n * 2]
+
+    async def main() -> None:
+        first = await double(2)
+        first.append(9)
+        assert await double(2) == [4]
+        assert await asyncio.create_task(double(2)) == [4]
+        assert list(await asyncio.gather(double(2), double(3))) == [[4], [6]]
+
+    asyncio.run(main())
+    assert double.cache_info()[:2] == (3, 2)
