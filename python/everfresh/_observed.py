@@ -57,6 +57,11 @@ class CodeNow:
         self._digest = None
         return True
 
+    def walk_openly(self) -> None:
+        """The first walk, with what the modules that it imports read while they are imported told to the engine."""
+        self._code.items()
+        self.refresh()
+
     @property
     def digest(self) -> bytes:
         """All items in one fingerprint."""
@@ -86,8 +91,6 @@ class CodeNow:
         found = self.items.get(name)
         if found is not None:
             return found
-        if name == _watch.ENVIRONMENT:
-            return _watch.environment_names()
         with _watch.silence:
             version: bytes | None = self._code.resolve(name)
         return version

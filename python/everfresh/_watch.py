@@ -240,20 +240,11 @@ def _environ_getitem(original: Callable[[Any, Any], Any]) -> Callable[[Any, Any]
 def _environ_iter(original: Callable[[Any], Iterator[Any]]) -> Callable[[Any], Iterator[Any]]:
     def iterate(self: Any) -> Iterator[Any]:
         if _tells():
-            _native.observe_version(ENVIRONMENT, environment_names())
+            # All names, and with each value that is taken its own.
+            _native.observe_env("")
         return original(self)
 
     return iterate
-
-
-ENVIRONMENT = "the names of all environment variables"
-
-
-def environment_names() -> bytes:
-    """A fingerprint of which variables there are."""
-    with silence:
-        names = sorted(os.environ._data)  # type: ignore[attr-defined]
-    return _native.fingerprint(names)
 
 
 def _start_wrapper(original: Callable[[Any], None]) -> Callable[[Any], None]:

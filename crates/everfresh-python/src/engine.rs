@@ -466,6 +466,18 @@ impl Found {
         PyTuple::new(py, names.collect::<Vec<_>>())
     }
 
+    /// What was read of the world outside of the process, for the program `everfresh` of the same version.
+    fn observations<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let outside = |seen: &&Observation| match seen {
+            Observation::Function { .. } | Observation::Version { .. } => false,
+            Observation::Generation { home, .. } => home.is_some(),
+            _ => true,
+        };
+        let seen: Vec<&Observation> = self.entry.observations().iter().filter(outside).collect();
+        let encoded = everfresh::codec::to_vec(&seen).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        Ok(PyBytes::new(py, &encoded))
+    }
+
     /// When it was computed, in seconds since the Unix epoch.
     #[getter]
     fn made(&self) -> f64 {

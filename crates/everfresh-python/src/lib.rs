@@ -47,7 +47,7 @@ mod _native {
         guard::{Guard, attributes_of},
         observe::{
             PyContext, impure, impurities, is_made, is_recording, observe_env, observe_outputs, observe_path,
-            observe_version, observe_working_dir, observe_written, refuse, unseen,
+            observe_version, observe_working_dir, observe_written, refuse, unrecorded, unseen,
         },
         store::Store,
         units::{parse_duration, parse_size},
