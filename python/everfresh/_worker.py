@@ -33,7 +33,7 @@ from ._watch import watching
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import ModuleType
+    from types import CodeType, ModuleType
     from typing import Any
 
     Request = dict[str, Any]
@@ -202,9 +202,10 @@ def _folders_of_modules() -> list[str]:
 def _is_fresh(file: str) -> bool:
     """Whether a module's file may have been edited since it was imported."""
     try:
-        return os.stat(file).st_mtime >= STARTED - _CLOSE
+        seen = os.stat(file)
     except OSError:
         return True
+    return max(seen.st_mtime, seen.st_ctime) >= STARTED - _CLOSE
 
 
 def _file_of_item(name: str) -> str | None:
@@ -214,6 +215,25 @@ def _file_of_item(name: str) -> str | None:
     module = sys.modules.get(name[len(FOUND) : -1].partition(":")[0])
     file = getattr(module, "__file__", None)
     return file if isinstance(file, str) else None
+
+
+def _read_sources() -> None:
+    """Has the user's modules compiled from their sources.
+
+    Python takes a compiled one for fresh whose source has the same size and was written in the same second.
+    """
+    from importlib.machinery import SourceFileLoader
+
+    compiled = SourceFileLoader.get_code
+
+    def get_code(self: SourceFileLoader, fullname: str) -> CodeType | None:
+        path = self.get_filename(fullname)
+        if of_file(path) != USER:
+            return compiled(self, fullname)
+        code: CodeType = self.source_to_code(self.get_data(path), path)
+        return code
+
+    SourceFileLoader.get_code = get_code  # type: ignore[method-assign, assignment]
 
 
 def _import(file: str) -> tuple[ModuleType, Observed]:
@@ -326,6 +346,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     requests = _requests()
+    _read_sources()
 
     def send(answer: Answer) -> None:
         answers.write(json.dumps(answer) + "\n")

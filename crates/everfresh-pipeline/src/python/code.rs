@@ -52,7 +52,7 @@ struct State {
 /// What a process answers.
 #[derive(Deserialize)]
 struct Looked {
-    items: BTreeMap<String, Fingerprint>,
+    items: BTreeMap<String, String>,
     parameters: Vec<String>,
     observed: Vec<String>,
     folders: Vec<PathBuf>,
@@ -126,7 +126,12 @@ impl State {
         read.extend(rest.map_err(|message| Failure::Python { message, ran: false })?);
         let folders = looked.folders.into_iter().map(|folder| (modules_in(&folder), folder));
         let folders = folders.map(|(seen, folder)| (folder, seen)).collect();
-        let code = Code { items: looked.items.into_iter().collect(), parameters: looked.parameters };
+        let item = |(name, version): (String, String)| {
+            let version = <[u8; 32]>::try_from(bytes(&version)?).map_err(|_| nonsense(&"no fingerprint"))?;
+            Ok((name, Fingerprint::from_bytes(version)))
+        };
+        let items = looked.items.into_iter().map(item).collect::<Result<_, Fault>>()?;
+        let code = Code { items, parameters: looked.parameters };
         Ok(Self { code, read, folders })
     }
 
@@ -138,9 +143,12 @@ impl State {
 
 /// What the engine on the other side observed.
 pub fn observations(encoded: &str) -> Result<Vec<Observation>, Fault> {
-    let bytes = (0..encoded.len() / 2).map(|at| u8::from_str_radix(encoded.get(2 * at..2 * at + 2)?, 16).ok());
-    let bytes = bytes.collect::<Option<Vec<u8>>>().ok_or_else(|| nonsense(&"no bytes"))?;
-    Ok(everfresh::codec::from_slice(&bytes).map_err(|error| nonsense(&error))?.value)
+    Ok(everfresh::codec::from_slice(&bytes(encoded)?).map_err(|error| nonsense(&error))?.value)
+}
+
+fn bytes(hex: &str) -> Result<Vec<u8>, Fault> {
+    let bytes = (0..hex.len() / 2).map(|at| u8::from_str_radix(hex.get(2 * at..2 * at + 2)?, 16).ok());
+    bytes.collect::<Option<Vec<u8>>>().ok_or_else(|| nonsense(&"no bytes"))
 }
 
 /// An answer that cannot be understood.

@@ -111,7 +111,7 @@ impl Process {
         });
         let mut process = Self { child, requests, answers: receiver, printed };
         let hello = process.answer(cancel).map_err(|fault| match fault {
-            Fault::Failed(Failure::Python { message, .. }) if message.contains("No module named everfresh") => {
+            Fault::Failed(Failure::Python { message, .. }) if lacks_package(&message) => {
                 failure(format!(
                     "`{}` has no package `everfresh`, which Python steps need\n\
                      help: install it there with pip, or name another interpreter with `python:` in the pipeline file",
@@ -187,6 +187,11 @@ impl Process {
         let last = last.iter().map(|line| format!("\n{line}")).collect::<String>();
         Failure::Python { message: format!("the Python process ended before it answered: {status}{last}"), ran: true }.into()
     }
+}
+
+/// Whether this is what Python says where the package is not installed.
+fn lacks_package(message: &str) -> bool {
+    message.contains("No module named everfresh") || message.contains("No module named 'everfresh'")
 }
 
 impl Printed {
