@@ -8,7 +8,6 @@ import warnings
 import weakref
 
 from . import _native
-from ._async import Ready
 from ._observed import CodeNow, Computation, ImpureWarning, Purity, code_hook
 from ._signature import Signature
 from ._size import size_of
@@ -43,11 +42,6 @@ def _chance() -> float:
     import random
 
     return random.random()
-
-
-def _ready(copy: Callable[[Any], Any] | None) -> Callable[[Any], Ready]:
-    """What the table gives a caller who awaits."""
-    return Ready if copy is None else lambda value: Ready(copy(value))
 
 
 def _log(text: str) -> None:
@@ -207,6 +201,7 @@ class Function:
             typed=settings.typed,
             idle_ns=None if settings.idle is None else int(settings.idle * 1e9),
             guard=None,
+            is_async=self.is_async,
         )
         table.skip, table.epoch = skip, 0
         return table
@@ -475,7 +470,7 @@ class Call:
         """What a caller awaits."""
         found = self.kept(held)
         if found is not None:
-            return Ready(self.given(found))
+            return _native.Ready(self.given(found))
         return self._await()
 
     async def _await(self) -> Any:
@@ -569,7 +564,7 @@ class Call:
             size=found.size,
             simple=simple,
             state=_Held(found, self.key),
-            copy=_ready(found.copy) if function.is_async else found.copy,
+            copy=found.copy,
         )
 
 

@@ -8,9 +8,14 @@ use super::cached::{CachedFunction, NEVER};
 use super::call::Call;
 use super::key::{Int, Probe, Text};
 use super::table::{FAILED, NIL, Table};
-use super::{clock, guard_holds, layout, locked};
+use super::{clock, guard_holds, layout, locked, ready};
 
-pub(super) unsafe extern "C" fn call(
+/// What is called of a table: with `ASYNC`, a hit is an awaitable.
+pub(super) fn choose(is_async: bool) -> ffi::vectorcallfunc {
+    if is_async { call::<true> } else { call::<false> }
+}
+
+unsafe extern "C" fn call<const ASYNC: bool>(
     me: *mut ffi::PyObject,
     arguments: *const *mut ffi::PyObject,
     nargsf: usize,
@@ -21,25 +26,25 @@ pub(super) unsafe extern "C" fn call(
     unsafe {
         let call = Call { arguments, nargsf, names };
         if (*cached).direct != 1 || call.positional() != 1 || !names.is_null() {
-            return several(me, arguments, nargsf, names);
+            return several::<ASYNC>(me, arguments, nargsf, names);
         }
         let object = *arguments;
         if let Some(value) = layout::small_int(object) {
-            return Lookup { me, call }.ask(Int { value, object });
+            return Lookup::<ASYNC> { me, call }.ask(Int { value, object });
         }
         if layout::is_text(object) {
             let hash = layout::text_hash(object);
             if hash != -1 {
-                return Lookup { me, call }.ask(Text { hash, object });
+                return Lookup::<ASYNC> { me, call }.ask(Text { hash, object });
             }
         }
-        several(me, arguments, nargsf, names)
+        several::<ASYNC>(me, arguments, nargsf, names)
     }
 }
 
 /// Any call: bound if it has to be.
 #[inline(never)]
-unsafe extern "C" fn several(
+unsafe extern "C" fn several<const ASYNC: bool>(
     me: *mut ffi::PyObject,
     arguments: *const *mut ffi::PyObject,
     nargsf: usize,
@@ -50,11 +55,11 @@ unsafe extern "C" fn several(
     unsafe {
         let call = Call { arguments, nargsf, names };
         let answer = if names.is_null() && call.positional() == (*cached).direct {
-            Canonical::direct(arguments, (*cached).direct).probe(Lookup { me, call })
+            Canonical::direct(arguments, (*cached).direct).probe(Lookup::<ASYNC> { me, call })
         } else {
             let signature = &raw const (*cached).signature;
             let mut room = Room::new();
-            (*signature).bind(call, &mut room).and_then(|canonical| canonical.probe(Lookup { me, call }))
+            (*signature).bind(call, &mut room).and_then(|canonical| canonical.probe(Lookup::<ASYNC> { me, call }))
         };
         match answer {
             Some(answer) => answer,
@@ -80,7 +85,7 @@ pub(super) unsafe fn refused() -> bool {
 }
 
 #[derive(Clone, Copy)]
-struct Lookup {
+struct Lookup<const ASYNC: bool> {
     me: *mut ffi::PyObject,
     call: Call,
 }
@@ -96,7 +101,7 @@ enum Found {
     Failed,
 }
 
-impl Ask for Lookup {
+impl<const ASYNC: bool> Ask for Lookup<ASYNC> {
     type Answer = *mut ffi::PyObject;
 
     #[inline(always)]
@@ -108,8 +113,9 @@ impl Ask for Lookup {
             let holds = !everfresh::observe::is_recording() && ((*cached).guard.is_null() || guarded(cached));
             let found = if holds { locked(self.me, || look(cached, probe)) } else { Found::Nothing };
             match found {
+                Found::Value(value) if ASYNC => ready::new(value),
                 Found::Value(value) => value,
-                other => finish(self.me, self.call.arguments, self.call.nargsf, self.call.names, other),
+                other => finish::<ASYNC>(self.me, self.call.arguments, self.call.nargsf, self.call.names, other),
             }
         }
     }
@@ -178,7 +184,7 @@ unsafe fn guarded(cached: *mut CachedFunction) -> bool {
 
 /// All but a plain hit.
 #[inline(never)]
-unsafe fn finish(
+unsafe fn finish<const ASYNC: bool>(
     me: *mut ffi::PyObject,
     arguments: *const *mut ffi::PyObject,
     nargsf: usize,
@@ -193,7 +199,7 @@ unsafe fn finish(
                 let made = ffi::PyObject_CallOneArg(copy, value);
                 ffi::Py_DECREF(value);
                 ffi::Py_DECREF(copy);
-                made
+                if ASYNC { ready::new(made) } else { made }
             }
             Found::State(state) => {
                 let result = slow(me, arguments, nargsf, names, state);
