@@ -2,9 +2,9 @@
 
     PYTHONPATH=python python3.11 bench/python/awaits.py [rounds]
 
-All contenders are awaited in one coroutine of one event loop: in each round each runs once, in a random order, after a
-warm-up. What counts is the ratio to awaiting the plain function in the same round, the cost of the loop, measured in each
-round too, taken off. Printed: the median of the ratios and their quartiles.
+All contenders are awaited in one coroutine of one event loop, each once in each round, in a random order, after a
+warm-up. What counts is the ratio to awaiting the plain function in the same round. The cost of the loop itself, measured
+in each round too, is taken off. Printed: the median of the ratios and their quartiles.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ async def loop(_call: Function) -> int:
 def contenders() -> dict[str, Function]:
     """The bare function, ours, and memoizers of other packages, as far as they are installed."""
 
-    async def plain(x: Any) -> Any:
+    async def plain(x: object) -> object:
         return x
 
-    async def listed(x: Any) -> Any:
+    async def listed(x: object) -> list[object]:
         return [x]
 
     found: dict[str, Function] = {

@@ -1,9 +1,9 @@
 //! `_native.CachedFunction` as a Python type: the memory tier of `everfresh.cached`, whose slow path is Python.
 //!
 //! A call that finds a plain entry in time, while the guard holds, returns its value here. All else is for `slow(self,
-//! args, kwargs, state)`, which returns the result and puts it in itself. `state` is that of an entry that was found in
-//! time and is not plain, or `None`: then nothing usable was found, the guard fails, or the arguments fit no parameter
-//! or have no hash.
+//! args, kwargs, state)`, which returns the result and puts it in itself; or a `Pending`, which is run here. `state` is that
+//! of an entry that was found in time and is not plain, or `None`: then nothing usable was found, the guard fails, or the
+//! arguments fit no parameter or have no hash.
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;

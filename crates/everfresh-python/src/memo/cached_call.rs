@@ -1,6 +1,8 @@
 //! What a call of a `CachedFunction` does.
 
+use crate::pending::Pending;
 use pyo3::ffi;
+use pyo3::prelude::*;
 use std::ptr;
 
 use super::bind::{Ask, Canonical, Room};
@@ -212,6 +214,32 @@ unsafe fn finish<const ASYNC: bool>(
     }
 }
 
+/// What the slow path gave, or what comes of running it if it is pending; takes over its reference. It counts against the
+/// limit of recursion as the call of a function does, since it calls one.
+unsafe fn run(answer: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    if answer.is_null() {
+        return answer;
+    }
+    // SAFETY: the caller is attached, and passes a live object.
+    unsafe {
+        let py = Python::assume_attached();
+        let answer = Bound::from_owned_ptr(py, answer);
+        let Ok(pending) = answer.cast_exact::<Pending>() else { return answer.into_ptr() };
+        if ffi::Py_EnterRecursiveCall(c" while calling a Python object".as_ptr()) != 0 {
+            return ptr::null_mut();
+        }
+        let result = pending.get().run(py);
+        ffi::Py_LeaveRecursiveCall();
+        result.map_or_else(
+            |error| {
+                error.restore(py);
+                ptr::null_mut()
+            },
+            Bound::into_ptr,
+        )
+    }
+}
+
 /// `slow(self, args, kwargs, state)`: `kwargs` and `state` are `None` where there are none.
 #[inline(never)]
 unsafe fn slow(
@@ -241,6 +269,7 @@ unsafe fn slow(
             let handed = [ptr::null_mut(), me, args, kwargs, state];
             let nargsf = (handed.len() - 1) | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET;
             result = Call { arguments: handed.as_ptr().add(1), nargsf, names: ptr::null_mut() }.of((*cached).slow);
+            result = run(result);
             ffi::Py_DECREF(kwargs);
         }
         ffi::Py_DECREF(args);
