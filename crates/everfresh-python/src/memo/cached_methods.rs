@@ -69,7 +69,9 @@ pub(super) fn getters() -> Vec<ffi::PyGetSetDef> {
 }
 
 /// Restores an error of `body` for CPython.
-pub(super) unsafe fn answer<'py, T: IntoPyObject<'py>>(body: impl FnOnce(Python<'py>) -> PyResult<T>) -> *mut ffi::PyObject {
+pub(super) unsafe fn answer<'py, T: IntoPyObject<'py>>(
+    body: impl FnOnce(Python<'py>) -> PyResult<T>,
+) -> *mut ffi::PyObject {
     // SAFETY: CPython calls methods attached.
     let py = unsafe { Python::assume_attached() };
     let made = body(py).and_then(|value| value.into_py_any(py).map(Py::into_ptr));
