@@ -3,8 +3,8 @@
     PYTHONPATH=python python3.11 bench/python/awaits.py [rounds]
 
 All contenders are awaited in one coroutine of one event loop, each once in each round, in a random order, after a
-warm-up. What counts is the ratio to awaiting the plain function in the same round. The cost of the loop, measured in each
-round too, is taken off. Printed: the median of the ratios and their quartiles.
+warm-up. What counts is the ratio to awaiting the plain function in the same round. The cost of the loop itself is
+measured in each round and taken off. Printed: the median of the ratios and their quartiles.
 """
 
 from __future__ import annotations
