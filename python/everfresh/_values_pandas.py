@@ -8,6 +8,7 @@ write to them: pandas copies a column before it is changed, as it does for any c
 
 from __future__ import annotations
 
+import copy
 import sys
 from importlib import import_module
 
@@ -56,14 +57,13 @@ def protect(value: Any) -> tuple[object, Callable[..., object] | None] | None:
     from everfresh import _native
 
     try:
-        encoded = _native.dumps(value, checksum=False)
+        if not all(map(is_constant, _objects(pd, value))):
+            return _native.dumps(value, checksum=False), _decode
+        private = _native.private(value)
     except TypeError:
         import pickle
 
         return pickle.dumps(value, 5), pickle.loads
-    if not all(map(is_constant, _objects(pd, value))):
-        return encoded, _decode
-    private = _native.loads(encoded, verified=True)
     if isinstance(value, pd.api.extensions.ExtensionArray):
         return private, type(value).copy
     return private, _shallow if _copies_on_write(pd) else type(value).copy
@@ -229,7 +229,9 @@ def _finish(pd: Any, value: Any, attributes: Any, duplicates: bool) -> Any:
             block.refs.add_reference(_reference(pd))
     else:
         value = value.copy()
-    value.attrs.update(attributes)
+    if attributes:
+        # Each caller's own, as pandas has it too when it copies a frame.
+        value.attrs.update(copy.deepcopy(dict(attributes)))
     if not duplicates:
         value.flags.allows_duplicate_labels = False
     return value

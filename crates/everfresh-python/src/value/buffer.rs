@@ -1,7 +1,7 @@
 //! Memory behind the buffer protocol.
 #![allow(unsafe_code)]
 
-use super::strided::Strided;
+use super::strided::{Layout, Strided};
 use pyo3::{ffi, prelude::*};
 use std::marker::PhantomData;
 
@@ -45,9 +45,28 @@ impl<'py> Buffer<'py> {
         Some(unsafe { std::slice::from_raw_parts(self.view.buf.cast(), self.len()) })
     }
 
+    /// Where the items lie; those that lie in one piece are bytes.
+    pub fn layout(&self) -> Layout {
+        let start = self.view.buf as usize;
+        if let Some(bytes) = self.contiguous() {
+            return Layout { start, item: 1, shape: vec![bytes.len()], strides: vec![1] };
+        }
+        let (shape, strides) = self.axes();
+        let size = |size: &isize| usize::try_from(*size).unwrap_or_default();
+        let item = size(&self.view.itemsize);
+        Layout { start, item, shape: shape.iter().map(size).collect(), strides: strides.to_vec() }
+    }
+
     /// The items, wherever they lie.
     pub fn strided(&self) -> Strided<'_> {
-        let (shape, strides) = match usize::try_from(self.view.ndim) {
+        let (shape, strides) = self.axes();
+        // SAFETY: the exporter promises that every item that shape and strides lead to can be read, while `self` lives.
+        unsafe { Strided::new(self.view.buf.cast(), shape, strides, self.view.itemsize) }
+    }
+
+    /// The number of items along each axis, and how far they are apart; none if it has no axes.
+    fn axes(&self) -> (&[isize], &[isize]) {
+        match usize::try_from(self.view.ndim) {
             Ok(axes) if axes > 0 && !self.view.shape.is_null() && !self.view.strides.is_null() => {
                 // SAFETY: asked for with `PyBUF_STRIDES`, both have one number for each axis.
                 unsafe {
@@ -57,10 +76,8 @@ impl<'py> Buffer<'py> {
                     )
                 }
             }
-            _ => (&[][..], &[][..]),
-        };
-        // SAFETY: the exporter promises that every item that shape and strides lead to can be read, while `self` lives.
-        unsafe { Strided::new(self.view.buf.cast(), shape, strides, self.view.itemsize) }
+            _ => (&[], &[]),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     buffer::Buffer,
     code_hook,
     failure::{Failure, Outcome, index},
-    parts, pool, table, too_deep,
+    owned, parts, pool, table, too_deep,
 };
 use everfresh::{Fingerprint, FingerprintBuilder};
 use pyo3::{
@@ -170,28 +170,42 @@ impl Walk {
             table::check(leaf)?;
             return Ok(to.str("table").fingerprint(&table::fingerprint(leaf)?));
         };
-        if let Some(bytes) = buffer.contiguous() {
-            return Ok(bytes_of(to, leaf.py(), bytes));
+        Ok(to.u64(buffer.len() as u64).fingerprint(&hash_of(leaf.py(), &buffer)))
+    }
+}
+
+/// The hash of a buffer's items in C order, which is made once if nobody can write to them.
+pub(super) fn hash_of(py: Python<'_>, buffer: &Buffer<'_>) -> Fingerprint {
+    if let Some(hash) = owned::known(buffer) {
+        return hash;
+    }
+    let hash = match buffer.contiguous() {
+        Some(bytes) => hash_of_bytes(py, bytes),
+        None => {
+            let items = buffer.strided();
+            py.detach(move || {
+                let mut hasher = blake3::Hasher::new();
+                items.gather(|block| {
+                    hasher.update(block);
+                });
+                hasher.finalize().into()
+            })
         }
-        let (length, items) = (buffer.len(), buffer.strided());
-        let hash = leaf.py().detach(move || {
-            let mut hasher = blake3::Hasher::new();
-            items.gather(|block| {
-                hasher.update(block);
-            });
-            hasher.finalize()
-        });
-        Ok(to.u64(length as u64).fingerprint(&hash.into()))
+    };
+    owned::learn(buffer, hash);
+    hash
+}
+
+fn hash_of_bytes(py: Python<'_>, bytes: &[u8]) -> Fingerprint {
+    match bytes.len() {
+        LARGE.. => py.detach(|| pool::hash(bytes)).into(),
+        _ => Fingerprint::of_bytes(bytes),
     }
 }
 
 /// Bytes enter by their hash, so that those that are gathered in blocks enter alike.
 fn bytes_of(to: FingerprintBuilder, py: Python<'_>, bytes: &[u8]) -> FingerprintBuilder {
-    let hash = match bytes.len() {
-        LARGE.. => py.detach(|| pool::hash(bytes)).into(),
-        _ => Fingerprint::of_bytes(bytes),
-    };
-    to.u64(bytes.len() as u64).fingerprint(&hash)
+    to.u64(bytes.len() as u64).fingerprint(&hash_of_bytes(py, bytes))
 }
 
 /// The fingerprint of one of several items without an order.

@@ -11,6 +11,7 @@
 //! | `protect`, `template` | what a memory tier keeps, and the copies that it hands out |
 //! | `parts` | objects taken apart and put together, by `everfresh._values` |
 //! | `buffer`, `strided` | memory behind the buffer protocol |
+//! | `owned` | memory that nobody can write to, and the hashes that are known of it |
 //! | `pool` | threads for hashing, also in the child of a fork |
 //! | `failure` | an error that knows where in the value it stands |
 //!
@@ -24,6 +25,7 @@ mod encode;
 mod failure;
 mod format;
 mod hash;
+pub mod owned;
 mod parts;
 mod pool;
 mod protect;

@@ -57,6 +57,19 @@ pub(super) fn put_together<'py>(
     imported(value.py(), &PUT_TOGETHER, VALUES, "put_together")?.call1((name, value, buffers, trusted))
 }
 
+/// Whether the arrays in an object of a kind are never written to, because whoever does it copies them before; `None` if
+/// they are as those around it.
+pub(super) fn is_frozen(name: &Bound<'_, PyAny>) -> Option<bool> {
+    let name = name.cast::<PyString>().ok()?.to_str().ok()?;
+    match name.split_once('.')? {
+        ("pandas", "DataFrame" | "Series") => Some(true),
+        ("pandas", kind) if kind.ends_with("Index") => Some(true),
+        // Its items, if it is an array of objects.
+        ("numpy", _) => Some(false),
+        _ => None,
+    }
+}
+
 /// What a memory tier keeps of an object that Rust does not know: see `everfresh._values.protect`.
 pub(super) fn protect<'py>(object: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Option<Bound<'py, PyAny>>)> {
     static PROTECT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
