@@ -82,9 +82,7 @@ def decode(stored: _native.Stored, mmap_mode: str | None) -> object:
         path, start = stored.file or (None, 0)
         as_array = functools.partial(_memmap, stored, "r", path, start)
         return _native.loads(stored.with_arrays(as_array), pickle_key=_key, verified=True)
-    return _native.loads(
-        stored, pickle_key=_key, verified=True, writable=functools.cache(functools.partial(_map, stored, mmap_mode))
-    )
+    return _native.loads(stored, pickle_key=_key, verified=True, writable=functools.partial(_map, stored, mmap_mode))
 
 
 class Mapping(mmap.mmap):

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 np = pytest.importorskip("numpy", reason="NumPy is not installed")
 pd = pytest.importorskip("pandas", reason="pandas is not installed")
+pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 
 # Large enough that an array of its own gets pages of its own.
 LENGTH = 1 << 17
@@ -35,8 +36,22 @@ def frame(seed: int = 0) -> Any:
     return pd.DataFrame({"a": numbers(seed), "b": numbers(seed + 1), "n": np.arange(LENGTH)})
 
 
+def texts() -> Any:
+    return pd.DataFrame({"t": [f"text {n % 1000}" for n in range(LENGTH)], "n": np.arange(LENGTH)})
+
+
+def table() -> Any:
+    words = pa.array([None if n % 7 == 0 else f"word {n % 99}" for n in range(LENGTH)])
+    lists = pa.array([list(range(n % 3)) for n in range(LENGTH)])
+    columns = {"f": pa.array(numbers()), "w": words, "d": words.dictionary_encode(), "l": lists}
+    return pa.table(columns | {"b": pa.array(numbers() > 0.5)})
+
+
 def plain(value: Any) -> Any:
     """The same value in memory that anybody may write to."""
+    if isinstance(value, pa.Table):
+        chunks = [column.chunks or [pa.array([], column.type)] for column in value.columns]
+        return pa.table([pa.concat_arrays(column) for column in chunks], value.schema)
     if isinstance(value, pd.DataFrame | pd.Series):
         return value.copy(deep=True)
     return np.array(value, order="K")
@@ -75,7 +90,13 @@ def owned(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Any], Any
 
 
 def arrays(value: Any) -> list[Any]:
-    return [value[name].to_numpy() for name in value] if isinstance(value, pd.DataFrame) else [value]
+    if not isinstance(value, pd.DataFrame):
+        return [value]
+    return [getattr(value[name].array, "_pa_array", value[name].to_numpy()) for name in value]
+
+
+def addresses(column: Any) -> list[int | None]:
+    return [buffer and buffer.address for chunk in column.chunks for buffer in chunk.buffers()]
 
 
 def is_known(value: Any) -> bool:
@@ -86,7 +107,7 @@ def is_known(value: Any) -> bool:
 # What travels.
 
 
-@pytest.mark.parametrize("make", [numbers, frame, lambda: numbers().reshape(-1, 16).T])
+@pytest.mark.parametrize("make", [numbers, frame, texts, table, lambda: numbers().reshape(-1, 16).T])
 def test_what_a_cache_hands_out_is_hashed_once(make: Callable[[], Any], owned: Callable[[Any], Any]) -> None:
     value = owned(make())
     fingerprint = native.fingerprint(value)
@@ -94,7 +115,7 @@ def test_what_a_cache_hands_out_is_hashed_once(make: Callable[[], Any], owned: C
     assert native.fingerprint(value) == fingerprint == native.fingerprint(plain(value)) == native.fingerprint(make())
 
 
-@pytest.mark.parametrize("make", [numbers, frame, lambda: numbers().reshape(-1, 16).T])
+@pytest.mark.parametrize("make", [numbers, frame, texts, table, lambda: numbers().reshape(-1, 16).T])
 @pytest.mark.parametrize("mode", [None, "r"])
 def test_what_is_stored_is_not_hashed_when_it_is_read(
     make: Callable[[], Any], mode: str | None, tmp_path: Path
@@ -108,9 +129,11 @@ def test_what_is_stored_is_not_hashed_when_it_is_read(
 def test_what_came_out_of_a_cache_is_not_copied_into_another(owned: Callable[[Any], Any]) -> None:
     value = owned(numbers())
     assert np.shares_memory(handed_out(value), value)
-    table = owned(frame())
-    for name in table:
-        assert np.shares_memory(handed_out(table)[name].to_numpy(), table[name].to_numpy())
+    one, other = owned(frame()), owned(texts())
+    assert all(np.shares_memory(handed_out(one)[name].to_numpy(), one[name].to_numpy()) for name in one)
+    assert addresses(handed_out(other)["t"].array._pa_array) == addresses(other["t"].array._pa_array)
+    columns = owned(table())
+    assert handed_out(columns) is columns
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is counted by /proc")
@@ -177,6 +200,54 @@ def test_every_view_has_the_fingerprint_of_its_plain_copy(array: Any, views: lis
             array = made if made.nbytes < 1 << 24 else array
         fingerprint = native.fingerprint(array)
         assert fingerprint == native.fingerprint(array) == native.fingerprint(plain(array))
+
+
+TABLE_VIEWS: st.SearchStrategy[Callable[[Any], Any]] = st.one_of(
+    slices(LENGTH).map(lambda part: lambda table: table[part.start : part.stop]),
+    st.permutations(["f", "w", "d", "l", "b"]).map(lambda names: lambda table: table.select(names[:3])),
+    st.sampled_from(
+        [
+            lambda table: pa.concat_tables([table, table]),
+            lambda table: table.rename_columns([f"{name}x" for name in table.column_names]),
+            lambda table: table.replace_schema_metadata({"a": "b"}),
+            lambda table: table.set_column(0, "f", numbers_of(table).view("i8")),
+            lambda table: table.set_column(0, "f", numbers_of(table).view("timestamp[ns]")),
+            lambda table: table.set_column(0, "f", pa.nulls(len(table))),
+            lambda table: table.combine_chunks(),
+            lambda table: table.unify_dictionaries(),
+            lambda table: pa.Table.from_batches(table.to_batches(max_chunksize=10_000), table.schema),
+            lambda table: table.set_column(0, "f", table.column(0).cast(pa.string()).cast(pa.string_view())),
+            lambda table: pickle.loads(pickle.dumps(table)),
+        ]
+    ),
+)
+
+
+def numbers_of(table: Any) -> Any:
+    is_wide = table.schema.types[0] in (pa.float64(), pa.int64())
+    return table.column(0).combine_chunks() if is_wide else pa.array(np.zeros(len(table)))
+
+
+KEPT_TABLE = handed_out(table())
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(TABLE_VIEWS, max_size=4))
+def test_every_part_of_a_table_has_the_fingerprint_of_its_plain_copy(views: list[Callable[[Any], Any]]) -> None:
+    found = KEPT_TABLE
+    for view in views:
+        with contextlib.suppress(pa.ArrowException, KeyError):
+            made = view(found)
+            found = made if len(made) <= 2 * LENGTH else found
+        fingerprint = native.fingerprint(found)
+        assert fingerprint == native.fingerprint(found) == native.fingerprint(plain(found))
+
+
+def test_a_column_read_as_another_type_is_another_one(owned: Callable[[Any], Any]) -> None:
+    column = owned(table()).column("f").combine_chunks()
+    kinds = [column, column.view("int64"), column.view("timestamp[ns]"), column.view("timestamp[s]"), column[1:]]
+    kinds += [column.view(pa.timestamp("s", "UTC")), column.view(pa.binary(8)), column.view("duration[s]")]
+    assert len({native.fingerprint(kind) for kind in kinds * 2}) == len(kinds)
 
 
 def test_a_type_or_a_shape_counts_though_the_bytes_are_the_same(owned: Callable[[Any], Any]) -> None:

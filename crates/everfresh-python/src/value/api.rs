@@ -1,6 +1,6 @@
 //! The functions that Python sees.
 
-use super::{CODE_HOOK, buffer::Buffer, decode, encode as encoding, hash, owned, parts, protect as protection, seal::Seal};
+use super::{CODE_HOOK, decode, encode as encoding, hash, leaf, owned, parts, protect as protection, seal::Seal};
 use pyo3::{
     prelude::*,
     types::{PyBytes, PyList},
@@ -105,14 +105,16 @@ pub fn private<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     encoding::private(value).map_err(|failure| failure.into_error("value"))
 }
 
-/// Whether an array lies in memory that nobody can write to.
+/// Whether an array, or a table of pyarrow, lies in memory that nobody can write to.
 #[pyfunction]
-pub fn is_owned(array: &Bound<'_, PyAny>) -> bool {
-    Buffer::get(array).is_ok_and(|buffer| owned::is_owned(&buffer))
+pub fn is_owned(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let place = leaf::place_of(object).map_err(|failure| failure.into_error("object"))?;
+    Ok(place.is_some_and(|place| owned::is_owned(&place)))
 }
 
-/// Whether the hash of an array is known, so that its fingerprint takes no look at its memory.
+/// Whether the hash of such an object is known, so that its fingerprint takes no look at its memory.
 #[pyfunction]
-pub fn is_known(array: &Bound<'_, PyAny>) -> bool {
-    Buffer::get(array).is_ok_and(|buffer| owned::known(&buffer).is_some())
+pub fn is_known(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let place = leaf::place_of(object).map_err(|failure| failure.into_error("object"))?;
+    Ok(place.is_some_and(|place| owned::known(&place).is_some()))
 }

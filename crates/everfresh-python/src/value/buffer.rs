@@ -1,7 +1,7 @@
 //! Memory behind the buffer protocol.
 #![allow(unsafe_code)]
 
-use super::strided::{Layout, Strided};
+use super::{owned::Place, strided::Strided};
 use pyo3::{ffi, prelude::*};
 use std::marker::PhantomData;
 
@@ -46,15 +46,26 @@ impl<'py> Buffer<'py> {
     }
 
     /// Where the items lie; those that lie in one piece are bytes.
-    pub fn layout(&self) -> Layout {
-        let start = self.view.buf as usize;
+    pub fn place(&self) -> Place {
+        let mut place = Place::new();
         if let Some(bytes) = self.contiguous() {
-            return Layout { start, item: 1, shape: vec![bytes.len()], strides: vec![1] };
+            place.add(bytes);
+            return place;
         }
         let (shape, strides) = self.axes();
-        let size = |size: &isize| usize::try_from(*size).unwrap_or_default();
-        let item = size(&self.view.itemsize);
-        Layout { start, item, shape: shape.iter().map(size).collect(), strides: strides.to_vec() }
+        let start = self.view.buf as usize;
+        let (mut low, mut high) = (start, start.wrapping_add_signed(self.view.itemsize));
+        for (size, stride) in shape.iter().zip(strides) {
+            let reach = (size - 1).wrapping_mul(*stride);
+            low = low.wrapping_add_signed(reach.min(0));
+            high = high.wrapping_add_signed(reach.max(0));
+        }
+        if !shape.contains(&0) && low <= start && start < high {
+            place.cover(low, high);
+        }
+        place.words.extend([start, self.view.itemsize.cast_unsigned()]);
+        place.words.extend(shape.iter().chain(strides).map(|number| number.cast_unsigned()));
+        place
     }
 
     /// The items, wherever they lie.

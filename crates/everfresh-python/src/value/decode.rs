@@ -7,9 +7,9 @@ use super::{
     DEPTH,
     buffer::Buffer,
     format::{
-        ARRAY, CHECKED, CHECKSUM, FLAGS, HASHES_LENGTH, HEADER, MAGIC, TREE_LENGTH, padding, read_varint, tag, unzigzag,
+        CHECKED, CHECKSUM, FLAGS, HASHES_LENGTH, HEADER, MAGIC, TREE_LENGTH, padding, read_varint, tag, unzigzag,
     },
-    owned, parts, pool,
+    leaf, owned, parts, pool,
     seal::Seal,
 };
 use everfresh::Fingerprint;
@@ -21,6 +21,7 @@ use pyo3::{
         PySlice, PyString, PyTuple,
     },
 };
+use std::vec;
 
 /// Reads a value; `verified` if the checksum need not be looked at, and what is said of its arrays is true. Arrays lie in
 /// the memory that `writable` gives, if any: the same bytes, to which they may write.
@@ -53,6 +54,7 @@ pub(super) fn decode<'py>(
     let whole = Whole {
         view: bytes_of(buffer)?.call_method0("toreadonly")?,
         writable,
+        written: None,
         hashes,
         end: HEADER + tree.len() + hashes.len(),
         length: bytes.len(),
@@ -74,13 +76,14 @@ fn section<'a>(header: &[u8; HEADER], at: usize, rest: &'a [u8]) -> PyResult<(&'
     rest.split_at_checked(length).ok_or_else(|| damaged("it is cut off"))
 }
 
-/// Puts a value together from the tree and the buffers that it was just taken apart into.
+/// Puts a value together from the tree, the buffers and the objects that it was just taken apart into.
 pub(super) fn put_together<'py>(
     py: Python<'py>,
     tree: &[u8],
     buffers: Vec<Bound<'py, PyAny>>,
+    shared: Vec<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let memory = Memory::Pieces(buffers.into_iter());
+    let memory = Memory::Pieces { buffers: buffers.into_iter(), shared: shared.into_iter() };
     Decoder { py, rest: tree, memory, seal: None, verified: true, frozen: true, depth: 0 }.value()
 }
 
@@ -107,15 +110,16 @@ struct Decoder<'py, 'a> {
 /// Where the buffers come from.
 enum Memory<'py, 'a> {
     Whole(Whole<'py, 'a>),
-    Pieces(std::vec::IntoIter<Bound<'py, PyAny>>),
+    Pieces { buffers: vec::IntoIter<Bound<'py, PyAny>>, shared: vec::IntoIter<Bound<'py, PyAny>> },
 }
 
 /// All in one piece.
 struct Whole<'py, 'a> {
     /// Read-only.
     view: Bound<'py, PyAny>,
-    /// Gives the same bytes, to be written to.
+    /// Gives the same bytes, to be written to; asked once.
     writable: Option<Bound<'py, PyAny>>,
+    written: Option<Bound<'py, PyAny>>,
     /// Those of the buffers that were not read yet.
     hashes: &'a [u8],
     /// Where the last buffer that was read ends, or the hashes.
@@ -177,25 +181,27 @@ impl<'py, 'a> Decoder<'py, 'a> {
             }
             tag::OBJECT => {
                 let name = self.value()?;
-                let around = self.frozen;
-                self.frozen = parts::is_frozen(&name).unwrap_or(around);
-                let parts = self.value();
-                self.frozen = around;
-                let (parts, buffers, mut hash) = (parts?, PyList::empty(py), None);
+                let (around, frozen) = (self.frozen, parts::is_frozen(&name));
+                self.frozen = frozen.unwrap_or(around);
+                let (parts, buffers, mut hash) = (self.value()?, PyList::empty(py), None);
+                self.frozen = around || frozen == Some(true);
                 for _ in 0..self.count()? {
                     let (buffer, its_hash) = self.buffer()?;
                     buffers.append(buffer)?;
                     hash = its_hash;
                 }
+                self.frozen = around;
                 let object = parts::put_together(&name, &parts, &buffers, self.verified)
                     .map_err(|error| made_wrong(py, error))?;
-                if let Some(hash) = hash
-                    && name.cast::<PyString>().is_ok_and(|name| name == ARRAY)
-                {
-                    // An array of a kind that has no buffer is hashed when somebody asks.
-                    let _ = Buffer::get(&object).map(|buffer| owned::learn(&buffer, hash));
+                if let Some(hash) = hash {
+                    let place = leaf::place_of(&object).map_err(|failure| failure.into_error("value"))?;
+                    place.into_iter().for_each(|place| owned::learn(place, hash));
                 }
                 object
+            }
+            tag::SHARED => {
+                let Memory::Pieces { shared, .. } = &mut self.memory else { return Err(damaged("it has an unknown tag")) };
+                shared.next().ok_or_else(|| damaged("it is cut off"))?
             }
             tag::PICKLE => {
                 let mac = blake3::Hash::from_bytes(*self.take_chunk::<32>()?);
@@ -255,7 +261,7 @@ impl<'py, 'a> Decoder<'py, 'a> {
         let length = self.number()?;
         let whole = match &mut self.memory {
             Memory::Whole(whole) => whole,
-            Memory::Pieces(buffers) => {
+            Memory::Pieces { buffers, .. } => {
                 let buffer = buffers.next().ok_or_else(|| damaged("it is cut off"))?;
                 return Ok((bytes_of(&buffer)?, None));
             }
@@ -269,8 +275,9 @@ impl<'py, 'a> Decoder<'py, 'a> {
             whole.hashes = rest;
             hash = (*first != [0; 32]).then(|| Fingerprint::from_bytes(*first));
         }
-        let view = match &whole.writable {
-            Some(writable) if !self.frozen => &bytes_of(&writable.call0()?)?,
+        let view = match (&whole.writable, &mut whole.written) {
+            (Some(_), Some(view)) if !self.frozen => &*view,
+            (Some(writable), written) if !self.frozen => written.insert(bytes_of(&writable.call0()?)?),
             _ => &whole.view,
         };
         Ok((view.get_item(PySlice::new(self.py, start as isize, end as isize, 1))?, hash))

@@ -6,11 +6,11 @@ use super::{
     failure::{Failure, Outcome, index, type_name},
     decode,
     format::{
-        self, ARRAY, CHECKED, CHECKSUM, FLAGS, HASHED, HASHES_LENGTH, HEADER, LARGE, MAGIC, TREE_LENGTH, padding, tag,
+        self, CHECKED, CHECKSUM, FLAGS, HASHED, HASHES_LENGTH, HEADER, LARGE, MAGIC, TREE_LENGTH, padding, tag,
         write_varint, zigzag,
     },
-    hash::{fingerprint, hash_of, large_int, surrogates},
-    owned, parts, pool,
+    hash::{fingerprint, large_int, surrogates},
+    leaf, owned, parts, pool,
     seal::Seal,
     too_deep,
 };
@@ -28,10 +28,10 @@ const REMEDY: &str = "have no safe encoding: return another type, or allow pickl
 
 /// A copy of a value that shares no memory with it that anybody can write to: arrays are read-only.
 pub(super) fn private<'py>(value: &Bound<'py, PyAny>) -> Outcome<Bound<'py, PyAny>> {
-    let mut encoder = Encoder::default();
+    let mut encoder = Encoder { shared: Some(Vec::new()), ..Encoder::default() };
     encoder.value(value)?;
     let buffers = encoder.buffers.iter().map(|(buffer, _)| owned::sealed(buffer)).collect::<PyResult<Vec<_>>>()?;
-    Ok(decode::put_together(value.py(), &encoder.tree, buffers)?)
+    Ok(decode::put_together(value.py(), &encoder.tree, buffers, encoder.shared.unwrap_or_default())?)
 }
 
 /// The buffers to write one after the other; parts without an encoding are pickled if there is something to seal them.
@@ -91,10 +91,12 @@ fn zeros_after<T>(at: usize, buffers: &[T], length: usize) -> usize {
 #[derive(Default)]
 struct Encoder<'py> {
     tree: Vec<u8>,
-    /// Each with the hash of the array that it holds, if that is wanted and it is large.
+    /// Each with the hash of the array or table in it, if that is wanted and it is large.
     buffers: Vec<(Bound<'py, PyAny>, Option<Fingerprint>)>,
     seal: Option<Seal>,
     hashes: bool,
+    /// Objects that may stand as they are, if that is wanted.
+    shared: Option<Vec<Bound<'py, PyAny>>>,
     depth: usize,
 }
 
@@ -235,6 +237,13 @@ impl<'py> Encoder<'py> {
     }
 
     fn parts(&mut self, object: &Bound<'py, PyAny>) -> Outcome<()> {
+        if let Some(shared) = &mut self.shared
+            && leaf::is_owned_table(object)?
+        {
+            shared.push(object.clone());
+            self.tree.push(tag::SHARED);
+            return Ok(());
+        }
         let Some(parts) = parts::take_apart(object, true)? else {
             return Err(parts::unknown(object, REMEDY));
         };
@@ -245,8 +254,7 @@ impl<'py> Encoder<'py> {
         for buffer in parts.buffers.iter() {
             let length = Buffer::get(&buffer)?.len();
             write_varint(&mut self.tree, length as u64);
-            let hashed = self.hashes && length >= HASHED && parts.name.to_str()? == ARRAY;
-            let hash = hashed.then(|| Ok::<_, PyErr>(hash_of(object.py(), &Buffer::get(object)?))).transpose()?;
+            let hash = if self.hashes && length >= HASHED { leaf::hash_of_object(object)? } else { None };
             self.buffers.push((buffer, hash));
         }
         Ok(())

@@ -8,7 +8,7 @@
 //!           length of the tree      8 bytes
 //!           length of the hashes    8 bytes: 32 for each buffer, or 0 if there are none, or a checksum
 //!           checksum                32 bytes: BLAKE3 of everything that follows the header, or zeros
-//! hashes  = for each buffer BLAKE3 of the items of the array that it holds, in C order; zeros if it was not made
+//! hashes  = for each buffer what the fingerprint of the array or table in it is made of (see `leaf`), or zeros
 //! buffers = each at a multiple of 64 from the header's first byte, zeros between them, in the order in which the tree
 //!           tells their lengths; the last one ends the value
 //! tree    = one item
@@ -49,9 +49,6 @@ pub(super) const CHECKED: u8 = 1;
 /// Arrays from here on are stored with the hash of their items: what is smaller is hashed in no time.
 pub(super) const HASHED: usize = 64 << 10;
 
-/// The kind of object whose buffer holds the items of an array.
-pub(super) const ARRAY: &str = "numpy.ndarray";
-
 /// `bytes` from here on lie in a buffer of their own, and are not copied when they are written.
 pub(super) const LARGE: usize = 4096;
 
@@ -76,6 +73,8 @@ pub(super) mod tag {
     pub const DICT: u8 = b'd';
     pub const OBJECT: u8 = b'o';
     pub const PICKLE: u8 = b'p';
+    /// An object as it is: only in what never leaves the process.
+    pub const SHARED: u8 = b'r';
 }
 
 /// Writes a varint.

@@ -10,7 +10,9 @@ use super::{
     buffer::Buffer,
     code_hook,
     failure::{Failure, Outcome, index},
-    owned, parts, pool, table, too_deep,
+    leaf, parts,
+    table::{self, Table},
+    too_deep,
 };
 use everfresh::{Fingerprint, FingerprintBuilder};
 use pyo3::{
@@ -21,9 +23,6 @@ use pyo3::{
         PyFunction, PyInt, PyList, PySet, PyString, PyTuple, PyType,
     },
 };
-
-/// Memory from here on is hashed while other threads run.
-const LARGE: usize = 64 << 10;
 
 const REMEDY: &str = "have no fingerprint: give the class a method `__everfresh_key__` that returns what counts, leave the \
                       argument out with `ignore=`, or make the key with `key=`";
@@ -168,44 +167,15 @@ impl Walk {
     fn leaf(&mut self, to: FingerprintBuilder, leaf: &Bound<'_, PyAny>) -> Outcome<FingerprintBuilder> {
         let Ok(buffer) = Buffer::get(leaf) else {
             table::check(leaf)?;
-            return Ok(to.str("table").fingerprint(&table::fingerprint(leaf)?));
+            return Ok(to.str("table").fingerprint(&Table::of(leaf)?.fingerprint(leaf.py())?));
         };
-        Ok(to.u64(buffer.len() as u64).fingerprint(&hash_of(leaf.py(), &buffer)))
-    }
-}
-
-/// The hash of a buffer's items in C order, which is made once if nobody can write to them.
-pub(super) fn hash_of(py: Python<'_>, buffer: &Buffer<'_>) -> Fingerprint {
-    if let Some(hash) = owned::known(buffer) {
-        return hash;
-    }
-    let hash = match buffer.contiguous() {
-        Some(bytes) => hash_of_bytes(py, bytes),
-        None => {
-            let items = buffer.strided();
-            py.detach(move || {
-                let mut hasher = blake3::Hasher::new();
-                items.gather(|block| {
-                    hasher.update(block);
-                });
-                hasher.finalize().into()
-            })
-        }
-    };
-    owned::learn(buffer, hash);
-    hash
-}
-
-fn hash_of_bytes(py: Python<'_>, bytes: &[u8]) -> Fingerprint {
-    match bytes.len() {
-        LARGE.. => py.detach(|| pool::hash(bytes)).into(),
-        _ => Fingerprint::of_bytes(bytes),
+        Ok(to.u64(buffer.len() as u64).fingerprint(&leaf::hash_of(leaf.py(), &buffer)))
     }
 }
 
 /// Bytes enter by their hash, so that those that are gathered in blocks enter alike.
 fn bytes_of(to: FingerprintBuilder, py: Python<'_>, bytes: &[u8]) -> FingerprintBuilder {
-    to.u64(bytes.len() as u64).fingerprint(&hash_of_bytes(py, bytes))
+    to.u64(bytes.len() as u64).fingerprint(&leaf::hash_of_bytes(py, bytes))
 }
 
 /// The fingerprint of one of several items without an order.

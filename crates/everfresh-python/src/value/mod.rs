@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `api` | the functions that Python sees |
 //! | `hash` | the walk that makes a fingerprint |
+//! | `leaf` | hashes of arrays and tables |
 //! | `table` | fingerprints of Arrow tables, by the engine's own hasher |
 //! | `format` | the encoding, to the byte: header, tags, lengths |
 //! | `encode`, `decode` | the two ways through it |
@@ -25,6 +26,7 @@ mod encode;
 mod failure;
 mod format;
 mod hash;
+mod leaf;
 pub mod owned;
 mod parts;
 mod pool;

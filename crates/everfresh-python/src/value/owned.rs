@@ -2,21 +2,21 @@
 //!
 //! A region is mapped read-only. It is known here from when it is mapped until just before it is unmapped, so nothing else
 //! lies at its addresses meanwhile: whoever holds a buffer in it holds this memory, by whatever views they came to it. And
-//! since a hash is one of bytes at a place, not one of an object, nothing that is done to objects makes it wrong: types,
-//! shapes, names and indexes are hashed anew each time.
+//! since a hash is one of items at a place, not one of an object, nothing that is done to objects makes it wrong: an array's
+//! type and shape, names and indexes are hashed anew each time.
 //!
 //! Out of sight: somebody who changes the pages' protection, or writes to the files of a store.
 //!
 //! The lock is only taken with the interpreter attached, and no Python runs under it: a fork finds it free.
 #![allow(unsafe_code)]
 
-use super::{buffer::Buffer, strided::Layout};
+use super::buffer::Buffer;
 use everfresh::Fingerprint;
 use pyo3::{ffi, prelude::*, types::PyBytes};
 use std::{
     collections::{BTreeMap, HashMap},
     ffi::c_int,
-    io,
+    io, mem,
     ptr::{self, NonNull},
     slice,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -35,7 +35,7 @@ const KNOWN: usize = 1024;
 struct Region {
     end: usize,
     owners: usize,
-    known: HashMap<Layout, Fingerprint>,
+    known: HashMap<Vec<usize>, Fingerprint>,
 }
 
 /// All regions, by their first byte.
@@ -75,42 +75,75 @@ impl Drop for Owned {
     }
 }
 
-/// Calls `look` with the region that all items of a buffer lie in.
-fn with_region<T>(buffer: &Buffer<'_>, look: impl FnOnce(&mut Region, Layout) -> Option<T>) -> Option<T> {
-    if buffer.len() < WORTH_A_LOOK {
-        return None;
+/// Where the items of an array or a table lie in memory, and how they are read there: two of equal words that lie in one
+/// region at one time have the same items.
+#[derive(Debug)]
+pub(super) struct Place {
+    start: usize,
+    end: usize,
+    pub words: Vec<usize>,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        Self { start: usize::MAX, end: 0, words: Vec::new() }
     }
-    let layout = buffer.layout();
-    let (start, end) = layout.extent()?;
-    let mut regions = regions();
-    let (_, region) = regions.range_mut(..=start).next_back()?;
-    if end > region.end { None } else { look(region, layout) }
-}
 
-/// Whether nobody can write to a buffer.
-pub(super) fn is_owned(buffer: &Buffer<'_>) -> bool {
-    buffer.len() == 0 || with_region(buffer, |_, _| Some(())).is_some()
-}
-
-/// The hash of a buffer's items in C order, if it is known.
-pub(super) fn known(buffer: &Buffer<'_>) -> Option<Fingerprint> {
-    with_region(buffer, |region, layout| region.known.get(&layout).copied())
-}
-
-/// Remembers the hash of a buffer's items in C order, if nobody can write to them.
-pub(super) fn learn(buffer: &Buffer<'_>, hash: Fingerprint) {
-    with_region(buffer, |region, layout| {
-        if region.known.len() < KNOWN {
-            region.known.insert(layout, hash);
+    /// Adds bytes, wherever they lie.
+    pub fn add(&mut self, bytes: &[u8]) {
+        let start = bytes.as_ptr() as usize;
+        self.words.extend([start, bytes.len()]);
+        if !bytes.is_empty() {
+            self.cover(start, start + bytes.len());
         }
-        Some(())
+    }
+
+    pub fn cover(&mut self, start: usize, end: usize) {
+        (self.start, self.end) = (self.start.min(start), self.end.max(end));
+    }
+
+    /// Adds what these bytes say.
+    pub fn say(&mut self, bytes: &[u8]) {
+        self.words.push(bytes.len());
+        let word = |bytes: &[u8]| bytes.iter().fold(0, |word, byte| word << 8 | usize::from(*byte));
+        self.words.extend(bytes.chunks(size_of::<usize>()).map(word));
+    }
+
+    /// Calls `look` with the region that all of it lies in.
+    fn with_region<T>(&self, look: impl FnOnce(&mut Region) -> T) -> Option<T> {
+        if self.end.saturating_sub(self.start) < WORTH_A_LOOK {
+            return None;
+        }
+        let mut regions = regions();
+        let (_, region) = regions.range_mut(..=self.start).next_back()?;
+        (self.end <= region.end).then(|| look(region))
+    }
+}
+
+/// Whether nobody can write to any of it.
+pub(super) fn is_owned(place: &Place) -> bool {
+    place.with_region(|_| ()).is_some()
+}
+
+/// The hash of the items, if it is known.
+pub(super) fn known(place: &Place) -> Option<Fingerprint> {
+    place.with_region(|region| region.known.get(&place.words).copied()).flatten()
+}
+
+/// Remembers the hash of the items, if nobody can write to them.
+pub(super) fn learn(mut place: Place, hash: Fingerprint) {
+    let words = mem::take(&mut place.words);
+    place.with_region(|region| {
+        if region.known.len() < KNOWN {
+            region.known.insert(words, hash);
+        }
     });
 }
 
 /// The bytes of a contiguous buffer where nobody can write to them: the object itself if that is so already, else a copy.
 pub(super) fn sealed<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let buffer = Buffer::get(object)?;
-    if is_owned(&buffer) {
+    if is_owned(&buffer.place()) {
         return Ok(object.clone());
     }
     let bytes = buffer.contiguous().unwrap_or_default();

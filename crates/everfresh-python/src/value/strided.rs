@@ -3,28 +3,6 @@
 
 use std::{marker::PhantomData, ptr};
 
-/// Where items lie: two arrays of one layout are the same memory, read in the same order.
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct Layout {
-    pub start: usize,
-    pub item: usize,
-    pub shape: Vec<usize>,
-    pub strides: Vec<isize>,
-}
-
-impl Layout {
-    /// From the first byte of any item to behind the last; `None` for an array without items, or beyond all memory.
-    pub fn extent(&self) -> Option<(usize, usize)> {
-        let (mut low, mut high) = (self.start, self.start);
-        for (size, stride) in self.shape.iter().zip(&self.strides) {
-            let reach = isize::try_from(size.checked_sub(1)?).ok()?.checked_mul(*stride)?;
-            low = low.checked_add_signed(reach.min(0))?;
-            high = high.checked_add_signed(reach.max(0))?;
-        }
-        Some((low, high.checked_add(self.item)?))
-    }
-}
-
 /// How many bytes are gathered at a time: they, and the memory that they come from, stay in the core's own cache.
 const BLOCK: usize = 128 << 10;
 
