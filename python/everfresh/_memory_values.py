@@ -98,7 +98,7 @@ class Mapping(mmap.mmap):
 
 
 def _memmap(memory: object, mode: str, path: str | None, start: int, np: Any, array: Any) -> Any:
-    """An array in memory that is mapped from `start` on in a file, as a `numpy.memmap`, which would map it once more."""
+    """An array in memory that is mapped from `start` on in a file, as a `numpy.memmap`: that would map it once more."""
     if array.size == 0:
         return array
     begin = np.frombuffer(memory, np.uint8).__array_interface__["data"][0]

@@ -101,7 +101,8 @@ def _plain(array: Any) -> Any:
 
 
 def _take_frame(frame: Any) -> object:
-    arrays = tuple(_plain(column.array) for _, column in frame.items())
+    # Several times faster than by the columns' series.
+    arrays = tuple(map(_plain, frame._iter_column_arrays()))
     return frame.columns, frame.index, arrays, tuple(frame.attrs.items()), frame.flags.allows_duplicate_labels
 
 
@@ -210,10 +211,18 @@ _TAKERS: dict[str, Callable[[Any], object]] = {
 
 def _build_frame(pd: Any, parts: Any) -> object:
     columns, index, arrays, attributes, duplicates = parts
-    series = {at: pd.Series(array, index, dtype=array.dtype, copy=False) for at, array in enumerate(arrays)}
-    frame = pd.DataFrame(series, index=index, copy=False)
+    held = {at: array if array.dtype.kind in _AS_IT_IS else _series(pd, array, index) for at, array in enumerate(arrays)}
+    frame = pd.DataFrame(held, index=index, copy=False)
     frame.columns = columns
     return _finish(pd, frame, attributes, duplicates)
+
+
+# What a frame takes as it is; of the items of other arrays it may make another type.
+_AS_IT_IS = "biufc"
+
+
+def _series(pd: Any, array: Any, index: Any) -> Any:
+    return pd.Series(array, index, dtype=array.dtype, copy=False)
 
 
 def _build_series(pd: Any, parts: Any) -> object:

@@ -200,7 +200,9 @@ impl<'py, 'a> Decoder<'py, 'a> {
                 object
             }
             tag::SHARED => {
-                let Memory::Pieces { shared, .. } = &mut self.memory else { return Err(damaged("it has an unknown tag")) };
+                let Memory::Pieces { shared, .. } = &mut self.memory else {
+                    return Err(damaged("it has an unknown tag"));
+                };
                 shared.next().ok_or_else(|| damaged("it is cut off"))?
             }
             tag::PICKLE => {

@@ -3,8 +3,8 @@
 use super::{
     DEPTH,
     buffer::Buffer,
-    failure::{Failure, Outcome, index, type_name},
     decode,
+    failure::{Failure, Outcome, index, type_name},
     format::{
         self, CHECKED, CHECKSUM, FLAGS, HASHED, HASHES_LENGTH, HEADER, LARGE, MAGIC, TREE_LENGTH, padding, tag,
         write_varint, zigzag,
