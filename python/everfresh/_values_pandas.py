@@ -211,8 +211,8 @@ _TAKERS: dict[str, Callable[[Any], object]] = {
 
 def _build_frame(pd: Any, parts: Any) -> object:
     columns, index, arrays, attributes, duplicates = parts
-    held = {at: array if array.dtype.kind in _AS_IT_IS else _series(pd, array, index) for at, array in enumerate(arrays)}
-    frame = pd.DataFrame(held, index=index, copy=False)
+    plain = [array if array.dtype.kind in _AS_IT_IS else _series(pd, array, index) for array in arrays]
+    frame = pd.DataFrame(dict(enumerate(plain)), index=index, copy=False)
     frame.columns = columns
     return _finish(pd, frame, attributes, duplicates)
 

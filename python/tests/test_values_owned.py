@@ -261,7 +261,7 @@ WRITES: list[Callable[[Any], Any]] = [
     lambda array: array.setflags(write=True),
     lambda array: array.view().setflags(write=True),
     lambda array: array.base.setflags(write=True),
-    lambda array: memoryview(array).__setitem__(0, 7.0),
+    lambda array: memoryview(array).cast("B").__setitem__(0, 7),
     lambda array: np.put(array, 0, 7),
     lambda array: np.copyto(array, 7),
     lambda array: np.add(array, 1, out=array),

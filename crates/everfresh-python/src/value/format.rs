@@ -33,8 +33,8 @@
 //! varint  = LEB128: seven bits a byte, the lowest first, the highest bit of all but the last byte set; 10 bytes at most
 //! ```
 //!
-//! Numbers are little-endian. What `everfresh._values` makes of an object is part of the format: a change there, or here, is
-//! a new version.
+//! Numbers are little-endian. What `everfresh._values` makes of an object is part of the format, and so is what a fingerprint
+//! makes of an array or a table: a change there, or here, is a new version.
 
 pub(super) const MAGIC: &[u8; 8] = b"EFVALUE\x01";
 /// Where the header has its flags, the lengths of the tree and of the hashes, and the checksum.
