@@ -108,13 +108,13 @@ pub fn private<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
 /// Whether an array, or a table of pyarrow, lies in memory that nobody can write to.
 #[pyfunction]
 pub fn is_owned(object: &Bound<'_, PyAny>) -> PyResult<bool> {
-    let place = leaf::place_of(object).map_err(|failure| failure.into_error("object"))?;
-    Ok(place.is_some_and(|place| owned::is_owned(&place)))
+    let owned = leaf::at_place(object, |place| owned::is_owned(&place));
+    Ok(owned.map_err(|failure| failure.into_error("object"))?.unwrap_or(false))
 }
 
 /// Whether the hash of such an object is known, so that its fingerprint takes no look at its memory.
 #[pyfunction]
 pub fn is_known(object: &Bound<'_, PyAny>) -> PyResult<bool> {
-    let place = leaf::place_of(object).map_err(|failure| failure.into_error("object"))?;
-    Ok(place.is_some_and(|place| owned::known(&place).is_some()))
+    let known = leaf::at_place(object, |place| owned::known(&place).is_some());
+    Ok(known.map_err(|failure| failure.into_error("object"))?.unwrap_or(false))
 }

@@ -60,6 +60,7 @@ impl<'py> Buffer<'py> {
             low = low.wrapping_add_signed(reach.min(0));
             high = high.wrapping_add_signed(reach.max(0));
         }
+        // Never around the end of memory.
         if !shape.contains(&0) && low <= start && start < high {
             place.cover(low, high);
         }

@@ -194,8 +194,8 @@ impl<'py, 'a> Decoder<'py, 'a> {
                 let object = parts::put_together(&name, &parts, &buffers, self.verified)
                     .map_err(|error| made_wrong(py, error))?;
                 if let Some(hash) = hash {
-                    let place = leaf::place_of(&object).map_err(|failure| failure.into_error("value"))?;
-                    place.into_iter().for_each(|place| owned::learn(place, hash));
+                    let learnt = leaf::at_place(&object, |place| owned::learn(place, hash));
+                    learnt.map_err(|failure| failure.into_error("value"))?;
                 }
                 object
             }

@@ -72,12 +72,13 @@ pub(super) fn hash_of_object(object: &Bound<'_, PyAny>) -> Outcome<Option<Finger
     })
 }
 
-/// Where an object's items lie.
-pub(super) fn place_of(object: &Bound<'_, PyAny>) -> Outcome<Option<Place>> {
-    Ok(leaf(object)?.map(|leaf| match leaf {
-        Leaf::Array(buffer) => buffer.place(),
-        Leaf::Table(table) => table.place(),
-    }))
+/// Calls `look` with where an object's items lie, while they do.
+pub(super) fn at_place<T>(object: &Bound<'_, PyAny>, look: impl FnOnce(Place) -> T) -> Outcome<Option<T>> {
+    Ok(match leaf(object)? {
+        Some(Leaf::Array(buffer)) => Some(look(buffer.place())),
+        Some(Leaf::Table(table)) => Some(look(table.place())),
+        None => None,
+    })
 }
 
 /// Whether an object is a table of Arrow to which nobody can write.
