@@ -229,7 +229,9 @@ class Function:
         kept, copy = _native.protect(value)
         parts = None
         if new and settings.store is not None:
-            parts = _native.encode(value, pickle=settings.pickle, checksum=False)
+            # What is kept of arrays is hashed once, here, and not where they are handed to.
+            own = kept if type(kept) is type(value) else value
+            parts = _native.encode(own, pickle=settings.pickle, checksum=False)
         return kept, copy, 0 if settings.maxbytes is None else size_of(kept), parts
 
     # Code.

@@ -111,7 +111,7 @@ impl Encoding<Value> for ByPython {
 
     fn decode(&self, stored: Blob) -> Result<(Value, Fingerprint), EncodingError> {
         Python::attach(|py| {
-            let stored = Bound::new(py, Stored(stored))?;
+            let stored = Bound::new(py, Stored::new(stored))?;
             let kept = Kept::new(&self.0.bind(py).call1((stored,))?)?;
             Ok((Arc::new(kept), shape()))
         })
@@ -338,7 +338,7 @@ impl Engine {
     /// One result of a key as it is stored, by its name, whether or not it would be served now; not if it was invalidated.
     fn stored(&self, py: Python<'_>, key: [u8; 32], output: [u8; 32]) -> Option<Stored> {
         let (key, output) = (Fingerprint::from_bytes(key), Fingerprint::from_bytes(output));
-        py.detach(|| self.0.memo().stored(&key, &output)).map(Stored)
+        py.detach(|| self.0.memo().stored(&key, &output)).map(Stored::new)
     }
 
     /// Lets go of a result that the caller has put into its own memory.

@@ -64,7 +64,9 @@ mod _native {
     const __version__: &str = env!("CARGO_PKG_VERSION");
 
     #[pymodule_export]
-    use crate::value::api::{Template, dumps, encode, fingerprint, loads, protect, set_code_hook};
+    use crate::value::api::{
+        Template, dumps, encode, fingerprint, is_known, is_owned, loads, private, protect, set_code_hook,
+    };
 
     /// In a child, right after a fork: lets go of what belongs to its parent.
     #[pyfunction]

@@ -87,6 +87,7 @@ struct Seen {
 impl Collection<'_> {
     pub fn run(&self) -> Result<GcReport, StoreError> {
         let mut report = GcReport::default();
+        self.inner.write_uses();
         self.inner.index.clear_stale_readers()?;
         report.removed_bytes += remove_leftovers(self.inner)?;
         let now_ms = now_ms();

@@ -9,7 +9,7 @@
 //! | `blob`, `blob_writer`, `header`, `entry` | payloads: reading, writing, their file's header, their part of the index |
 //! | `temporary` | folders for files that another process is handed |
 //! | `lock` | single flight between processes, and who has the cache open |
-//! | `gc`, `gdsf`, `reduce`, `verify` | what is removed, in which order, and finding damage |
+//! | `gc`, `gdsf`, `uses`, `reduce`, `verify` | what is removed, in which order, and finding damage |
 //!
 //! A *record* is a small value under a [`Space`] and a key; it may refer to *blobs*, payloads under a name. Both are
 //! found whole or not at all: whatever is damaged, cut short or gone is a miss.
@@ -45,6 +45,7 @@ mod soundness;
 mod store;
 mod temporary;
 mod totals;
+mod uses;
 mod verify;
 
 #[cfg(test)]
