@@ -12,7 +12,7 @@ from ._async import Ready
 from ._observed import CodeNow, Computation, ImpureWarning, Purity, code_hook
 from ._signature import Signature
 from ._size import size_of
-from ._watch import caller_level, silence
+from ._watch_silence import caller_level, silence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,10 @@ import os
 import warnings
 import weakref
 
-from . import _native, _watch
+from . import _native
+from ._watch import watching
+from ._watch_paths import ENVIRONMENT, environment_names
+from ._watch_silence import caller_level, silence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +51,7 @@ class CodeNow:
         """Looks again. Whether the code is another one than at the last look."""
         before = self.items
         # A walk may import the user's modules.
-        with _watch.silence:
+        with silence:
             self.items = self._code.items()
             self.guard = self._code.guard()
         if before == self.items:
@@ -78,7 +81,7 @@ class CodeNow:
 
     def ran(self, ran: Ran, others: list[CodeNow]) -> list[str]:
         """The names of what ran beyond `items`, and beyond what others are made of."""
-        with _watch.silence:
+        with silence:
             return ran.names(self._code, [other._code for other in others])
 
     def version(self, name: str) -> bytes | None:
@@ -86,9 +89,9 @@ class CodeNow:
         found = self.items.get(name)
         if found is not None:
             return found
-        if name == _watch.ENVIRONMENT:
-            return _watch.environment_names()
-        with _watch.silence:
+        if name == ENVIRONMENT:
+            return environment_names()
+        with silence:
             version: bytes | None = self._code.resolve(name)
         return version
 
@@ -149,7 +152,7 @@ class Purity:
         if not self._excused:
             self._said = True
             warnings.warn(
-                f"{what}. Give it a ttl, so that its results grow old.", ImpureWarning, stacklevel=_watch.caller_level()
+                f"{what}. Give it a ttl, so that its results grow old.", ImpureWarning, stacklevel=caller_level()
             )
 
 
@@ -160,7 +163,7 @@ class Paths:
 
     def __init__(self, values: list[Any]) -> None:
         self._seen: list[tuple[str, tuple[int, ...]]] = []
-        with _watch.silence:
+        with silence:
             for value in values:
                 if isinstance(value, os.PathLike):
                     value = os.fspath(value)
@@ -172,7 +175,7 @@ class Paths:
     def observe(self) -> None:
         """Tells of those that the function did not write itself."""
         for path, before in self._seen:
-            with _watch.silence:
+            with silence:
                 after = stamp(path)
                 folder = os.path.isdir(path)
             if after == before or folder:
@@ -263,9 +266,9 @@ class _Both:
         self._ran = ran
 
     def __enter__(self) -> None:
-        _watch.watching.__enter__()
+        watching.__enter__()
         self._ran.__enter__()
 
     def __exit__(self, *error: object) -> None:
         self._ran.__exit__(*error)
-        _watch.watching.__exit__(*error)
+        watching.__exit__(*error)
