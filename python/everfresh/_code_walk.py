@@ -16,6 +16,7 @@ import sys
 from types import CellType, FunctionType, ModuleType
 from typing import Any
 
+from everfresh import _code_imports as imports
 from everfresh import _code_origin as origin
 from everfresh._code_bytes import Bytecode, bytecode
 from everfresh._code_label import distinguish
@@ -67,6 +68,8 @@ class Walk:
         # Values by the names of their items: one that several functions read is put in words once.
         self._valued: dict[str, object] = {}
         self._guard: Guard | None = None
+        # Modules of which the files that they read count already.
+        self._homes: set[object] = set()
         self.mention("sys")
 
     def guard(self) -> Guard:
@@ -80,6 +83,9 @@ class Walk:
         else:
             self.value(f"the callable `{getattr(target, '__qualname__', type(target).__qualname__)}`", target)
         self._drain()
+        if self.blind:
+            # Any module may have made them.
+            self.items |= dict(imports.of_all())
 
     def find(self, path: str) -> None:
         """Walks what `module:path` finds as a whole of its own, with one fingerprint for all of it."""
@@ -200,6 +206,16 @@ class Walk:
         if compiled:
             self.items[f"the extension `{compiled[0]}`"] = compiled[1]
 
+    def _made_in(self, module: object) -> None:
+        """Counts the files that a module of the user's read when it was imported."""
+        if module not in self._homes and isinstance(module, str):
+            self._homes.add(module)
+            read = dict(imports.of_module(module))
+            if read:
+                self.items |= read
+                # Another one when the module is loaded again, and reads again.
+                self.places.name(sys.modules[module].__dict__, "__spec__")
+
     def annotations(self, label: str, annotations: dict[str, Any]) -> None:
         """A package's decorator or base class may read them, and check or convert by them."""
         said = {
@@ -291,6 +307,7 @@ class Walk:
             self.value(f"the attribute `{name}` of `{label}`", value)
         self._names(function, read, cells)
         self._item(f"the names that `{label}` finds", repr(self._there))
+        self._made_in(function.__globals__.get("__name__"))
         self._home(function)
 
     def _names(self, function: FunctionType, read: Bytecode, cells: dict[str, CellType]) -> None:
@@ -364,6 +381,7 @@ class Walk:
         there, value = self.places.name(module.__dict__, chain[0])
         if user:
             self._there.append((module.__name__, chain[0], there))
+            self._made_in(module.__name__)
         self.mention(module.__name__, module)
         if not there:
             there, hook = self.places.name(module.__dict__, "__getattr__")
@@ -422,6 +440,7 @@ class Walk:
 
     def _class(self, cls: type, label: str) -> None:
         order, own = self.places.of_class(cls)
+        self._made_in(cls.__module__)
         enum = "_member_map_" in type_dict(cls)
         kinds = []
         for name, value in sorted(own):

@@ -8,8 +8,9 @@
 | `os.environ`, `os.environb`, `os.getenv` | environment variables, absent ones too | |
 | `os.getcwd`, `os.getcwdb` | the working folder | |
 | `Thread.start`, `ThreadPoolExecutor.submit`, … | nothing: they hand the computation on | `_watch_work` |
+| `sqlite3.connect` | a database that a statement attaches | here |
 | readers of polars and pyarrow | the files that they read by themselves | `_watch_readers` |
-| `__import__`, `importlib.import_module` | nothing: it wraps what is in modules that are imported meanwhile | here |
+| `__import__`, `importlib.import_module` | nothing: it wraps what is in modules that are imported meanwhile | |
 
 A wrapper looks first whether its thread records, then calls what it wraps. Who replaced one meanwhile is left alone.
 """
@@ -21,7 +22,7 @@ import sys
 import threading
 from functools import partial
 
-from . import _watch_paths, _watch_readers, _watch_work
+from . import _native, _watch_paths, _watch_readers, _watch_work
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +50,19 @@ def _wrappers() -> Iterator[tuple[Any, str, Any]]:
     yield builtins, "__import__", _import_wrapper(builtins.__import__)
 
 
+def _databases(module: Any) -> Iterator[tuple[Any, str, Any]]:
+    original = module.connect
+
+    def connect(*args: Any, **kwargs: Any) -> Any:
+        connection = original(*args, **kwargs)
+        if _native.is_recording():
+            # Who sets another one takes its place.
+            connection.set_authorizer(_native.authorize)
+        return connection
+
+    yield module, "connect", connect
+
+
 def _imports(module: Any) -> Iterator[tuple[Any, str, Any]]:
     yield module, "import_module", _import_wrapper(module.import_module)
 
@@ -56,6 +70,8 @@ def _imports(module: Any) -> Iterator[tuple[Any, str, Any]]:
 # By the module that has to be loaded.
 _LATE: dict[str, Callable[[Any], Iterator[tuple[Any, str, Any]]]] = {
     "importlib": _imports,
+    "sqlite3": _databases,
+    "sqlite3.dbapi2": _databases,
     **_watch_work.LATE,
     **_watch_readers.LATE,
 }

@@ -5,7 +5,6 @@
 //! | `open` | a file is read, or made |
 //! | `os.listdir`, `os.scandir` | a folder is read |
 //! | `sqlite3.connect` | a database is read: by its stat, since hashing it would drop SQLite's locks on it |
-//! | `sqlite3.connect/handle` | its connection may attach further ones |
 //! | `tempfile.*`, `os.mkdir`, `os.rename` … | files are made, moved, removed |
 //! | `socket.*`, `os.putenv` … | it is not pure |
 //! | `subprocess.Popen`, `os.fork` … | somebody else reads for it: its result is not kept |
@@ -180,11 +179,6 @@ fn heard(event: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
         "sqlite3.connect" => {
             let Some(path) = path(0)? else { return Ok(()) };
             database(py, &path);
-        }
-        "sqlite3.connect/handle" => {
-            // Who sets another one takes its place.
-            let own = py.import(intern!(py, "everfresh._native"))?.getattr(intern!(py, "authorize"))?;
-            args.get_item(0)?.call_method1(intern!(py, "set_authorizer"), (own,))?;
         }
         "tempfile.mkstemp" | "tempfile.mkdtemp" | "os.mkdir" => {
             if let Some(path) = path(0)? {
