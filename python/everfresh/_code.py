@@ -85,6 +85,10 @@ class Code:
         """Items that hold an object of a package of which only the class counts, by its name: report them once."""
         return self._settled().blind
 
+    def sources(self) -> set[str]:
+        """Modules and attributes on the way by which clocks and random sources are reached, see `_sources.py`."""
+        return self._settled().sources
+
     def lru_caches(self) -> dict[str, Any]:
         """Memos by `functools.lru_cache` or Everfresh's on the way of the user's code, by the names of their items."""
         return self._settled().lru_caches

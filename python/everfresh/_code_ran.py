@@ -16,6 +16,9 @@ is switched on again (for every tool) before the next block. 3.11: a profile hoo
 starts, which calls the hook that was there; if that is not a function (`cProfile`), or another takes its place, the
 block is not `complete`: do not store its result.
 
+With `sources`, calls of what may read a clock or a random source are heard too (`_sources.py`): on 3.11 by the same
+hook, later by events in the user's code and in `random` and `uuid`, which a place stops after `OFTEN` other calls.
+
 Whose block: the context's (so tasks and, where the context is carried along, executors have their own), else that of
 the thread. `here()` takes a block along to another thread, and `carried` to one that is being started. A block inside
 hands what ran to the one around it."""
@@ -31,6 +34,7 @@ from types import CodeType, FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from everfresh import _code_origin as origin
+from everfresh import _native, _sources
 from everfresh._code_names import FOUND, name_of
 
 if TYPE_CHECKING:
@@ -54,7 +58,9 @@ _lock = threading.RLock()
 class Ran:
     """Records code of the user's that starts within the block. Enter it once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, sources: bool = False) -> None:
+        #: What is known of the clocks and random sources that were read; None if nobody asks.
+        self.sources = _sources.Sources() if sources else None
         #: What started: the code, the name of the module that it ran in, and for a closure what it closed over.
         self.starts: dict[tuple[int, ...], Start] = {}
         #: False if something kept the hook from being set, so that code may have run unseen.
@@ -179,6 +185,12 @@ class Ran:
             self.starts.setdefault((id(code),), Start(code, frame.f_globals.get("__name__"), None))
         return not closure and count >= OFTEN
 
+    def _calls(self, called: object, first: object, frame: FrameType) -> None:
+        """Hears of a call that may read a source."""
+        what = self.sources.read(called, first, frame) if self.sources is not None else None
+        if what is not None:
+            _native.impure(what)
+
 
 class Start(NamedTuple):
     code: CodeType
@@ -269,6 +281,9 @@ def _hook(before: Any) -> Any:
                 if current is None and not _active:
                     # A thread that began in a block and goes on after it.
                     sys.setprofile(before)
+        elif event == "c_call" and _sources.may_be(arg):
+            for ran in _blocks():
+                ran._calls(arg, None, frame)
         if before is not None:
             before(frame, event, arg)
 
@@ -295,6 +310,9 @@ class _Monitor:
         # Whether the user's code was switched off somewhere.
         self.dull = False
         self.uses = 0
+        # Code objects of which the calls are heard, and how often each place called something else.
+        self.heard: dict[int, CodeType] = {}
+        self.others: dict[tuple[int, int], int] = {}
 
     def begin(self) -> bool:
         """Whether events will come; under `_lock`, with the block in `_active`."""
@@ -308,50 +326,81 @@ class _Monitor:
             self.tool = free[0]
             monitoring.use_tool_id(self.tool, "everfresh")
             monitoring.register_callback(self.tool, monitoring.events.PY_START, self._start)
+            monitoring.register_callback(self.tool, monitoring.events.CALL, self._call)
         if self.uses == 1:
             monitoring.set_events(self.tool, monitoring.events.PY_START)
         if self.dull:
             self._settle()
             self.dull = False
             monitoring.restart_events()
+        if any(ran.sources is not None for ran in _active):
+            for code in _sources.codes():
+                self._hear(code)
         return True
+
+    def _hear(self, code: CodeType) -> None:
+        tool = self.tool
+        if id(code) not in self.heard and tool is not None:
+            self.heard[id(code)] = code
+            monitoring = sys.monitoring  # type: ignore[attr-defined, unused-ignore]
+            monitoring.set_local_events(tool, code, monitoring.events.CALL)
 
     def end(self) -> bool:
         self.uses -= 1
         if not self.uses and self.tool is not None:
             monitoring = sys.monitoring  # type: ignore[attr-defined, unused-ignore]
             monitoring.set_events(self.tool, 0)
+            for code in self.heard.values():
+                monitoring.set_local_events(self.tool, code, 0)
+            self.heard.clear()
+            self.others.clear()
             # A tool id is for who needs it now.
             monitoring.register_callback(self.tool, monitoring.events.PY_START, None)
+            monitoring.register_callback(self.tool, monitoring.events.CALL, None)
             monitoring.free_tool_id(self.tool)
             self.tool = None
         return True
 
     def _settle(self) -> None:
         """Waits until no thread is about to switch code off: after the restart, it would hide it from the new block."""
-        own, start = threading.get_ident(), _Monitor._start.__code__
-        while any(_within(frame, start) for thread, frame in sys._current_frames().items() if thread != own):
+        own, about = threading.get_ident(), (_Monitor._start.__code__, _Monitor._call.__code__)
+        while any(_within(frame, about) for thread, frame in sys._current_frames().items() if thread != own):
             time.sleep(0)
 
     def _start(self, code: CodeType, offset: int) -> object:
-        off: object = sys.monitoring.DISABLE  # type: ignore[attr-defined, unused-ignore]
         frame, current = sys._getframe(1), _current.get()
         if (current is None or id(code) not in current._counts) and _is_foreign(code, frame):
-            return off
-        often = [ran._saw(code, frame) for ran in _blocks()]
+            return sys.monitoring.DISABLE  # type: ignore[attr-defined, unused-ignore]
+        blocks = _blocks()
+        often = [ran._saw(code, frame) for ran in blocks]
+        if any(ran.sources is not None for ran in blocks):
+            self._hear(code)
+        return self._off() if often == [True] else None
+
+    def _call(self, code: CodeType, offset: int, called: object, first: object) -> object:
+        if _sources.may_be(called):
+            frame = sys._getframe(1)
+            for ran in _blocks():
+                ran._calls(called, first, frame)
+            return None
+        count = self.others[id(code), offset] = self.others.get((id(code), offset), 0) + 1
+        return self._off() if count >= OFTEN else None
+
+    def _off(self) -> object:
+        """What switches a place off, if nobody else needs to hear of it."""
         # Who begins a block holds the lock, and waits for us: never wait for it here.
-        if often == [True] and GIL and _lock.acquire(blocking=False):
+        if GIL and _lock.acquire(blocking=False):
             try:
                 if len(_active) == 1:
                     self.dull = True
-                    return off
+                    return sys.monitoring.DISABLE  # type: ignore[attr-defined, unused-ignore]
             finally:
                 _lock.release()
         return None
 
 
-def _within(frame: FrameType | None, code: CodeType) -> bool:
-    while frame is not None and frame.f_code is not code:
+def _within(frame: FrameType | None, codes: tuple[CodeType, ...]) -> bool:
+    while frame is not None and frame.f_code not in codes:
         frame = frame.f_back
     return frame is not None
 

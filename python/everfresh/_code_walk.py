@@ -26,6 +26,7 @@ from everfresh._code_places import Places, type_dict
 from everfresh._code_values import LRU_CACHES, Unsure, Values, is_cython, random_words
 from everfresh._code_written import adds, only_adds
 from everfresh._native import Guard, blake3_of
+from everfresh._sources import ATTRIBUTES, MODULES
 
 # With one of these, a module's attributes may be taken by computed names.
 DYNAMIC = frozenset({"getattr", "hasattr", "vars", "dir", "__dict__", "attrgetter", "methodcaller", "getmembers"})
@@ -50,6 +51,8 @@ class Walk:
         self.items: dict[str, bytes] = {}
         self.unsure: dict[str, str] = {}
         self.blind: dict[str, str] = {}
+        #: Modules and attributes by which clocks and random sources are reached.
+        self.sources: set[str] = set()
         self.lru_caches: dict[str, Any] = {}
         self.volatile: dict[str, Any] = {}
         # Items that have other words at each walk.
@@ -100,6 +103,7 @@ class Walk:
         self.unsure |= inner.unsure
         self.blind |= inner.blind
         self.lru_caches |= inner.lru_caches
+        self.sources |= inner.sources
         if inner.volatile:
             self.volatile[f"{FOUND}{path}`"] = inner
 
@@ -138,6 +142,7 @@ class Walk:
     def _foreign_function(self, function: FunctionType, name: str, owner: str, values: Values) -> str:
         """A package's function by its name; a package's wrapper with what it closes over: the user's code."""
         self._package(owner)
+        self.sources |= MODULES & {function.__globals__.get("__name__")}
         if not function.__closure__ or len(values.active) > 12:
             return f"package {owner} {name!r}"
         checked = owner not in (PYTHON, "everfresh")
@@ -198,6 +203,7 @@ class Walk:
         """Counts a module's package, or its file if it is the user's extension."""
         if not isinstance(name, str) or not name:
             return
+        self.sources |= MODULES & {name}
         owner = origin.of_module(name)
         if owner != USER:
             self._package(owner)
@@ -306,6 +312,7 @@ class Walk:
         for name, value in own:
             self.value(f"the attribute `{name}` of `{label}`", value)
         self._names(function, read, cells)
+        self.sources |= ATTRIBUTES & read.names
         self._item(f"the names that `{label}` finds", repr(self._there))
         self._made_in(function.__globals__.get("__name__"))
         self._home(function)

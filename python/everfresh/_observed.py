@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 import weakref
 
@@ -66,6 +67,10 @@ class CodeNow:
         if self._digest is None:
             self._digest = _native.fingerprint(sorted(self.items.items()))
         return self._digest
+
+    def sources(self) -> set[str]:
+        """By what clocks and random sources are reached."""
+        return self._code.sources()
 
     def lru_caches(self) -> dict[str, Any]:
         """Plain memos on the way, which hide what they read."""
@@ -210,16 +215,21 @@ def _databases(values: list[Any]) -> None:
 class Computation:
     """One computation of a function, with everything that it does written down."""
 
-    __slots__ = ("_before", "_classes", "_code", "_paths", "_purity", "_ran")
+    __slots__ = ("_before", "_classes", "_code", "_numpy", "_paths", "_purity", "_ran")
 
     def __init__(self, code: CodeNow, purity: Purity, values: list[Any]) -> None:
         from ._code_ran import Ran
+        from ._sources import Numpy, may_be
 
         self._code, self._purity, self._paths = code, purity, Paths(values)
         self._classes = _classes(values)
         # Another call may look at the code while this one computes.
         self._before = code.items
-        self._ran = Ran()
+        sources = code.sources().union(*(cls.sources() for cls in self._classes))
+        # Who gives it a seed draws what follows from that.
+        drawn = not sources.isdisjoint(("random", "numpy.random")) and "seed" not in sources
+        self._numpy = Numpy() if drawn and "numpy" in sys.modules else None
+        self._ran = Ran(sources=bool(sources) or any(map(may_be, values)))
         _databases(values)
         for memo in code.lru_caches().values():
             # What it holds was read by somebody else, and nobody knows what.
@@ -246,6 +256,8 @@ class Computation:
             _native.unseen(why)
         for why in self._code.blind():
             _native.impure(why)
+        if self._numpy is not None and self._numpy.is_drawn_from():
+            _native.impure("it reads a random source (numpy.random)")
         for path in self._ran.modules():
             _native.observe_path("file", path)
         for name in self._code.ran(self._ran, self._classes):
