@@ -17,7 +17,7 @@ starts, which calls the hook that was there; if that is not a function (`cProfil
 block is not `complete`: do not store its result.
 
 With `sources`, calls of what may read a clock or a random source are heard too (`_sources.py`): on 3.11 by the same
-hook, later by events in the user's code and in `random` and `uuid`, which a place stops after `OFTEN` other calls.
+hook, later by events in the user's code and in `random` and `uuid`, until a place has called `OFTEN_CALLS` other things.
 
 Whose block: the context's (so tasks and, where the context is carried along, executors have their own), else that of
 the thread. `here()` takes a block along to another thread, and `carried` to one that is being started. A block inside
@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
     from everfresh._code import Code
 
-OFTEN = 1_000
+# How many starts of code, and other calls at a place, are heard.
+OFTEN, OFTEN_CALLS = 1_000, 100
 # Functions have it, bodies of modules and classes have not.
 CO_OPTIMIZED = 0x1
 # Generators, coroutines, asynchronous generators.
@@ -384,7 +385,7 @@ class _Monitor:
                 ran._calls(called, first, frame)
             return None
         count = self.others[id(code), offset] = self.others.get((id(code), offset), 0) + 1
-        return self._off() if count >= OFTEN else None
+        return self._off() if count >= OFTEN_CALLS else None
 
     def _off(self) -> object:
         """What switches a place off, if nobody else needs to hear of it."""

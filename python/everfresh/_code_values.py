@@ -36,6 +36,8 @@ from everfresh._code_bytes import constant
 from everfresh._code_origin import PYTHON, USER
 from everfresh._code_places import Places, type_dict
 from everfresh._native import blake3_of
+from everfresh._watch_paths import ORIGINALS
+from everfresh._watch_readers import is_reader
 
 if TYPE_CHECKING:
     from everfresh._code_walk import Walk
@@ -200,8 +202,17 @@ class Values:
         if bound is None or isinstance(bound, types.ModuleType):
             module = getattr(value, "__module__", None) or getattr(value, "__objclass__", object).__module__
             self.walk.mention(module)
+            self.is_bound(value)
             return f"builtin {module!r} {value.__qualname__!r}"
         return f"builtin {value.__qualname__!r} of ({self.of(bound)})"
+
+    def is_bound(self, function: Any) -> None:
+        """Notes what reads by itself: it is seen only by the name that its module has for it."""
+        name = ORIGINALS.get(function) if type(function) is types.BuiltinFunctionType else None
+        if name is None and is_reader(function):
+            name = f"{function.__module__.partition('.')[0]}'s `{function.__name__}`"
+        if name is not None:
+            self.unseen = f"it is {name} under a name of its own, and what that reads is not seen"
 
     def _instance(self, value: Any, kind: type, top: str) -> str:
         label, owner = self.walk.class_(kind), self.walk.owner(kind)

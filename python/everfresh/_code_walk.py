@@ -142,6 +142,7 @@ class Walk:
     def _foreign_function(self, function: FunctionType, name: str, owner: str, values: Values) -> str:
         """A package's function by its name; a package's wrapper with what it closes over: the user's code."""
         self._package(owner)
+        values.is_bound(function)
         self.sources |= MODULES & {function.__globals__.get("__name__")}
         if not function.__closure__ or len(values.active) > 12:
             return f"package {owner} {name!r}"

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
+#: What no wrapper replaces where a module bound it to a name of its own.
+ORIGINALS = {
+    getattr(os, name): f"os.{name}" for name in ("stat", "lstat", "access", "readlink", "scandir", "getcwd", "getcwdb")
+}
+
 
 def _path_wrapper(original: Callable[..., Any], how: str) -> Callable[..., Any]:
     def wrapper(path: Any, *args: Any, **kwargs: Any) -> Any:
