@@ -89,6 +89,10 @@ class Code:
         """Modules and attributes on the way by which clocks and random sources are reached, see `_sources.py`."""
         return self._settled().sources
 
+    def uses_decimal(self) -> bool:
+        """Whether `decimal` is on the way."""
+        return self._settled().decimal
+
     def lru_caches(self) -> dict[str, Any]:
         """Memos by `functools.lru_cache` or Everfresh's on the way of the user's code, by the names of their items."""
         return self._settled().lru_caches

@@ -1,8 +1,8 @@
 """The files that the user's modules read when they were imported, as the process has read them.
 
-A value that a module made of one counts by itself where the walk can see it; what the module told a package, and objects
-of which only the class counts, do not show what they were made of. The files count with the content that they had
-then, as the code itself does: a process that imported older ones uses older ones.
+A value that a module made of one counts by itself where the walk can see it; what the module told a package, and
+objects of which only the class counts, do not show what they were made of. The files count with the content that they
+had then, as the code itself does: a process that imported older ones uses older ones.
 """
 
 from __future__ import annotations

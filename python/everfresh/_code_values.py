@@ -13,6 +13,7 @@ Typed and self-delimiting: equal words mean equal values. Functions, classes and
 | `StringIO`, `BytesIO` | content and position |
 | locks, events, threads, pools, executors, event loops, files that are only written to | class alone |
 | loggers | class and name |
+| mocks | class alone; named in `unsure` |
 | open connections and files | class alone; what is read from them is not seen: they are named in `unsure` |
 | iterators, and values that are too large or too deep | nothing: it never matches, and is named in `unsure` |
 """
@@ -184,6 +185,8 @@ class Values:
         if kind is re.Pattern:
             return f"pattern({constant(value.pattern)},{value.flags})"
         top = kind.__module__.partition(".")[0]
+        if top == "decimal":
+            walk.mention(top)
         if kind in REPR_TYPES or (top in BY_REPR and walk.owner(kind) != USER):
             return f"{kind.__module__}.{kind.__qualname__} {value!r}"
         if top in TABLES:
@@ -234,6 +237,9 @@ class Values:
             return f"instance({label})"
         if "logging.Logger" in known:
             return f"instance({label},{value.name!r})"
+        if "unittest.mock.NonCallableMock" in known:
+            self.unseen = "it is a mock, whose answers nothing tells of"
+            return f"instance({label})"
         special = self._special(value, known)
         if special is not None:
             return f"instance({label},{special})"

@@ -28,6 +28,7 @@ from everfresh._code_written import adds, only_adds
 from everfresh._native import Guard, blake3_of
 from everfresh._sources import ATTRIBUTES, MODULES
 
+DECIMAL = frozenset({"decimal", "_decimal", "_pydecimal"})
 # With one of these, a module's attributes may be taken by computed names.
 DYNAMIC = frozenset({"getattr", "hasattr", "vars", "dir", "__dict__", "attrgetter", "methodcaller", "getmembers"})
 # With one of these built in, or with one of those and `__name__`, any name of the function's own module may be taken.
@@ -53,6 +54,8 @@ class Walk:
         self.blind: dict[str, str] = {}
         #: Modules and attributes by which clocks and random sources are reached.
         self.sources: set[str] = set()
+        #: Whether `decimal` is reached, whose results hang on a context.
+        self.decimal = False
         self.lru_caches: dict[str, Any] = {}
         self.volatile: dict[str, Any] = {}
         # Items that have other words at each walk.
@@ -104,6 +107,7 @@ class Walk:
         self.blind |= inner.blind
         self.lru_caches |= inner.lru_caches
         self.sources |= inner.sources
+        self.decimal |= inner.decimal
         if inner.volatile:
             self.volatile[f"{FOUND}{path}`"] = inner
 
@@ -173,6 +177,7 @@ class Walk:
         if owner == USER:
             return f"class {self._label(cls, name)!r}"
         self._package(owner)
+        self.decimal |= cls.__module__ in DECIMAL
         if id(cls) not in self._labels:
             self._labels[id(cls)] = (cls, name)
             self._patched(cls, name)
@@ -205,6 +210,7 @@ class Walk:
         if not isinstance(name, str) or not name:
             return
         self.sources |= MODULES & {name}
+        self.decimal |= name in DECIMAL
         owner = origin.of_module(name)
         if owner != USER:
             self._package(owner)
@@ -401,6 +407,8 @@ class Walk:
                 self.value(f"the global `{module.__name__}.{chain[0]}`", value)
             self._attributes(value, chain[1:], read)
         elif user or self._users(value):
+            if not user:
+                self._there.append((module.__name__, chain[0], "patched"))
             self.value(f"the global `{module.__name__}.{chain[0]}`", value)
 
     def _whole(self, module: ModuleType, read: Bytecode) -> None:
@@ -414,6 +422,8 @@ class Walk:
             return origin.of_code(value.__code__, value.__globals__.get("__name__")) == USER
         if is_cython(type(value)):
             return False
+        if type(value).__module__ == "unittest.mock":
+            return True
         # Its type and not its `__class__`: a proxy may have no object to ask.
         return self.owner(value if issubclass(type(value), type) else type(value)) == USER
 

@@ -146,8 +146,9 @@ class MemorizedFunc:
         return found is not None and self._is_valid(call, found)
 
     def cache_explain(self, /, *args: Any, **kwargs: Any) -> str:
-        """What a call would do now, and why: `hit …` with all that was read, or `miss: …` with what changed, or why this
-        process did not keep the last result.
+        """What a call would do now, and why.
+
+        `hit …` with all that was read; `miss: …` with what changed, or why this process did not keep the last result.
         """
         call = self._begin(args, kwargs)
         return self._function.explain(call.key)

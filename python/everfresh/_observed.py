@@ -7,9 +7,8 @@ import sys
 import warnings
 import weakref
 
-from . import _native
+from . import _ambient, _native
 from ._watch import watching
-from ._watch_paths import ENVIRONMENT, environment_names
 from ._watch_silence import caller_level, silence
 
 TYPE_CHECKING = False
@@ -72,6 +71,10 @@ class CodeNow:
         """By what clocks and random sources are reached."""
         return self._code.sources()
 
+    def uses_decimal(self) -> bool:
+        """Whether the context of `decimal` counts."""
+        return self._code.uses_decimal()
+
     def lru_caches(self) -> dict[str, Any]:
         """Plain memos on the way, which hide what they read."""
         return self._code.lru_caches()
@@ -94,11 +97,8 @@ class CodeNow:
         found = self.items.get(name)
         if found is not None:
             return found
-        if name == ENVIRONMENT:
-            return environment_names()
         with silence:
-            version: bytes | None = self._code.resolve(name)
-        return version
+            return _ambient.version(name) or self._code.resolve(name)
 
 
 # Functions and classes that were arguments, which a walk keeps alive: so only the last of them.
@@ -198,24 +198,30 @@ def stamp(path: str) -> tuple[int, ...] | None:
     return seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
 
 
-def _databases(values: list[Any]) -> None:
+def _connections(values: list[Any]) -> list[Any]:
     """Arguments that are connections to SQLite, ignored ones too: their files count."""
-    for value in values:
-        if type(value).__module__ == "sqlite3" and type(value).__name__ == "Connection":
-            try:
-                files = [row[2] for row in value.execute("pragma database_list")]
-            except Exception as error:
-                _native.unseen(f"it uses a connection that says nothing of its files: {error}")
-                continue
-            for path in filter(None, files):
-                for suffix in ("", "-wal", "-journal"):
-                    _native.observe_path("metadata", path + suffix)
+    return [value for value in values if type(value).__module__ == "sqlite3" and type(value).__name__ == "Connection"]
+
+
+def _observe_databases(connections: list[Any], known: set[str]) -> set[str]:
+    found = set()
+    for value in connections:
+        try:
+            files = [row[2] for row in value.execute("pragma database_list")]
+        except Exception as error:
+            _native.unseen(f"it uses a connection that says nothing of its files: {error}")
+            continue
+        found.update(filter(None, files))
+    for path in found - known:
+        for suffix in ("", "-wal", "-journal"):
+            _native.observe_path("metadata", path + suffix)
+    return found
 
 
 class Computation:
     """One computation of a function, with everything that it does written down."""
 
-    __slots__ = ("_before", "_classes", "_code", "_numpy", "_paths", "_purity", "_ran")
+    __slots__ = ("_before", "_classes", "_code", "_connections", "_databases", "_numpy", "_paths", "_purity", "_ran")
 
     def __init__(self, code: CodeNow, purity: Purity, values: list[Any]) -> None:
         from ._code_ran import Ran
@@ -230,7 +236,10 @@ class Computation:
         drawn = not sources.isdisjoint(("random", "numpy.random")) and "seed" not in sources
         self._numpy = Numpy() if drawn and "numpy" in sys.modules else None
         self._ran = Ran(sources=bool(sources) or any(map(may_be, values)))
-        _databases(values)
+        self._connections = _connections(values)
+        self._databases = _observe_databases(self._connections, set())
+        if code.uses_decimal() or any(map(_ambient.is_decimal, values)):
+            _native.observe_version(_ambient.DECIMAL, _ambient.decimal_context())
         for memo in code.lru_caches().values():
             # What it holds was read by somebody else, and nobody knows what.
             memo.cache_clear()
@@ -242,12 +251,16 @@ class Computation:
     def end(self) -> None:
         """Tells the engine what the result was made by."""
         self._paths.observe()
+        # Statements may have attached further ones.
+        _observe_databases(self._connections, self._databases)
         self._code.refresh()
         before = self._before
         for name, version in before.items():
             _native.observe_version(name, version)
         if not self._ran.complete:
             _native.unseen("what ran could not be seen: somebody else profiles this thread")
+        if self._ran.mocked:
+            _native.refuse("it calls a mock, whose answers nothing tells of")
         if before is not self._code.items:
             for name in sorted(name for name, version in before.items() if self._code.items.get(name) != version):
                 # A result that hangs on what it changes itself would never be found again.

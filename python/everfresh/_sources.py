@@ -13,7 +13,6 @@ import datetime
 import opcode
 import os
 import sys
-import time
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodDescriptorType
 from typing import Any
 

@@ -54,8 +54,9 @@ class Verbs:
         return self.cache_explain(*args, **kwargs).startswith("hit")
 
     def cache_explain(self, /, *args: Any, **kwargs: Any) -> str:
-        """What a call would do now, and why: `hit …` with all that was read, or `miss: …` with what changed, or why this
-        process did not keep the last result.
+        """What a call would do now, and why.
+
+        `hit …` with all that was read; `miss: …` with what changed, or why this process did not keep the last result.
         """
         call = self._call(args, kwargs)
         entry = self._table.find(*call.place)

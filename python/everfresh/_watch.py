@@ -23,6 +23,7 @@ import threading
 from functools import partial
 
 from . import _native, _watch_paths, _watch_readers, _watch_work
+from ._watch_silence import tells
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ def _import_wrapper(original: Callable[..., Any]) -> Callable[..., Any]:
             return original(*args, **kwargs)
         finally:
             install_late()
+            # A statement gives five arguments: this is a call, by a name that may be computed.
+            if len(args) < 5 and args and isinstance(args[0], str) and tells():
+                from ._code_ran import asked
+
+                asked(args[0])
 
     return import_module
 

@@ -1,4 +1,4 @@
-"""Threads, executors, tasks and processes that work for a cached function: what they read is its own, or is not seen."""
+"""Threads, executors, tasks and processes that work for a cached function: what they read is its own, or unseen."""
 
 from __future__ import annotations
 
@@ -95,14 +95,14 @@ def _threadsafe_wrapper(original: Callable[..., Any]) -> Callable[..., Any]:
         if not _native.is_recording():
             return original(coro, loop)
         from ._async import Child
-        from ._code_ran import _blocks
+        from ._code_active import blocks
 
-        context, blocks = _native.Context(), _blocks()
+        context, open_blocks = _native.Context(), blocks()
 
         def run(step: Callable[..., Any], *args: Any) -> Any:
-            if not blocks:
+            if not open_blocks:
                 return context.run(step, *args)
-            with blocks[0].here():
+            with open_blocks[0].here():
                 return context.run(step, *args)
 
         return original(Child(coro, run), loop)

@@ -1,8 +1,5 @@
 """Clock and random sources that a cached function reads are reported once; what packages read for themselves is not."""
 
-# Each way of reading is tried.
-# ruff: noqa: DTZ003, DTZ005, DTZ011, NPY002, PLC0415, S311
-
 from __future__ import annotations
 
 import datetime
@@ -17,6 +14,7 @@ import threading
 import time
 import uuid
 import warnings
+from pathlib import Path
 from time import time as now
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +24,6 @@ from projects import run, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 CLOCK = {"wall": time.time}
 
@@ -100,7 +97,7 @@ def logged() -> int:
 
 def temporary() -> int:
     with tempfile.TemporaryDirectory() as folder:
-        return len(os.listdir(folder))
+        return len(list(Path(folder).iterdir()))
 
 
 def waited() -> bool:
