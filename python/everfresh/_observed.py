@@ -204,7 +204,7 @@ def _connections(values: list[Any]) -> list[Any]:
 
 
 def _observe_databases(connections: list[Any], known: set[str]) -> set[str]:
-    found = set()
+    found: set[str] = set()
     for value in connections:
         try:
             files = [row[2] for row in value.execute("pragma database_list")]

@@ -134,7 +134,7 @@ _NUMPY_BLOCK, _NUMPY_SEED = 624, 128
 
 def _numpy_state() -> tuple[Any, ...] | None:
     module = sys.modules.get("numpy.random")
-    if not hasattr(module, "get_state"):
+    if module is None or not hasattr(module, "get_state"):
         return None
     _, words, *rest = module.get_state()
     return words.tobytes(), *rest

@@ -28,7 +28,7 @@ _NO_PATHS = ("read_database", "read_database_uri", "read_clipboard")
 
 def is_reader(function: Any) -> bool:
     """Whether it reads files by itself, so that it is not seen where a module bound it to a name of its own."""
-    module, name = str(function.__module__), function.__name__
+    module, name = str(getattr(function, "__module__", None)), function.__name__
     if module.startswith("polars."):
         return bool(name.startswith(("read_", "scan_")) and name not in _NO_PATHS)
     return module.startswith("pyarrow.") and any(name in names for names in _PYARROW.values())
