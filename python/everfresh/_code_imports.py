@@ -2,7 +2,8 @@
 
 A value that a module made of one counts by itself where the walk can see it; what the module told a package, and
 objects of which only the class counts, do not show what they were made of. The files count with the content that they
-had then, as the code itself does: a process that imported older ones uses older ones.
+had then, as the code itself does: a process that imported older ones uses older ones. Files that were read before
+Everfresh was imported are not known.
 """
 
 from __future__ import annotations
@@ -16,8 +17,12 @@ from everfresh._native import blake3_of, content_since, import_reads, reading_mo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     Read = tuple[str, tuple[int, ...] | None]
+
+#: Files of more bytes count by their stamp: to read them once more would take too long.
+LARGE = 64 << 20
 
 _known: dict[Read, bytes] = {}
 
@@ -40,7 +45,14 @@ def _of_file(module: str) -> Iterator[tuple[str, bytes]]:
     for path, stamp in import_reads(module):
         read = (os.fspath(path), stamp)
         if read not in _known:
-            # Written before anybody asked: what was read then is not known any more, and matches nothing.
-            content = b"absent" if stamp is None else content_since(path, stamp) or os.urandom(32)
-            _known[read] = blake3_of(content)
+            _known[read] = blake3_of(_content(path, stamp))
         yield f"the file `{read[0]}`, read when a module was imported", _known[read]
+
+
+def _content(path: Path, stamp: tuple[int, ...] | None) -> bytes:
+    if stamp is None:
+        return b"absent"
+    if stamp[2] > LARGE:
+        return repr(stamp).encode()
+    # Written before anybody asked: what was read then is not known any more, and matches nothing.
+    return content_since(path, stamp) or os.urandom(32)

@@ -13,7 +13,7 @@ import datetime
 import opcode
 import os
 import sys
-from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodDescriptorType
+from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodDescriptorType, ModuleType
 from typing import Any
 
 from everfresh import _code_origin as origin
@@ -55,7 +55,7 @@ class Sources:
     def read(self, called: Any, first: object, frame: FrameType) -> str | None:
         """What a call in this frame reads, in words; `first` is the first argument of what is not bound."""
         name, own = called.__name__, first if type(called) is MethodDescriptorType else called.__self__
-        module = getattr(own, "__name__", None) if own is sys.modules.get(getattr(own, "__name__", "")) else None
+        module = own.__name__ if type(own) is ModuleType else None
         if module == "time" and (name in _CLOCKS or _given(frame) < _CONVERTERS.get(name, 0)):
             kind = "the clock"
         elif name in _DATES and isinstance(own, type) and issubclass(own, datetime.date):

@@ -144,3 +144,12 @@ def test_a_module_that_is_imported_again_reads_again(tmp_path: Path) -> None:
     """
     assert run(tmp_path, again) == ["computed", "text/one", "computed", "text/two"]
     assert run(tmp_path, WORK) == ["text/two"]
+
+
+def test_a_large_file_counts_by_its_stamp(tmp_path: Path) -> None:
+    project(tmp_path, "in a package")
+    work = f"import everfresh._code_imports as imports; imports.LARGE = 1; {WORK}"
+    assert run(tmp_path, work) == ["computed", "text/one"]
+    assert run(tmp_path, work) == ["text/one"]
+    write(tmp_path, data_txt="one")
+    assert run(tmp_path, work) == ["computed", "text/one"]

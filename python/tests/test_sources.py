@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import functools
 import importlib.util
@@ -14,6 +15,7 @@ import threading
 import time
 import uuid
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import time as now
 from typing import TYPE_CHECKING, Any
@@ -25,6 +27,7 @@ from projects import run, write
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow")
 CLOCK = {"wall": time.time}
 
 
@@ -48,6 +51,15 @@ def in_a_thread() -> list[float]:
     return seen
 
 
+def in_an_executor() -> float:
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(time.time).result() + pool.submit(lambda: time.time()).result()
+
+
+def in_a_generator() -> list[float]:
+    return list(map(abs, (time.time() for _ in range(2))))
+
+
 def imported_inside() -> str:
     import uuid as ids
 
@@ -65,6 +77,8 @@ IMPURE: dict[str, tuple[Callable[[], Any], str]] = {
     "time in a registry": (lambda: CLOCK["wall"](), "the clock (time.time)"),
     "time in an attribute": (lambda: Timer().read(), "the clock (time.monotonic)"),
     "time in a thread": (in_a_thread, "the clock (time.time)"),
+    "time in an executor": (in_an_executor, "the clock (time.time)"),
+    "time in a generator": (in_a_generator, "the clock (time.time)"),
     "perf_counter_ns": (lambda: time.perf_counter_ns(), "the clock (time.perf_counter_ns)"),
     "localtime": (lambda: time.localtime(), "the clock (time.localtime)"),
     "strftime": (lambda: time.strftime("%Y"), "the clock (time.strftime)"),
@@ -241,3 +255,22 @@ def test_the_word_of_a_memory_is_the_same(tmp_path: Path) -> None:
 
     with pytest.warns(ef.ImpureWarning, match=r"reads the clock \(time\.time\)"):
         stamp()
+
+
+def test_a_coroutine_is_heard_and_the_task_beside_it_is_not() -> None:
+    @ef.cached(strict=True)
+    async def impure(gate: float) -> float:
+        await asyncio.sleep(gate)
+        return time.time()
+
+    @ef.cached(strict=True)
+    async def pure(gate: float) -> float:
+        await asyncio.sleep(gate)
+        return gate
+
+    async def both() -> list[Any]:
+        return await asyncio.gather(impure(0.0), pure(0.0), return_exceptions=True)
+
+    error, value = asyncio.run(both())
+    assert isinstance(error, ef.ImpureError)
+    assert value == 0.0
