@@ -268,7 +268,7 @@ def test_a_coroutine_is_heard_and_the_task_beside_it_is_not() -> None:
         await asyncio.sleep(gate)
         return gate
 
-    async def both() -> list[Any]:
+    async def both() -> Any:
         return await asyncio.gather(impure(0.0), pure(0.0), return_exceptions=True)
 
     error, value = asyncio.run(both())
