@@ -11,7 +11,7 @@ from . import _native
 from ._observed import CodeNow, Computation, ImpureWarning, Purity, code_hook
 from ._signature import Signature
 from ._size import size_of
-from ._watch import caller_level, silence
+from ._watch_silence import caller_level, silence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ _CO_GENERATOR, _CO_COROUTINE, _CO_ASYNC_GENERATOR = 0x20, 0x80, 0x200
 _PLAIN = frozenset({type(None), bool, int, str, bytes})
 _PLAIN_OF = frozenset({"UUID", "date", "PosixPath", "PurePosixPath", "WindowsPath", "PureWindowsPath"})
 _PLACES_OF_PLAIN = frozenset({"uuid", "datetime", "pathlib", "pathlib._local"})
+# Of so many keys it is known why nothing was kept.
+_MOST_REFUSED = 256
 _TEXTS = frozenset({type(None), str, bytes})
 
 
@@ -172,6 +174,8 @@ class Function:
         #: Keys that are computed anew behind their callers.
         self.refreshing: set[bytes] = set()
         self.tasks: set[Any] = set()
+        #: Why the last results of these keys were not kept.
+        self.refused: dict[bytes, str] = {}
         self._code: CodeNow | None = None
         self.engine = _native.Engine(
             self.name,
@@ -313,6 +317,24 @@ class Function:
             return self.function(*first, *args, **(kwargs or {}))
         call = Call(self, table, bound, args, kwargs or {}, first)
         return call.answer_async(held) if self.is_async else call.answer(held)
+
+    def judged(self, found: _native.Found) -> None:
+        """Remembers why a result that was computed is not kept, if so."""
+        key, why = found.key, found.unstorable
+        if why is None and key not in self.refused:
+            return
+        with self.lock:
+            self.refused.pop(key, None)
+            if why is not None:
+                self.refused[key] = why
+                if len(self.refused) > _MOST_REFUSED:
+                    self.refused.pop(next(iter(self.refused)))
+
+    def explain(self, key: bytes, found: _native.Found | None = None) -> str:
+        """What a call would do now, and why; `found` is what is at hand for it."""
+        text: str = self.engine.explain(key, self.declared(), found)
+        why = self.refused.get(key)
+        return text if why is None or text.startswith("hit") else f"miss: the last result was not kept: {why}"
 
     def forget(self) -> None:
         """Makes all results out of date, and counts from zero again."""
@@ -483,6 +505,7 @@ class Call:
         """Keeps a result that was computed, by this caller or another, or that came out of the store; gives it."""
         if not self.has_original:
             self.table.hit()
+        self.function.judged(found)
         self.put(found)
         self.function.engine.release(self.key)
         return self.given(found)

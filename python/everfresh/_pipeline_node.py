@@ -9,7 +9,7 @@ from collections import OrderedDict
 from . import _native
 from ._cached import Function
 from ._observed import Computation, Purity, stamp
-from ._watch import silence
+from ._watch_silence import silence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -52,13 +52,15 @@ class Verbs:
         return self.cache_explain(*args, **kwargs).startswith("hit")
 
     def cache_explain(self, /, *args: Any, **kwargs: Any) -> str:
-        """What a call would do now, and why: `hit …` with all that was read, or `miss: …` with what changed."""
+        """What a call would do now, and why.
+
+        `hit …` with all that was read; `miss: …` with what changed, or why this process did not keep the last result.
+        """
         call = self._call(args, kwargs)
         entry = self._table.find(*call.place)
         held = None if entry is None else entry[1]
         found = None if held is None or held.made_of != call.key else held.found
-        text: str = self._function.engine.explain(call.key, self._function.declared(), found)
-        return text
+        return self._function.explain(call.key, found)
 
     def cache_invalidate(self, /, *args: Any, **kwargs: Any) -> bool:
         """Forgets the result of a call, and makes out of date whatever was made with it. Whether there was one."""

@@ -25,6 +25,7 @@ import threading
 import traceback
 
 from . import _native
+from ._ambient import version as ambient
 from ._code_names import FOUND
 from ._code_origin import STARTED, USER, _folders, of_file, of_module
 from ._observed import CodeNow, Computation, Purity
@@ -111,7 +112,8 @@ class Step:
         found, unstorable = observed.found, observed.found.unstorable
         files = []
         for name in found.versions():
-            if name in self.code.items:
+            if name in self.code.items or ambient(name) is not None:
+                # What is the same in each process that runs the same code.
                 continue
             file = _file_of_item(name)
             if file is None or _is_fresh(file):

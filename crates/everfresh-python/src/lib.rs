@@ -10,6 +10,7 @@
 //! | `store` | `everfresh.Store` |
 //! | `guard` | nothing that a function is made of has changed |
 //! | `observe`, `audit` | what a cached function reads: as the package tells it, and by audit events |
+//! | `imports` | the files that modules read while they are imported |
 //! | `buffer` | stored results as read-only buffers |
 //! | `value` | fingerprints, safe encodings, and protected copies of values |
 //! | `blake3_of` | BLAKE3-256 of bytes, for what is written in Python |
@@ -25,6 +26,7 @@ mod engine;
 mod errors;
 mod flight;
 mod guard;
+mod imports;
 mod log;
 mod memo;
 mod observe;
@@ -49,6 +51,7 @@ mod _native {
         engine::{Engine, Found, invalidations},
         flight::Flight,
         guard::{Guard, attributes_of},
+        imports::{content_since, import_reads, reading_modules},
         observe::{
             PyContext, impure, impurities, is_made, is_recording, observe_env, observe_outputs, observe_path,
             observe_version, observe_working_dir, observe_written, refuse, unrecorded, unseen,
