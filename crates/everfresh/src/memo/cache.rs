@@ -105,12 +105,13 @@ impl<V> Inner<V> {
         self.disk.as_ref().map(|disk| &disk.store)
     }
 
-    /// Tells the store what was done, now and then.
+    /// Tells the store what was done, now and then, and what was invalidated while it could not be told.
     pub(super) fn tell(&self) {
         if let Some(store) = self.store() {
             self.ledger.write(store, &self.name, &self.counts.stats());
         }
     }
+            Generations::new(Some(store)).catch_up();
 
     /// Nanoseconds since the Unix epoch.
     pub(super) fn now_ns(&self) -> i64 {

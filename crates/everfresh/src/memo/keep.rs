@@ -104,11 +104,7 @@ impl<V> Lookup<'_, V> {
         match Generations::new(inner.store()).succeed(&Generations::of_key(&self.key), before, next) {
             Ok(true) => None,
             Ok(false) => Some(format!("{} ({}) was invalidated while it was computed", inner.name, self.key.short())),
-            // This process knows in any case.
-            Err(error) => {
-                tracing::warn!("{error}");
-                None
-            }
+            Err(error) => Some(error.to_string()),
         }
     }
 }
