@@ -53,6 +53,7 @@ mod tally;
 mod tests;
 mod upsert;
 mod verify;
+mod waits;
 
 pub use advice::Advice;
 pub use builder::{CacheBuilder, Cause};
@@ -72,7 +73,7 @@ pub use stats::Stats;
 pub(crate) use advice::ENOUGH;
 pub(crate) use clock::{WallClock, nanoseconds};
 pub(crate) use entry::KeyHash;
-pub(crate) use flight::{Flights, Joined, Lead, Led, Wait, Waited};
+pub(crate) use flight::{Flight, Flights, Joined, Lead, Led, Wait, Waited};
 pub(crate) use lookup::Failed;
 pub(crate) use remove::tell_all;
 pub(crate) use verify::chance;
