@@ -7,6 +7,7 @@
 //! | `shard`, `entry` | the table, the slots and the limits of one shard |
 //! | `policy` | which entry goes when there is no room |
 //! | `lookup`, `compute`, `flight` | single flight: one computes, the others wait |
+//! | `waits` | who waits for what, so that nobody waits in a circle |
 //! | `refresh` | entries that are computed anew while they are served |
 //! | `observed` | values that were made from more than their keys |
 //! | `upsert` | read, change and write as one |
