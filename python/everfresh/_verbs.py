@@ -35,10 +35,8 @@ class Verbs:
 
     def cache_info(self) -> CacheInfo:
         """Hits, misses, the bound and the number of results in memory, as `functools` gives them."""
-        hits, _, _, size, *_ = self._table.info()
-        stats = self._function.engine.stats()
-        misses = int(stats["loads"] + stats["failures"]) - self._function.late
-        return CacheInfo(hits + int(stats["disk_hits"]), misses, self._function.settings.maxsize, size)
+        hits, misses, _, size, *_ = self._table.info()
+        return CacheInfo(hits, misses, self._function.settings.maxsize, size)
 
     def cache_clear(self) -> None:
         """Forgets all results, and makes out of date whatever was made with them."""
@@ -71,4 +69,5 @@ class Verbs:
     def cache_refresh(self, /, *args: Any, **kwargs: Any) -> Any:
         """Computes a call anew, keeps the result and returns it; if that fails, the old result stays."""
         call = self._call(args, kwargs)
+        call.table.miss()
         return call.refresh_async() if self._function.is_async else call.refresh()

@@ -5,6 +5,7 @@
 use crate::{
     buffer::{Stored, bytes_of},
     flight::Flight,
+    pending::Pending,
     store::{Slot, Store},
 };
 use everfresh::{
@@ -144,6 +145,39 @@ impl Function {
         memo.get_or_insert_with(|| self.make()).clone()
     }
 
+    /// The result that is kept, or what `compute` gives. Where another caller computes, signals are looked at meanwhile: an
+    /// error that their handlers raise ends the wait.
+    pub fn found<E: From<PyErr> + Send>(
+        &self,
+        py: Python<'_>,
+        key: Fingerprint,
+        declared: &[Declared],
+        anew: bool,
+        compute: impl FnOnce(Python<'_>) -> Result<Value, E> + Send,
+    ) -> Result<Found, E> {
+        let interrupt = Arc::<Mutex<Option<PyErr>>>::default();
+        let raised = Arc::clone(&interrupt);
+        let goes_on = move || {
+            let error = Python::attach(|py| py.check_signals()).err();
+            let goes_on = error.is_none();
+            *raised.lock().unwrap_or_else(PoisonError::into_inner) = error;
+            goes_on
+        };
+        let interrupted = || interrupt.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err);
+        py.detach(|| {
+            let memo = self.memo();
+            let call = with(&memo, &key, declared).map_err(PyValueError::new_err)?;
+            let call = if anew { call.anew() } else { call }.wait_while(goes_on);
+            let entry = call.or_try_compute_entry(|| {
+                interrupted()?;
+                Python::attach(compute)
+            })?;
+            // What it waited for may have come at the same time.
+            interrupted()?;
+            Ok(Found { entry, key })
+        })
+    }
+
     fn make(&self) -> Memo<Value> {
         let Settings { slot, ttl, tags, versions, decode } = &self.settings;
         let versions = Arc::clone(versions);
@@ -261,16 +295,15 @@ impl Engine {
         compute: Py<PyAny>,
         anew: bool,
     ) -> PyResult<Found> {
-        let key = Fingerprint::from_bytes(key);
-        py.detach(|| {
-            let memo = self.0.memo();
-            let mut call = with(&memo, &key, &declared).map_err(PyValueError::new_err)?;
-            if anew {
-                call = call.anew();
-            }
-            let compute = || Python::attach(|py| Kept::new(&compute.bind(py).call0()?).map(Arc::new));
-            Ok(Found { entry: call.or_try_compute_entry(compute)?, key })
+        self.0.found(py, Fingerprint::from_bytes(key), &declared, anew, |py| {
+            Kept::new(&compute.bind(py).call0()?).map(Arc::new)
         })
+    }
+
+    /// The same, to be run by the table that was called.
+    #[pyo3(signature = (key, declared, call, *, anew = false))]
+    fn pending(&self, key: [u8; 32], declared: Vec<Declared>, call: Py<PyAny>, anew: bool) -> Pending {
+        Pending::new(Arc::clone(&self.0), Fingerprint::from_bytes(key), declared, anew, call)
     }
 
     /// The same for a coroutine, of which `compute()` gives a new one.
@@ -464,6 +497,18 @@ impl Found {
             _ => None,
         });
         PyTuple::new(py, names.collect::<Vec<_>>())
+    }
+
+    /// What was read of the world outside of the process, for the program `everfresh` of the same version.
+    fn observations<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let outside = |seen: &&Observation| match seen {
+            Observation::Function { .. } | Observation::Version { .. } => false,
+            Observation::Generation { home, .. } => home.is_some(),
+            _ => true,
+        };
+        let seen: Vec<&Observation> = self.entry.observations().iter().filter(outside).collect();
+        let encoded = everfresh::codec::to_vec(&seen).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        Ok(PyBytes::new(py, &encoded))
     }
 
     /// When it was computed, in seconds since the Unix epoch.

@@ -304,7 +304,10 @@ fn remove_leftovers(inner: &Inner) -> Result<u64, StoreError> {
         // Its writer holds the lock from when it made the file until it dies.
         if age.is_some_and(|age| age >= TEMPORARY_GRACE) && file.try_lock().is_ok() {
             bytes += metadata.len();
-            remove_file(&path)?;
+            match metadata.is_dir() {
+                true => fs::remove_dir_all(&path).map_err(StoreError::io("remove", &path))?,
+                false => remove_file(&path)?,
+            }
         }
     }
     for path in list(inner.folder.path())? {

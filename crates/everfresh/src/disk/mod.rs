@@ -7,6 +7,7 @@
 //! | `open`, `exit`, `mark`, `soundness` | opening and closing; what is trusted and what is checked first |
 //! | `index`, `record`, `totals` | the LMDB index, its sealed records, and their sum |
 //! | `blob`, `blob_writer`, `header`, `entry` | payloads: reading, writing, their file's header, their part of the index |
+//! | `temporary` | folders for files that another process is handed |
 //! | `lock` | single flight between processes, and who has the cache open |
 //! | `gc`, `gdsf`, `reduce`, `verify` | what is removed, in which order, and finding damage |
 //!
@@ -42,6 +43,7 @@ mod record;
 mod reduce;
 mod soundness;
 mod store;
+mod temporary;
 mod totals;
 mod verify;
 
@@ -56,4 +58,5 @@ pub(crate) use fault::while_refused;
 pub use gc::GcReport;
 pub use reduce::Limits;
 pub use store::{LockGuard, Record, Space, Store, StoreOptions};
+pub use temporary::TemporaryFolder;
 pub use verify::VerifyReport;

@@ -68,13 +68,13 @@ impl<'a, V> Lookup<'a, V> {
             start = match start {
                 Start::Found(found) => return Ok(found),
                 Start::Lead(lead, old) => break (lead, old),
-                Start::Wait(wait) => self.waited(wait.wait()),
+                Start::Wait(wait) => self.waited(wait.wait_while(self.terms.goes_on())),
                 Start::Alone => return self.beside().run(compute),
             }
         };
         // It leads while it waits for the lock too, so that no caller on its thread keeps it from going on.
         let disk = self.memo.inner.disk.as_ref().filter(|_| self.waits_for_lock(&old));
-        let lock = disk.and_then(|disk| lead.run(|| disk.lock(&self.key)));
+        let lock = disk.and_then(|disk| lead.run(|| disk.lock(&self.key, self.terms.goes_on())));
         match self.ready(lead, lock, old) {
             Ok(ready) => Attempt::new(self, ready).run(compute),
             Err(found) => Ok(self.memo.inner.serve(found)),

@@ -7,7 +7,7 @@
 use super::{disk::Disk, shared::hash};
 use crate::{
     Fingerprint,
-    disk::LockGuard,
+    disk::{LockGuard, StoreError},
     memory::{Flight, Flights, Joined, Lead, Waited},
 };
 use std::{
@@ -54,14 +54,22 @@ impl<'a> KeyLock<'a> {
 }
 
 impl<V> Disk<V> {
-    /// Waits for the lock on this thread.
-    pub(super) fn lock(&self, key: &Fingerprint) -> Option<KeyLock<'_>> {
+    /// Waits for the lock on this thread, as long as `goes_on`.
+    pub(super) fn lock(&self, key: &Fingerprint, goes_on: Option<&dyn Fn() -> bool>) -> Option<KeyLock<'_>> {
         let turn = match self.join(key)? {
             Joined::Lead(turn) => turn,
-            Joined::Wait(wait) => turn(wait.wait())?,
+            Joined::Wait(wait) => turn(wait.wait_while(goes_on))?,
             Joined::Again => return None,
         };
-        let file = turn.run(|| self.store.lock(key, &|| false)).map_err(|error| tracing::warn!("{error}")).ok();
+        let is_called_away = || goes_on.is_some_and(|goes_on| !goes_on());
+        let file = match turn.run(|| self.store.lock(key, &is_called_away)) {
+            Ok(file) => Some(file),
+            Err(StoreError::Cancelled) => None,
+            Err(error) => {
+                tracing::warn!("{error}");
+                None
+            }
+        };
         Some(KeyLock { file, turn })
     }
 

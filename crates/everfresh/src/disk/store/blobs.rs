@@ -3,7 +3,7 @@
 use super::Store;
 use crate::{
     Fingerprint,
-    disk::{blob::Blob, blob_writer::BlobWriter, error::StoreError, gdsf},
+    disk::{blob::Blob, blob_writer::BlobWriter, error::StoreError, gdsf, temporary::TemporaryFolder},
 };
 use std::sync::Arc;
 
@@ -29,6 +29,23 @@ impl Store {
     /// None yet: files are made when the payload outgrows memory.
     pub fn blob_writer(&self) -> Result<BlobWriter, StoreError> {
         Ok(BlobWriter::new(Arc::clone(&self.inner)))
+    }
+
+    /// Makes a folder on the cache's file system for files that are handed to another process.
+    ///
+    /// ```
+    /// use everfresh::disk::{Store, StoreOptions};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open(folder.path(), StoreOptions::default())?;
+    /// assert!(store.temporary_folder()?.path().starts_with(store.dir()));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn temporary_folder(&self) -> Result<TemporaryFolder, StoreError> {
+        TemporaryFolder::create(&self.inner)
     }
 
     /// The blob of that name, mapped if it is a file. `None` if there is none, or it is damaged: then it is removed.
