@@ -82,6 +82,8 @@ pub enum Observation {
         name: String,
         /// The version that its author gave it, if any.
         version: Option<u64>,
+        /// A hash of its own text, if that is known.
+        source: Option<u64>,
         /// The executable that it was compiled into.
         build: Fingerprint,
     },
@@ -118,12 +120,12 @@ impl Observation {
         }
     }
 
-    /// What was observed, without what was seen: the kind, by how cheap it is to look again, and the name. A computation
-    /// observes each subject once.
-    pub(crate) fn subject(&self) -> (u8, &str) {
-        match self {
+    /// What was observed, without what was seen: the kind, by how cheap it is to look again, the name, and what tells
+    /// functions of one name apart. A computation observes each subject once.
+    pub(crate) fn subject(&self) -> (u8, &str, Option<u64>) {
+        let (kind, name): (_, &str) = match self {
+            Self::Function { name, source, .. } => return (1, name, *source),
             Self::Version { name, .. } => (0, name),
-            Self::Function { name, .. } => (1, name),
             Self::Value { name, .. } => (2, name),
             Self::Env { name, .. } => (3, name),
             Self::WorkingDir { .. } => (4, ""),
@@ -134,7 +136,8 @@ impl Observation {
             Self::File { path, .. } => (9, path),
             Self::Dir { path, .. } => (10, path),
             Self::Table(table) => (11, &table.name),
-        }
+        };
+        (kind, name, None)
     }
 }
 

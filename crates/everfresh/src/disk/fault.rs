@@ -1,4 +1,5 @@
-//! Named phases of every write, at which a test stops the process to kill it there. Nothing outside of tests.
+//! Named phases of every write, at which a test stops the process to kill it there; and disks that are full. Nothing outside
+//! of tests.
 //!
 //! | phase | when |
 //! | --- | --- |
@@ -15,6 +16,32 @@
 #[cfg(not(test))]
 #[inline(always)]
 pub(super) fn reach(_phase: &'static str) {}
+
+#[cfg(not(test))]
+#[inline(always)]
+pub(super) fn refuses() -> bool {
+    false
+}
+
+#[cfg(test)]
+std::thread_local! {
+    static REFUSES: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Whether no store takes what this thread writes.
+#[cfg(test)]
+pub(super) fn refuses() -> bool {
+    REFUSES.get()
+}
+
+/// Works while no store takes what this thread writes, as if its disk were full.
+#[cfg(test)]
+pub(crate) fn while_refused<T>(work: impl FnOnce() -> T) -> T {
+    REFUSES.set(true);
+    let done = work();
+    REFUSES.set(false);
+    done
+}
 
 /// Stops for ever at the n-th time that the phase named by `EVERFRESH_FAULT=phase:n` is reached.
 #[cfg(test)]

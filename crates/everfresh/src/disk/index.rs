@@ -111,6 +111,9 @@ impl Index {
     /// Writes in one transaction: all of it, or nothing if `change` fails.
     pub fn write<T>(&self, change: impl FnOnce(&mut Writer<'_>) -> Result<T, WriteError>) -> Result<T, StoreError> {
         self.refuse_fork()?;
+        if fault::refuses() {
+            return Err(self.error("write")(heed::Error::Mdb(MdbError::MapFull)));
+        }
         let convert = |error| match error {
             WriteError::Index(source) => self.error("write")(source),
             WriteError::Store(error) => error,

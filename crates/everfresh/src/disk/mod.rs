@@ -54,6 +54,8 @@ mod kill_tests;
 pub use blob::Blob;
 pub use blob_writer::BlobWriter;
 pub use error::StoreError;
+#[cfg(test)]
+pub(crate) use fault::while_refused;
 pub use gc::GcReport;
 pub use reduce::Limits;
 pub use store::{LockGuard, Record, Space, Store, StoreOptions};

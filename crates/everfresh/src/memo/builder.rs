@@ -8,7 +8,7 @@ use super::{
     encoding::{Encoding, Serde},
     held::Kept,
     ledger::Ledger,
-    shared::{KeyFlights, shared_flights},
+    shared::{KeyFlights, shared},
 };
 use crate::{
     Fingerprint, FingerprintBuilder, build_id,
@@ -132,8 +132,9 @@ impl<V> MemoBuilder<V> {
     where
         V: Send + Sync + 'static,
     {
-        self.flights = shared_flights(store.dir());
-        self.disk = Some(Disk { store, encoding: Box::new(encoding) });
+        self.flights = shared(store.dir());
+        let turns = shared(store.dir());
+        self.disk = Some(Disk { store, encoding: Box::new(encoding), turns });
         self
     }
 
@@ -302,7 +303,7 @@ impl<V> MemoBuilder<V> {
             flights,
             versions,
         } = self;
-        register(&name, version);
+        register(&name, source, version);
         if let Some(disk) = &disk {
             build_id::known_in(&disk.store);
         }
@@ -311,6 +312,7 @@ impl<V> MemoBuilder<V> {
             inner: Arc::new(Inner {
                 name,
                 function,
+                source,
                 version,
                 memory: memory.build(),
                 weigher,

@@ -41,9 +41,10 @@ use std::{
 /// random order, which finds nothing again: use a `BTreeSet`.
 ///
 /// Of all who ask for one key at once one computes and the others wait, over threads and tasks, and with a store over
-/// processes. A caller that comes back to its own key while it computes it computes once more. If the computation fails,
-/// panics or is cancelled, one of those who wait takes over. A store that cannot be used never fails a call: it is as if
-/// nothing were kept, and the first time is logged as a warning.
+/// processes. A caller that comes back to its own key while it computes it computes once more, and so does one of those who
+/// need each other's keys and would wait in a circle within the process. If the computation fails, panics or is cancelled, one
+/// of those who wait takes over. A store that cannot be used never fails a call: it is as if nothing were kept, and the first
+/// time is logged as a warning.
 ///
 /// ```
 /// use everfresh::Memo;
@@ -62,6 +63,8 @@ pub(super) struct Inner<V> {
     pub(super) name: String,
     /// The beginning of each key.
     pub(super) function: FingerprintBuilder,
+    /// A hash of its text, if that is known.
+    pub(super) source: Option<u64>,
     pub(super) version: Option<u64>,
     pub(super) memory: Cache<Fingerprint, Arc<Kept<V>>>,
     pub(super) disk: Option<Disk<V>>,
@@ -105,9 +108,10 @@ impl<V> Inner<V> {
         self.disk.as_ref().map(|disk| &disk.store)
     }
 
-    /// Tells the store what was done, now and then.
+    /// Tells the store what was done, now and then, and what was invalidated while it could not be told.
     pub(super) fn tell(&self) {
         if let Some(store) = self.store() {
+            Generations::new(Some(store)).catch_up();
             self.ledger.write(store, &self.name, &self.counts.stats());
         }
     }

@@ -2,6 +2,7 @@
 
 use super::{
     age::Age,
+    beside::Beside,
     call::Call,
     counts::count,
     lookup::{Found, Lookup},
@@ -100,7 +101,7 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     pub fn or_try_serve<E>(self, compute: impl FnOnce() -> Result<V, E>) -> Result<Served<V>, E> {
         match self.counted_lookup() {
             Some(lookup) => lookup.run(compute).map(Found::served),
-            None => compute().map(Served::fresh),
+            None => self.beside().run(compute).map(Found::served),
         }
     }
 
@@ -121,7 +122,7 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     pub async fn or_try_serve_async<E>(self, compute: impl Future<Output = Result<V, E>>) -> Result<Served<V>, E> {
         match self.counted_lookup() {
             Some(lookup) => lookup.run_async(compute).await.map(Found::served),
-            None => compute.await.map(Served::fresh),
+            None => self.beside().run_async(compute).await.map(Found::served),
         }
     }
 
@@ -174,7 +175,7 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     {
         match self.counted_lookup() {
             Some(lookup) => lookup.run_behind(compute).map(Found::served),
-            None => compute().map(Served::fresh),
+            None => self.beside().run(compute).map(Found::served),
         }
     }
 
@@ -255,6 +256,11 @@ impl<V, A: Serialize + ?Sized> Call<'_, V, A> {
     /// The lookup; `None`, which is counted, if nothing is kept.
     pub(super) fn counted_lookup(&self) -> Option<Lookup<'_, V>> {
         self.lookup().map_err(|error| self.memo.inner.not_kept(&error)).ok()
+    }
+
+    /// For a call that has none.
+    pub(super) fn beside(&self) -> Beside<'_, V> {
+        Beside::new(&self.memo.inner, &self.terms, None)
     }
 }
 

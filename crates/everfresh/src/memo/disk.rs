@@ -8,6 +8,7 @@
 use super::{
     encoding::{Encoding, EncodingError},
     held::Held,
+    lock::Turns,
     reason::Reason,
 };
 use crate::{
@@ -16,12 +17,18 @@ use crate::{
     trace::{TRACES_PER_KEY, Trace},
 };
 use serde::{Deserialize, Serialize};
-use std::{env, fmt, path::PathBuf, sync::OnceLock, time::Duration};
+use std::{
+    env, fmt,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 /// Where a memo keeps values, and how.
 pub(super) struct Disk<V> {
     pub(super) store: Store,
     pub(super) encoding: Box<dyn Encoding<V>>,
+    pub(super) turns: Arc<Turns>,
 }
 
 impl<V> fmt::Debug for Disk<V> {
@@ -141,7 +148,12 @@ mod tests {
     fn the_format_of_traces_is_pinned_by_golden_bytes() {
         let trace = Trace {
             observations: vec![
-                Observation::Function { name: "f".into(), version: Some(1), build: Fingerprint::from_bytes([1; 32]) },
+                Observation::Function {
+                    name: "f".into(),
+                    version: Some(1),
+                    source: Some(8),
+                    build: Fingerprint::from_bytes([1; 32]),
+                },
                 Observation::File { path: "/a".into(), content: None },
             ],
             output: Fingerprint::from_bytes([2; 32]),
@@ -153,7 +165,7 @@ mod tests {
         };
         let traces = vec![Stored { trace, shape: Fingerprint::from_bytes([7; 32]) }];
         let bytes = codec::to_vec(&traces).unwrap();
-        assert_eq!((bytes.len(), Fingerprint::of_bytes(&bytes).short()), (455, "c40b02b214e9".to_owned()));
+        assert_eq!((bytes.len(), Fingerprint::of_bytes(&bytes).short()), (473, "6c60c30cff7b".to_owned()));
         let read: Vec<Stored> = codec::from_slice(&bytes).unwrap().value;
         assert_eq!(read[0].trace, traces[0].trace);
     }

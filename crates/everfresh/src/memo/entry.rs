@@ -3,7 +3,6 @@
 use super::{
     Call,
     age::Age,
-    flight::alone,
     held::Held,
     lookup::Found,
     reason::{Reason, Tier},
@@ -149,7 +148,7 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     pub fn or_try_compute_entry<E>(&self, compute: impl FnOnce() -> Result<V, E>) -> Result<Entry<V>, E> {
         match self.counted_lookup() {
             Some(lookup) => lookup.run(compute).map(Entry::of),
-            None => compute().map(alone).map(Entry::of),
+            None => self.beside().run(compute).map(Entry::of),
         }
     }
 
@@ -174,7 +173,7 @@ impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     ) -> Result<Entry<V>, E> {
         match self.counted_lookup() {
             Some(lookup) => lookup.run_async(compute).await.map(Entry::of),
-            None => compute.await.map(alone).map(Entry::of),
+            None => self.beside().run_async(compute).await.map(Entry::of),
         }
     }
 

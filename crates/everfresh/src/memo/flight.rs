@@ -2,14 +2,16 @@
 
 use super::{
     age::{Age, signed},
+    beside::Beside,
     counts::count,
     held::Held,
+    lock::KeyLock,
     lookup::{Found, Lookup},
+    shared::hash,
 };
 use crate::{
     Fingerprint,
-    disk::LockGuard,
-    memory::{Failed, Joined, KeyHash, Lead, Wait, Waited},
+    memory::{Failed, Joined, Lead, Wait, Waited},
     recording::{Reading, is_computing},
 };
 use std::{future::Future, sync::Arc, thread, time::Instant};
@@ -30,9 +32,28 @@ enum Start<'a, V> {
 /// What a caller that leads needs to compute.
 struct Ready<'a, V> {
     // Dropped first: who leads next finds it free.
-    lock: Option<LockGuard>,
+    lock: Option<KeyLock<'a>>,
     lead: Leads<'a, V>,
     old: Option<Found<V>>,
+}
+
+impl<V> Ready<'_, V> {
+    fn run<T>(&self, compute: impl FnOnce() -> T) -> T {
+        self.lead.run(|| match &self.lock {
+            Some(lock) => lock.run(compute),
+            None => compute(),
+        })
+    }
+
+    async fn run_async<T>(&self, compute: impl Future<Output = T>) -> T {
+        let compute = async {
+            match &self.lock {
+                Some(lock) => lock.run_async(compute).await,
+                None => compute.await,
+            }
+        };
+        self.lead.run_async(compute).await
+    }
 }
 
 impl<'a, V> Lookup<'a, V> {
@@ -48,15 +69,12 @@ impl<'a, V> Lookup<'a, V> {
                 Start::Found(found) => return Ok(found),
                 Start::Lead(lead, old) => break (lead, old),
                 Start::Wait(wait) => self.waited(wait.wait_while(self.terms.goes_on())),
-                Start::Alone => {
-                    let beside = self.beside();
-                    let _entered = beside.0.enter();
-                    return compute().map(alone);
-                }
+                Start::Alone => return self.beside().run(compute),
             }
         };
+        // It leads while it waits for the lock too, so that no caller on its thread keeps it from going on.
         let disk = self.memo.inner.disk.as_ref().filter(|_| self.waits_for_lock(&old));
-        let lock = disk.and_then(|disk| disk.lock(&self.key, self.terms.goes_on()));
+        let lock = disk.and_then(|disk| lead.run(|| disk.lock(&self.key, self.terms.goes_on())));
         match self.ready(lead, lock, old) {
             Ok(ready) => Attempt::new(self, ready).run(compute),
             Err(found) => Ok(self.memo.inner.serve(found)),
@@ -71,15 +89,11 @@ impl<'a, V> Lookup<'a, V> {
                 Start::Found(found) => return Ok(found),
                 Start::Lead(lead, old) => break (lead, old),
                 Start::Wait(wait) => self.waited(wait.await),
-                Start::Alone => {
-                    let beside = self.beside();
-                    return beside.0.run_async(compute).await.map(alone);
-                }
+                Start::Alone => return self.beside().run_async(compute).await,
             }
         };
         let mut lock = None;
         if let Some(disk) = self.memo.inner.disk.as_ref().filter(|_| self.waits_for_lock(&old)) {
-            // It leads while it waits for the lock too, so that no caller on its thread keeps it from going on.
             lock = lead.run_async(disk.lock_async(&self.key)).await;
         }
         match self.ready(lead, lock, old) {
@@ -102,15 +116,20 @@ impl<'a, V> Lookup<'a, V> {
             Ok(ready) => ready,
             Err(found) => return Ok(memo.inner.serve(found)),
         };
+        let (moving, turn) = lock.map(KeyLock::leave).unzip();
         let (behind, terms, flight, found) = (memo.clone(), terms.clone(), lead.flight(), old.clone());
         let refresh = move || {
             let lead = behind.inner.flights.resume(flight);
+            let lock = behind.inner.disk.as_ref().zip(moving).map(|(disk, moving)| disk.arrive(moving));
             let lookup = Lookup { memo: &behind, key, terms: &terms };
             // What counts of it is counted.
             let _ = Attempt::new(lookup, Ready { lock, lead, old: Some(found) }).run(compute);
         };
         match thread::Builder::new().name("everfresh-refresh".to_owned()).spawn(refresh) {
-            Ok(_) => lead.hand_over(),
+            Ok(_) => {
+                turn.into_iter().for_each(Lead::hand_over);
+                lead.hand_over();
+            }
             Err(error) => {
                 tracing::warn!("no thread can compute a result anew: {error}");
                 memo.inner.ages.put_off(&old.held, memo.inner.now_ns());
@@ -119,22 +138,15 @@ impl<'a, V> Lookup<'a, V> {
         Ok(memo.inner.serve(old))
     }
 
-    /// For what is computed beside all others: its caller depends on what any computation of the key depends on.
-    fn beside(&self) -> Reading {
-        let frame = self.frame();
-        let ttl = self.terms.ttl.or(self.memo.inner.ttl);
-        frame.recorded().expire_by(ttl.map(|ttl| self.memo.inner.now_ns().saturating_add(signed(ttl))));
-        Reading(frame)
-    }
-
-    fn hash(&self) -> KeyHash {
-        KeyHash::new(self.key.as_bytes().first_chunk().copied().map_or(0, u64::from_le_bytes))
+    /// For what is computed beside all others.
+    fn beside(&self) -> Beside<'a, V> {
+        Beside::new(&self.memo.inner, self.terms, Some(&self.key))
     }
 
     fn start(&self) -> Start<'a, V> {
         let (inner, key) = (&*self.memo.inner, self.key);
         if self.terms.anew {
-            return Start::Lead(inner.flights.begin_anew(self.hash(), key), None);
+            return Start::Lead(inner.flights.begin_anew(hash(&key), key), None);
         }
         let Ok(found) = self.find(false) else {
             count(&inner.counts.misses);
@@ -143,7 +155,7 @@ impl<'a, V> Lookup<'a, V> {
         inner.counts.hit(found.tier);
         if (found.due || (self.terms.same.is_some() && found.age == Age::Fresh))
             && !is_computing(&key)
-            && let Some(lead) = inner.flights.begin(self.hash(), |own| *own == key, || key, || true)
+            && let Some(lead) = inner.flights.begin(hash(&key), |own| *own == key, || key, || true)
         {
             return Start::Lead(lead, Some(found));
         }
@@ -156,7 +168,7 @@ impl<'a, V> Lookup<'a, V> {
         if is_computing(&key) {
             return Start::Alone;
         }
-        match inner.flights.join(self.hash(), |own| *own == key, || key, || None::<()>) {
+        match inner.flights.join(hash(&key), |own| *own == key, || key, || None::<()>) {
             Ok(Joined::Lead(lead)) => Start::Lead(lead, None),
             Ok(Joined::Wait(wait)) => Start::Wait(wait),
             Ok(Joined::Again) | Err(()) => Start::Alone,
@@ -188,22 +200,18 @@ impl<'a, V> Lookup<'a, V> {
     fn ready(
         &self,
         lead: Leads<'a, V>,
-        mut lock: Option<LockGuard>,
+        mut lock: Option<KeyLock<'a>>,
         old: Option<Found<V>>,
     ) -> Result<Ready<'a, V>, Found<V>> {
         let verifies = old.as_ref().is_some_and(|old| !old.due);
         if let (Some(old), Some(disk)) = (&old, &self.memo.inner.disk)
             && old.due
         {
-            lock = match disk.store.try_lock(&self.key) {
-                // Another process computes it anew.
-                Ok(None) => return Err(old.clone()),
-                Ok(lock) => lock,
-                Err(error) => {
-                    tracing::warn!("{error}");
-                    None
-                }
-            };
+            lock = disk.try_lock(&self.key);
+            // Somebody else computes it anew.
+            if lock.is_none() {
+                return Err(old.clone());
+            }
         }
         if !self.terms.anew
             && !verifies
@@ -219,11 +227,6 @@ impl<'a, V> Lookup<'a, V> {
     }
 }
 
-/// What is computed beside all others.
-pub(super) fn alone<V>(value: V) -> Found<V> {
-    Found::new(Arc::new(Held::alone(value)))
-}
-
 /// A computation that has begun.
 struct Attempt<'a, V> {
     lookup: Lookup<'a, V>,
@@ -236,14 +239,15 @@ struct Attempt<'a, V> {
 
 impl<'a, V> Attempt<'a, V> {
     fn new(lookup: Lookup<'a, V>, ready: Ready<'a, V>) -> Self {
-        let (reading, began_ns) = (Reading(lookup.frame()), lookup.memo.inner.now_ns());
+        let inner = &*lookup.memo.inner;
+        let (reading, began_ns) = (Reading(inner.frame(lookup.terms, Some(&lookup.key))), inner.now_ns());
         Self { lookup, reading, ready, started: Instant::now(), began_ns }
     }
 
     fn run<E>(self, compute: impl FnOnce() -> Result<V, E>) -> Result<Found<V>, E> {
         // A panic counts before the lead goes to somebody else.
         let failed = Failed(|| self.fail());
-        let result = self.ready.lead.run(|| {
+        let result = self.ready.run(|| {
             let _entered = self.reading.0.enter();
             compute()
         });
@@ -253,7 +257,7 @@ impl<'a, V> Attempt<'a, V> {
 
     async fn run_async<E>(self, compute: impl Future<Output = Result<V, E>>) -> Result<Found<V>, E> {
         let failed = Failed(|| self.fail());
-        let result = self.ready.lead.run_async(self.reading.0.run_async(compute)).await;
+        let result = self.ready.run_async(self.reading.0.run_async(compute)).await;
         failed.unless(result.is_ok());
         self.end(result)
     }
@@ -262,9 +266,8 @@ impl<'a, V> Attempt<'a, V> {
     fn fail(&self) {
         let inner = &*self.lookup.memo.inner;
         count(&inner.counts.failures);
-        if let Some(ttl) = self.lookup.terms.ttl.or(inner.ttl) {
-            self.reading.0.recorded().expire_by(Some(self.began_ns.saturating_add(signed(ttl))));
-        }
+        let ttl = inner.ttl(self.lookup.terms, None);
+        self.reading.0.recorded().expire_by(ttl.map(|ttl| self.began_ns.saturating_add(signed(ttl))));
         if let Some(old) = &self.ready.old {
             inner.ages.put_off(&old.held, inner.now_ns());
         }

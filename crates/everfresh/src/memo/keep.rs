@@ -9,6 +9,7 @@ use super::{
     cache::Inner,
     held::{Held, Kept},
     lookup::Lookup,
+    terms::Terms,
 };
 use crate::{
     Fingerprint,
@@ -21,28 +22,10 @@ use crate::{
 use std::{sync::Arc, time::Duration};
 
 impl<V> Lookup<'_, V> {
-    /// A frame for the computation, with all that is known to be read before it begins.
-    pub(super) fn frame(&self) -> Arc<Frame> {
-        let (inner, key) = (&*self.memo.inner, &self.key);
-        let frame = Frame::traced(key, inner.store().cloned(), Arc::clone(&inner.clock));
-        let (name, version) = (inner.name.clone(), inner.version);
-        frame.add(Observation::Function { name, version, build: build_id() });
-        let generations = Generations::new(inner.store());
-        frame.add(generations.observe(format!("all of {}", inner.name), Generations::of_function(&inner.name)));
-        let of_key = Generations::of_key(key);
-        frame.add(generations.observe(format!("{} ({})", inner.name, key.short()), of_key));
-        for tag in inner.tags.iter().chain(&self.terms.tags) {
-            let of_tag = Generations::of_tag(&inner.name, tag);
-            frame.add(generations.observe(format!("the tag {tag} of {}", inner.name), of_tag));
-        }
-        self.terms.look(&frame);
-        frame
-    }
-
     /// A value that was computed, with its trace; not to be kept if what was read changed meanwhile.
     pub(super) fn hold(&self, mut recorded: Recorded, value: V, began_ns: i64, took: Duration) -> Held<V> {
         let inner = &*self.memo.inner;
-        let ttl = self.terms.ttl.or_else(|| inner.ttl_by.as_ref()?(&value)).or(inner.ttl);
+        let ttl = inner.ttl(self.terms, Some(&value));
         recorded.expire_by(ttl.map(|ttl| began_ns.saturating_add(signed(inner.ages.shortened(ttl)))));
         recorded.settle();
         let (expires_ns, unstorable) = (recorded.expires_ns, recorded.unsteady(&self.world()));
@@ -104,16 +87,36 @@ impl<V> Lookup<'_, V> {
         match Generations::new(inner.store()).succeed(&Generations::of_key(&self.key), before, next) {
             Ok(true) => None,
             Ok(false) => Some(format!("{} ({}) was invalidated while it was computed", inner.name, self.key.short())),
-            // This process knows in any case.
-            Err(error) => {
-                tracing::warn!("{error}");
-                None
-            }
+            Err(error) => Some(error.to_string()),
         }
     }
 }
 
 impl<V> Inner<V> {
+    /// A frame for a computation, with all that is known to be read before it begins.
+    pub(super) fn frame(&self, terms: &Terms<V>, key: Option<&Fingerprint>) -> Arc<Frame> {
+        let frame = Frame::traced(key, self.store().cloned(), Arc::clone(&self.clock));
+        let Self { name, version, source, .. } = self;
+        let (name, version, source) = (name.clone(), *version, *source);
+        frame.add(Observation::Function { name, version, source, build: build_id() });
+        let generations = Generations::new(self.store());
+        frame.add(generations.observe(format!("all of {}", self.name), Generations::of_function(&self.name)));
+        if let Some(key) = key {
+            frame.add(generations.observe(format!("{} ({})", self.name, key.short()), Generations::of_key(key)));
+        }
+        for tag in self.tags.iter().chain(&terms.tags) {
+            let of_tag = Generations::of_tag(&self.name, tag);
+            frame.add(generations.observe(format!("the tag {tag} of {}", self.name), of_tag));
+        }
+        terms.look(&frame);
+        frame
+    }
+
+    /// How long a value lives at most, or an error that came in its place.
+    pub(super) fn ttl(&self, terms: &Terms<V>, value: Option<&V>) -> Option<Duration> {
+        terms.ttl.or_else(|| self.ttl_by.as_ref()?(value?)).or(self.ttl)
+    }
+
     /// A value with its weight.
     pub(super) fn weighed(&self, held: Held<V>) -> Held<V> {
         let weight = self.weigher.as_ref().map_or(1, |weigher| weigher(&held.value));

@@ -9,6 +9,7 @@
 //! | `lookup` | which of a key's results holds |
 //! | `age` | how results age: fresh, due, stale, over |
 //! | `flight`, `shared`, `lock` | who computes, and who waits, in the process and on the machine |
+//! | `beside` | what is computed beside all others |
 //! | `keep` | what a computation depends on, and how its value goes in |
 //! | `verify` | whether a function is pure |
 //! | `held` | a value with its trace, in memory |
@@ -28,6 +29,7 @@
 
 mod age;
 mod arguments;
+mod beside;
 mod builder;
 mod cache;
 mod call;

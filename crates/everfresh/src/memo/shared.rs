@@ -2,7 +2,10 @@
 //! of one memo do.
 
 use super::held::Held;
-use crate::{Fingerprint, memory::Flights};
+use crate::{
+    Fingerprint,
+    memory::{Flights, KeyHash},
+};
 use std::{
     any::{Any, TypeId},
     path::{Path, PathBuf},
@@ -12,25 +15,29 @@ use std::{
 /// Flights by key.
 pub(super) type KeyFlights<V> = Flights<Fingerprint, Arc<Held<V>>>;
 
+/// Where a key's flight is found.
+pub(super) fn hash(key: &Fingerprint) -> KeyHash {
+    KeyHash::new(key.as_bytes().first_chunk().copied().map_or(0, u64::from_le_bytes))
+}
+
 struct Shared {
-    values: TypeId,
+    flights: TypeId,
     folder: PathBuf,
-    flights: Weak<dyn Any + Send + Sync>,
+    held: Weak<dyn Any + Send + Sync>,
 }
 
 static SHARED: Mutex<Vec<Shared>> = Mutex::new(Vec::new());
 
-/// The flights of all memos with such values and a store in this folder.
-pub(super) fn shared_flights<V: Send + Sync + 'static>(folder: &Path) -> Arc<KeyFlights<V>> {
+/// Flights of such a type that all memos with a store in this folder share.
+pub(super) fn shared<F: Default + Send + Sync + 'static>(folder: &Path) -> Arc<F> {
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-    let values = TypeId::of::<V>();
-    let own = shared.iter().filter(|own| own.values == values && own.folder == folder);
-    if let Some(Ok(flights)) = own.filter_map(|own| own.flights.upgrade()).next().map(Arc::downcast) {
+    let own = shared.iter().filter(|own| own.flights == TypeId::of::<F>() && own.folder == folder);
+    if let Some(Ok(flights)) = own.filter_map(|own| own.held.upgrade()).next().map(Arc::downcast) {
         return flights;
     }
-    let flights: Arc<KeyFlights<V>> = Arc::default();
-    shared.retain(|other| other.flights.strong_count() > 0);
+    let flights: Arc<F> = Arc::default();
+    shared.retain(|other| other.held.strong_count() > 0);
     let any: Arc<dyn Any + Send + Sync> = Arc::clone(&flights) as _;
-    shared.push(Shared { values, folder: folder.to_owned(), flights: Arc::downgrade(&any) });
+    shared.push(Shared { flights: TypeId::of::<F>(), folder: folder.to_owned(), held: Arc::downgrade(&any) });
     flights
 }

@@ -70,6 +70,9 @@ impl<V> Terms<V> {
 
     /// Looks at all that is declared, before the computation begins.
     pub(super) fn look(&self, frame: &Frame) {
+        if let Some(bad) = &self.bad {
+            frame.recorded().refuse(|| bad.clone());
+        }
         for (name, value) in &self.values {
             frame.add(Observation::Value { name: name.clone(), value: *value });
         }

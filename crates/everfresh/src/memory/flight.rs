@@ -7,7 +7,7 @@
 //! A caller that leads a flight and asks for its key again, deeper in the same computation, would wait for itself. Each
 //! thread knows the flights that are being led on it at this moment, a task's only while the task is polled; so a second
 //! task on the same thread is another caller. What would block the very thread that a leading task needs does not wait
-//! either.
+//! either, nor does who would wait in a circle ([`waits`](super::waits)).
 
 use super::{
     entry::KeyHash,
@@ -17,6 +17,7 @@ use super::{
         thread::{self, Thread},
         thread_local,
     },
+    waits::Waits,
 };
 use hashbrown::HashTable;
 use std::{
@@ -130,7 +131,7 @@ impl<K: Eq, V: Clone> Flights<K, V> {
             }
             let flight = Arc::clone(flight);
             lock(&flight.state).joined += 1;
-            return Ok(Joined::Wait(Wait { flights: self, flight, queued: None }));
+            return Ok(Joined::Wait(Wait { flights: self, flight, queued: None, waits: None }));
         }
         if let Some(found) = look() {
             return Err(found);
@@ -377,6 +378,8 @@ pub(crate) struct Wait<'a, K, V> {
     flights: &'a Flights<K, V>,
     flight: Arc<Flight<K, V>>,
     queued: Option<Arc<Waiter>>,
+    /// Known to others, so that they do not wait for this caller in turn.
+    waits: Option<Waits>,
 }
 
 /// How waiting ended.
@@ -384,7 +387,8 @@ pub(crate) enum Waited<'a, K, V> {
     Value(V),
     /// The leader gave up, so this caller computes.
     Lead(Lead<'a, K, V>),
-    /// Waiting here would keep the leader from going on, or the caller was called away.
+    /// Waiting here would keep the leader from going on, which waits for what this caller leads, or for its thread; or the
+    /// caller was called away.
     Blocked,
 }
 
@@ -400,7 +404,7 @@ impl<'a, K, V: Clone> Wait<'a, K, V> {
             if let Some(waited) = self.look(|| Waiter::Thread(thread::current())) {
                 return waited;
             }
-            if self.flight.polled_on.load(Ordering::Relaxed) == here() {
+            if self.flight.polled_on.load(Ordering::Relaxed) == here() || !self.enter() {
                 return Waited::Blocked;
             }
             let Some(goes_on) = goes_on else {
@@ -414,8 +418,15 @@ impl<'a, K, V: Clone> Wait<'a, K, V> {
         }
     }
 
+    /// Whether it can wait: not if that closes a circle.
+    fn enter(&mut self) -> bool {
+        self.waits = LED.with(|led| Waits::enter(&led.borrow(), self.flight.number));
+        self.waits.is_some()
+    }
+
     /// Looks whether there is a value or the lead; if not, makes sure that the waiter is woken then.
     fn look(&mut self, waiter: impl FnOnce() -> Waiter) -> Option<Waited<'a, K, V>> {
+        self.waits = None;
         let mut state = lock(&self.flight.state);
         if let Some(value) = &state.value {
             let value = value.clone();
@@ -449,7 +460,8 @@ impl<'a, K, V: Clone> Future for Wait<'a, K, V> {
         }
         match self.look(|| Waiter::Task(Mutex::new(context.waker().clone()))) {
             Some(waited) => Poll::Ready(waited),
-            None => Poll::Pending,
+            None if self.enter() => Poll::Pending,
+            None => Poll::Ready(Waited::Blocked),
         }
     }
 }

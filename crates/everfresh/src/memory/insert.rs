@@ -8,7 +8,10 @@ use super::{
     shard::{Gone, Limits},
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
-use std::hash::{BuildHasher, Hash};
+use std::{
+    hash::{BuildHasher, Hash},
+    time::Duration,
+};
 
 /// A value that a cache does not keep. What was there for its key is gone all the same.
 ///
@@ -87,9 +90,14 @@ impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
 
     /// What a value weighs and how long it lives: what the user's functions say, with no lock held.
     pub(super) fn judge(&self, key: &K, value: &V, options: &mut EntryOptions) -> u32 {
-        options.ttl = options.ttl.or_else(|| self.inner.ttl_by.as_ref()?(key, value)).or(self.inner.ttl);
-        options.ttl = options.ttl.into_iter().chain(options.within).min();
+        options.ttl = self.ttl_of(key, value, options);
         self.inner.weigher.as_ref().map_or(1, |weigher| weigher(key, value))
+    }
+
+    /// How long a value lives.
+    pub(super) fn ttl_of(&self, key: &K, value: &V, options: &EntryOptions) -> Option<Duration> {
+        let own = options.ttl.or_else(|| self.inner.ttl_by.as_ref()?(key, value)).or(self.inner.ttl);
+        own.into_iter().chain(options.within).min()
     }
 
     pub(super) fn put(

@@ -10,7 +10,7 @@ use super::{
     sync::{Instant, atomic::Ordering::Relaxed, thread},
     verify::Same,
 };
-use crate::recording::{Frame, Reading};
+use crate::recording::{Frame, Reading, is_recording};
 use hashbrown::DefaultHashBuilder;
 use std::{
     convert::Infallible,
@@ -25,8 +25,9 @@ use std::{
 ///
 /// Of all who look the same key up at once, threads and tasks alike, one computes and the others wait for it. If it gives an
 /// error, panics or is cancelled, one of those who wait computes in its place. A caller that asks for a key again while it
-/// computes that very key computes it once more, and does not wait for itself. A value that was invalidated while it was
-/// computed goes to those who waited, and is not kept.
+/// computes that very key computes it once more, and does not wait for itself; nor do callers that need each other's keys wait
+/// in a circle: one of them computes for itself what it needs. A value that was invalidated while it was computed goes to
+/// those who waited, and is not kept.
 ///
 /// An entry that is to be computed anew while it is served ([`stale`](super::CacheBuilder::stale),
 /// [`refresh_ahead`](super::CacheBuilder::refresh_ahead)) makes nobody wait but the one who computes. That lookup counts as
@@ -189,13 +190,13 @@ where
             start = match start {
                 Start::Served(served) => return Ok(served),
                 Start::Lead(lead, old) => break (lead, old),
-                Start::Again => return compute().map(Served::fresh),
+                Start::Again => return compute().map(|value| self.beside(value)),
                 Start::Wait(wait) => match wait.wait() {
                     // What it hangs on is with the entry.
                     Waited::Value(_) if self.cache.is_watched() => self.cache.start(self.key, self.same.is_some()),
                     Waited::Value(value) => return Ok(Served::fresh(value)),
                     Waited::Lead(lead) => break (lead, None),
-                    Waited::Blocked => return compute().map(Served::fresh),
+                    Waited::Blocked => return compute().map(|value| self.beside(value)),
                 },
             }
         };
@@ -262,16 +263,25 @@ where
             start = match start {
                 Start::Served(served) => return Ok(served),
                 Start::Lead(lead, old) => break (lead, old),
-                Start::Again => return compute.await.map(Served::fresh),
+                Start::Again => return compute.await.map(|value| self.beside(value)),
                 Start::Wait(wait) => match wait.await {
                     Waited::Value(_) if self.cache.is_watched() => self.cache.start(self.key, self.same.is_some()),
                     Waited::Value(value) => return Ok(Served::fresh(value)),
                     Waited::Lead(lead) => break (lead, None),
-                    Waited::Blocked => return compute.await.map(Served::fresh),
+                    Waited::Blocked => return compute.await.map(|value| self.beside(value)),
                 },
             }
         };
         Attempt::new(self, lead, old).run_async(compute).await
+    }
+
+    /// What is computed beside all others: whoever calls hangs on its time, and on nobody removing values, as with any other.
+    fn beside(&self, value: V) -> Served<V> {
+        if is_recording() {
+            let ttl = self.cache.ttl_of(&self.key.to_key(), &value, &self.options);
+            self.cache.hand_up(None, ttl);
+        }
+        Served::fresh(value)
     }
 
     /// The value, which nobody waits for if there is an old one: where that is to be computed anew, a thread of its own

@@ -7,6 +7,7 @@
 //! | `shard`, `entry` | the table, the slots and the limits of one shard |
 //! | `policy` | which entry goes when there is no room |
 //! | `lookup`, `compute`, `flight` | single flight: one computes, the others wait |
+//! | `waits` | who waits for what, so that nobody waits in a circle |
 //! | `refresh` | entries that are computed anew while they are served |
 //! | `observed` | values that were made from more than their keys |
 //! | `upsert` | read, change and write as one |
@@ -53,6 +54,7 @@ mod tally;
 mod tests;
 mod upsert;
 mod verify;
+mod waits;
 
 pub use advice::Advice;
 pub use builder::{CacheBuilder, Cause};
@@ -72,7 +74,7 @@ pub use stats::Stats;
 pub(crate) use advice::ENOUGH;
 pub(crate) use clock::{WallClock, nanoseconds};
 pub(crate) use entry::KeyHash;
-pub(crate) use flight::{Flights, Joined, Lead, Led, Wait, Waited};
+pub(crate) use flight::{Flight, Flights, Joined, Lead, Led, Wait, Waited};
 pub(crate) use lookup::Failed;
 pub(crate) use remove::tell_all;
 pub(crate) use verify::chance;

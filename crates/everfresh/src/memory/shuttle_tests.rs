@@ -5,6 +5,7 @@
 //! ones.
 
 mod bounds;
+mod circles;
 mod flights;
 mod outdated;
 mod refresh;
@@ -38,6 +39,8 @@ fn explore_in(schedules: usize, test: impl Fn() + Send + Sync + Copy + 'static) 
     let mut config = Config::new();
     // It would warn that it takes relaxed atomics for sequentially consistent ones, which the header says.
     config.silence_warnings = true;
+    // Futures are moved there, which are large where nothing is optimised.
+    config.stack_size *= 8;
     Runner::new(RandomScheduler::new_from_seed(SEED, schedules), config.clone()).run(test);
     Runner::new(PctScheduler::new_from_seed(SEED, SWITCHES, schedules), config).run(test);
 }

@@ -70,7 +70,7 @@ static WALL_CLOCK: LazyLock<Arc<dyn Clock>> = LazyLock::new(|| Arc::new(WallCloc
 /// What a computation read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Recorded {
-    by_subject: BTreeMap<(u8, String), Observation>,
+    by_subject: BTreeMap<(u8, String, Option<u64>), Observation>,
     /// What files looked like before they were read.
     pub(crate) files: HashMap<PathBuf, Seen>,
     /// The files and folders that it made or wrote itself.
@@ -103,8 +103,8 @@ impl Recorded {
     }
 
     pub(crate) fn add(&mut self, observation: Observation) {
-        let (kind, name) = observation.subject();
-        let subject = (kind, name.to_owned());
+        let (kind, name, source) = observation.subject();
+        let subject = (kind, name.to_owned(), source);
         match self.by_subject.get(&subject) {
             None => {
                 self.by_subject.insert(subject, observation);
@@ -120,7 +120,7 @@ impl Recorded {
         let read = |observation: &Observation| matches!(observation, Observation::File { path, content: Some(_) } if path == name);
         if self.outputs.is_some() {
             // What it was like before it is written is no input: it is looked at when it is done.
-            self.by_subject.retain(|(_, subject), observation| {
+            self.by_subject.retain(|(_, subject, _), observation| {
                 let about_path = matches!(
                     observation,
                     Observation::File { .. }
@@ -267,9 +267,9 @@ pub(crate) fn is_computing(key: &Fingerprint) -> bool {
 }
 
 impl Frame {
-    /// For a computation whose trace is kept.
-    pub(crate) fn traced(key: &Fingerprint, store: Option<Store>, clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { store, clock, key: Some(*key), traced: true, recorded: Mutex::default() })
+    /// For a computation whose trace is kept, or would be if it had a key.
+    pub(crate) fn traced(key: Option<&Fingerprint>, store: Option<Store>, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self { store, clock, key: key.copied(), traced: true, recorded: Mutex::default() })
     }
 
     /// For one whose value is kept in memory alone.

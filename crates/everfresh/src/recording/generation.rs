@@ -15,8 +15,8 @@ use std::{
     cell::Cell,
     collections::HashMap,
     hash::{BuildHasher, RandomState},
-    path::Path,
-    sync::{LazyLock, Mutex, PoisonError, RwLock},
+    path::{Path, PathBuf},
+    sync::{LazyLock, Mutex, PoisonError, RwLock, RwLockWriteGuard},
 };
 
 /// Beyond so many generations in memory all of them begin anew.
@@ -28,8 +28,8 @@ struct Here {
     /// Of what was never invalidated.
     first: u64,
     replaced: HashMap<Fingerprint, u64>,
-    /// Those that a store could not take, where they stand above the store's.
-    unwritten: HashMap<Fingerprint, u64>,
+    /// Those that a store could not take, by its folder: they stand [`above`] the store's.
+    unwritten: HashMap<PathBuf, HashMap<Fingerprint, u64>>,
 }
 
 static HERE: LazyLock<RwLock<Here>> = LazyLock::new(RwLock::default);
@@ -78,52 +78,61 @@ impl<'a> Generations<'a> {
     /// Begins a new generation.
     ///
     /// # Errors
-    /// If the store cannot be written. Then this process alone knows.
+    /// If the store cannot be written. Then this process alone knows, until [`catch_up`](Self::catch_up) can write it.
     pub(crate) fn replace(&self, of: &Fingerprint) -> Result<(), StoreError> {
         let generation = random();
         let Some(store) = self.store else {
-            HERE.write().unwrap_or_else(PoisonError::into_inner).replace(of, generation);
+            here().replace(of, generation);
             return Ok(());
         };
         let written = store.put(Space::Generations, of, &generation.to_le_bytes(), &[]);
-        let mut here = HERE.write().unwrap_or_else(PoisonError::into_inner);
         match written {
-            Ok(()) => here.unwritten.remove(of),
-            Err(_) => here.unwritten.insert(*of, generation),
-        };
+            Ok(()) => {
+                here().written(store, of);
+                self.catch_up();
+            }
+            Err(_) => _ = here().unwritten.entry(store.dir().to_owned()).or_default().insert(*of, generation),
+        }
         written
     }
 
     /// Begins the generation `next`, unless the present one is another than `before`. Whether it did.
     ///
     /// # Errors
-    /// If the store cannot be written. Then this process alone knows.
+    /// If the store cannot be written. Then nothing has changed.
     pub(crate) fn succeed(&self, of: &Fingerprint, before: u64, next: u64) -> Result<bool, StoreError> {
         let Some(store) = self.store else {
-            let mut here = HERE.write().unwrap_or_else(PoisonError::into_inner);
+            let mut here = here();
             let succeeds = here.get(of) == before;
             if succeeds {
                 here.replace(of, next);
             }
             return Ok(succeeds);
         };
-        if let Some(unwritten) = HERE.write().unwrap_or_else(PoisonError::into_inner).unwritten.get_mut(of) {
-            let succeeds = *unwritten == before;
-            if succeeds {
-                *unwritten = next;
-            }
-            return Ok(succeeds);
-        }
-        let (first, mut succeeds) = (self.first(store), false);
-        let written = store.update(Space::Generations, of, |old| {
-            succeeds = old.map_or(first, |old| number(&old)) == before;
+        self.catch_up();
+        let first = self.first(store);
+        store.update(Space::Generations, of, |old| {
+            let succeeds = old.map_or(first, |old| number(&old)) == before;
             succeeds.then(|| (next.to_le_bytes().into(), Vec::new()))
-        });
-        if let Err(error) = written {
-            HERE.write().unwrap_or_else(PoisonError::into_inner).unwritten.insert(*of, next);
-            return Err(error);
+        })
+    }
+
+    /// Writes what the store could not take before, if it does now: the generation that this process sees already.
+    pub(crate) fn catch_up(&self) {
+        let Some(store) = self.store else { return };
+        let unwritten = HERE.read().unwrap_or_else(PoisonError::into_inner).unwritten.get(store.dir()).cloned();
+        for (of, own) in unwritten.into_iter().flatten() {
+            let first = self.first(store);
+            let written = store.update(Space::Generations, &of, |old| {
+                let generation = above(old.map_or(first, |old| number(&old)), own);
+                Some((generation.to_le_bytes().into(), Vec::new()))
+            });
+            // Written twice, by two threads, it is one more generation, which nothing was made in.
+            match written {
+                Ok(_) => here().written_as(store, &of, own),
+                Err(_) => return,
+            }
         }
-        Ok(succeeds)
     }
 
     /// The generation now, to be looked at again.
@@ -144,16 +153,16 @@ impl<'a> Generations<'a> {
     fn get(&self, of: &Fingerprint) -> u64 {
         let here = HERE.read().unwrap_or_else(PoisonError::into_inner);
         let Some(store) = self.store else { return here.get(of) };
-        if let Some(generation) = here.unwritten.get(of) {
-            return *generation;
-        }
+        // Looked at before the store, where it is before it leaves from here.
+        let own = here.unwritten.get(store.dir()).and_then(|unwritten| unwritten.get(of)).copied();
         drop(here);
-        match store.look(Space::Generations, of) {
+        let stored = match store.look(Space::Generations, of) {
             Ok(Some(bytes)) => number(&bytes),
             Ok(None) => self.first(store),
             // Who knows what was there.
             Err(()) => random(),
-        }
+        };
+        own.map_or(stored, |own| above(stored, own))
     }
 
     fn first(&self, store: &Store) -> u64 {
@@ -161,6 +170,17 @@ impl<'a> Generations<'a> {
         self.first.set(Some(first));
         first
     }
+}
+
+/// The generation that one which could not be written begins above the store's: another one for each that the store has, so
+/// that what others invalidate later counts too.
+fn above(stored: u64, own: u64) -> u64 {
+    let above = FingerprintBuilder::new("everfresh.generation.above").u64(stored).u64(own).finish();
+    number(above.as_bytes())
+}
+
+fn here() -> RwLockWriteGuard<'static, Here> {
+    HERE.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Here {
@@ -173,6 +193,23 @@ impl Here {
             *self = Self { first: random(), unwritten: std::mem::take(&mut self.unwritten), ..Self::default() };
         }
         self.replaced.insert(*of, generation);
+    }
+
+    /// Whatever could not be written of it does not count any more.
+    fn written(&mut self, store: &Store, of: &Fingerprint) {
+        if let Some(unwritten) = self.unwritten.get_mut(store.dir()) {
+            unwritten.remove(of);
+            if unwritten.is_empty() {
+                self.unwritten.remove(store.dir());
+            }
+        }
+    }
+
+    /// The same, unless there is another one by now.
+    fn written_as(&mut self, store: &Store, of: &Fingerprint, own: u64) {
+        if self.unwritten.get(store.dir()).and_then(|unwritten| unwritten.get(of)) == Some(&own) {
+            self.written(store, of);
+        }
     }
 }
 
@@ -222,7 +259,7 @@ fn store_in(folder: &str) -> Option<Store> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::StoreOptions;
+    use crate::disk::{StoreOptions, while_refused};
 
     fn in_a_store(check: impl Fn(&Store)) {
         let folder = tempfile::tempdir().unwrap();
@@ -241,6 +278,32 @@ mod tests {
             store.wipe().unwrap();
             assert_eq!(lookup.get(&of("b")), first);
             assert_ne!(Generations::new(Some(store)).get(&of("b")), first);
+        });
+    }
+
+    #[test]
+    fn what_others_invalidate_counts_also_after_an_invalidation_that_the_store_could_not_take() {
+        in_a_store(|store| {
+            let (now, of) = (|| Generations::new(Some(store)).get(&of("unwritten")), of("unwritten"));
+            let first = now();
+            while_refused(|| Generations::new(Some(store)).replace(&of).unwrap_err());
+            let own = now();
+            // As another process would.
+            store.put(Space::Generations, &of, &7u64.to_le_bytes(), &[]).unwrap();
+            let others = now();
+            assert!(first != own && others != own && others != first);
+        });
+    }
+
+    #[test]
+    fn what_a_store_could_not_take_is_not_about_another_store() {
+        in_a_store(|store| {
+            in_a_store(|other| {
+                let now = || Generations::new(Some(other)).get(&of("unwritten"));
+                let before = now();
+                while_refused(|| Generations::new(Some(store)).replace(&of("unwritten")).unwrap_err());
+                assert_eq!(now(), before);
+            });
         });
     }
 

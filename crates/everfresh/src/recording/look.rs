@@ -3,7 +3,7 @@
 use super::{
     content::{content, is_absence},
     frame::Recorded,
-    function::build_matches,
+    function::runs,
     generation::Generations,
 };
 use crate::{
@@ -70,7 +70,7 @@ impl<'a> World<'a> {
     /// The reason why not; what cannot be looked at does not hold.
     pub(crate) fn check(&self, observation: &Observation) -> Result<(), Reason> {
         let holds = match observation {
-            Observation::Function { name, version, build } => build_matches(name, *version, build),
+            Observation::Function { name, version, source, build } => runs(name, *source, *version, build),
             Observation::Value { name, value } => self.values.iter().any(|(own, now)| own == name && now == value),
             Observation::Env { name, value } => env_fingerprint(name.as_ref()) == *value,
             Observation::WorkingDir { path } => std::env::current_dir().is_ok_and(|now| now == Path::new(path)),

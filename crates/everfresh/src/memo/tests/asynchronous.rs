@@ -132,3 +132,49 @@ fn an_async_error_is_not_kept() {
     assert_eq!(block_on(memo.try_get_or_compute_async(&1, async { Err::<u32, _>("broken") })), Err("broken"));
     assert_eq!(block_on(memo.try_get_or_compute_async(&1, async { Ok::<_, &str>(5) })), Ok(5));
 }
+
+#[test]
+fn a_thread_does_not_wait_for_a_task_that_it_polls_and_that_has_the_lock_of_a_memo_of_other_values() {
+    let place = Place::new();
+    let one: Memo<u32> = Memo::builder("two types").store(place.store()).build();
+    let other: Memo<String> = Memo::builder("two types").store(place.store()).build();
+    let mut computes = Box::pin(one.get_or_compute_async(&1, async {
+        pause().await;
+        2
+    }));
+    assert!(computes.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    assert_eq!(other.get_or_compute(&1, || "3".to_owned()), "3");
+    assert_eq!(block_on(computes), 2);
+}
+
+#[test]
+fn a_thread_does_not_wait_for_a_task_that_it_polls_and_that_was_overtaken_by_a_refresh() {
+    let place = Place::new();
+    let memo = memo().store(place.store()).build();
+    let mut computes = Box::pin(memo.get_or_compute_async(&1, async {
+        pause().await;
+        2
+    }));
+    assert!(computes.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    assert_eq!(memo.call(&1).anew().or_compute(|| 3), 3);
+    memo.invalidate(&1);
+    assert_eq!(memo.get_or_compute(&1, || 4), 4);
+    assert_eq!(block_on(computes), 2);
+    assert_eq!(memo.get(&1), Some(4), "what was overtaken is not kept");
+}
+
+#[test]
+fn a_task_waits_for_the_lock_of_a_memo_of_other_values() {
+    let place = Place::new();
+    let one: Memo<u32> = Memo::builder("two types").store(place.store()).build();
+    let other: Memo<String> = Memo::builder("two types").store(place.store()).build();
+    let mut computes = Box::pin(one.get_or_compute_async(&1, async {
+        pause().await;
+        2
+    }));
+    let mut waits = Box::pin(other.get_or_compute_async(&1, async { "3".to_owned() }));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(computes.as_mut().poll(&mut context).is_pending());
+    assert!(waits.as_mut().poll(&mut context).is_pending());
+    assert_eq!((block_on(computes), block_on(waits)), (2, "3".to_owned()));
+}

@@ -1,7 +1,7 @@
 //! Arguments, versions, time, and verbs.
 
 use super::*;
-use crate::memory::ManualClock;
+use crate::{memory::ManualClock, observation::Observation};
 use serde::{Serialize, Serializer, ser::Error as _};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -19,6 +19,28 @@ fn equal_arguments_are_computed_once() {
     assert_eq!(calls.0.get(), 1);
     let stats = memo.stats();
     assert_eq!((stats.memory_hits, stats.misses, stats.loads), (2, 1, 1));
+}
+
+#[test]
+fn who_calls_a_function_observes_its_version_and_its_text() {
+    let (name, caller) = ("observed by its caller", memo().version(1).build());
+    let callee = Memo::builder(name).version(2).source(3).build();
+    let Ok(entry) = caller.call(&()).or_try_compute_entry(|| Ok::<_, ()>(callee.get_or_compute(&1, || 5))) else {
+        return;
+    };
+    let seen = |seen: &&Observation| matches!(seen, Observation::Function { name: own, .. } if own == name);
+    let observed: Vec<_> = entry.observations().iter().filter(seen).cloned().collect();
+    let build = crate::build_id();
+    assert_eq!(observed, [Observation::Function { name: name.to_owned(), version: Some(2), source: Some(3), build }]);
+}
+
+#[test]
+fn who_calls_two_functions_of_one_name_is_kept() {
+    let callees = [1, 2].map(|source| Memo::builder("twins of one caller").source(source).version(source).build());
+    let caller = memo().build();
+    let sum =
+        || caller.get_or_compute(&(), || callees.iter().map(|callee| callee.get_or_compute(&1, || 5)).sum::<u32>());
+    assert_eq!((sum(), caller.get(&())), (10, Some(10)));
 }
 
 #[test]

@@ -76,6 +76,29 @@ fn what_is_invalidated_while_it_is_computed_is_not_kept() {
 }
 
 #[test]
+fn two_threads_that_need_each_others_keys_both_end() {
+    let place = Place::new();
+    for memo in [memo().build(), memo().store(place.store()).build()] {
+        let both = Barrier::new(2);
+        let sums = thread::scope(|scope| {
+            let threads = [1, 2].map(|own| {
+                let (memo, both) = (&memo, &both);
+                scope.spawn(move || {
+                    memo.get_or_compute(&own, || {
+                        both.wait();
+                        10 * own + memo.get_or_compute(&(3 - own), || 5)
+                    })
+                })
+            });
+            threads.map(|thread| thread.join().unwrap())
+        });
+        // One of them waited for the other, which computed for itself.
+        assert!([[10 + 25, 25], [15, 20 + 15]].contains(&sums), "{sums:?}");
+        assert_eq!([memo.get(&1), memo.get(&2)], sums.map(Some));
+    }
+}
+
+#[test]
 fn who_is_called_away_while_it_waits_computes_for_itself_and_the_other_goes_on() {
     let memo = memo().build();
     let (begun, begins) = mpsc::channel();

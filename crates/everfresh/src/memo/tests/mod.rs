@@ -3,6 +3,7 @@
 mod aging;
 mod anew;
 mod asynchronous;
+mod beside;
 mod calls;
 mod flights;
 mod limits;

@@ -1,7 +1,7 @@
 //! What a store adds: results outlive the process, and are never misread.
 
 use super::*;
-use crate::disk::Space;
+use crate::disk::{Space, while_refused};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -281,4 +281,28 @@ fn a_function_that_makes_its_memo_on_each_call_may_come_back_to_itself() {
     let place = Place::new();
     let value = fresh(&place).get_or_compute(&1, || fresh(&place).get_or_compute(&1, || 4) + 1);
     assert_eq!((value, fresh(&place).get(&1)), (5, Some(5)));
+}
+
+#[test]
+fn an_invalidation_that_the_store_could_not_take_is_written_with_what_it_takes_next() {
+    let place = Place::new();
+    let (memo, store) = (fresh(&place), place.store());
+    memo.get_or_compute(&1, || 5);
+    let of = crate::recording::Generations::of_key(&memo.inner.key(&1).unwrap());
+    while_refused(|| memo.invalidate(&1));
+    assert_eq!((memo.get(&1), store.get(Space::Generations, &of)), (None, None));
+    memo.get_or_compute(&2, || 6);
+    assert!(store.get(Space::Generations, &of).is_some(), "other processes know too");
+    assert_eq!((memo.get(&1), memo.get_or_compute(&1, || 7), fresh(&place).get(&1)), (None, 7, Some(7)));
+}
+
+#[test]
+fn a_refresh_that_the_store_could_not_take_serves_nothing_old() {
+    let place = Place::new();
+    let memo = fresh(&place);
+    memo.get_or_compute(&1, || 5);
+    assert_eq!(while_refused(|| memo.call(&1).anew().or_compute(|| 6)), 6);
+    assert_ne!(memo.get(&1), Some(5));
+    memo.get_or_compute(&2, || 0);
+    assert_eq!(fresh::<i32>(&place).get(&1), None);
 }

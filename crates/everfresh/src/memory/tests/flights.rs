@@ -306,3 +306,22 @@ fn many_callers_that_fail_and_are_cancelled_leave_one_value() {
     assert!(values.into_inner().unwrap().iter().all(|(key, value)| *value == key + 1));
     assert_eq!(cache.len(), 50);
 }
+
+#[test]
+fn two_threads_that_need_each_others_keys_both_end() {
+    let (cache, both) = (Cache::new(10), Barrier::new(2));
+    let sums = thread::scope(|scope| {
+        let threads = [1, 2].map(|own| {
+            let (cache, both) = (&cache, &both);
+            scope.spawn(move || {
+                cache.get_or_compute(&own, || {
+                    both.wait();
+                    10 * own + cache.get_or_compute(&(3 - own), || 5)
+                })
+            })
+        });
+        threads.map(|thread| thread.join().unwrap())
+    });
+    // One of them waited for the other, which computed for itself.
+    assert!([[10 + 25, 25], [15, 20 + 15]].contains(&sums), "{sums:?}");
+}
