@@ -96,9 +96,9 @@ impl<'a> Cached<'a> {
 
     /// The parameters of a verb that needs those that count.
     pub fn counting(&self) -> TokenStream {
-        let Options { key, ignore, field, .. } = self.options;
+        let Options { ignore, field, .. } = self.options;
         parameters(&self.arguments, |argument| {
-            key.is_some() || !ignore.contains(&argument.name) || (argument.name == "self" && field.is_some())
+            !ignore.contains(&argument.name) || (argument.name == "self" && field.is_some())
         })
     }
 

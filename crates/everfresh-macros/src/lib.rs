@@ -38,7 +38,8 @@ use syn::{DeriveInput, Item, ItemFn, parse_macro_input};
 /// | option | what it says | default |
 /// | --- | --- | --- |
 /// | `max_entries = 1000` | how many results are kept; 0 keeps none | 128 |
-/// | `max_bytes = "64MB", weigher = …` | how much all of them may weigh; the weigher is a function or closure of `(&Key, &Value)` that gives a `u32` | |
+/// | `max_bytes = "64MB"` | how much all of them may weigh | |
+/// | `weigher = …` | what one weighs: a function or closure of `(&Key, &Value)` that gives a `u32` | `everfresh::memory::estimated_bytes`, for which key and value must be `Serialize` |
 /// | `ttl = "5m"` | how long a result is kept (`ms`, `s`, `m`, `h`, `d`) | until there is no room |
 /// | `idle = "1m"` | how long a result may go unused | |
 /// | `jitter = 0.1` | a random part of its life by which each result lives shorter | 0 |
@@ -78,7 +79,8 @@ use syn::{DeriveInput, Item, ItemFn, parse_macro_input};
 /// is logged as a warning, and results are kept in memory alone.
 ///
 /// All other options go with these. `max_entries`, `max_bytes`, `idle` and `policy` bound what is in memory, not the
-/// store; the weigher is of `(&Value)`, since of the key only a fingerprint is kept; `verify` needs a result that is
+/// store; the weigher is of `(&Value)`, since of the key only a fingerprint is kept, and
+/// `everfresh::memo::estimated_bytes` unless said; `verify` needs a result that is
 /// `Serialize`, and compares fingerprints. Only a result's time may be stale, never what it was made from, and nothing
 /// that another cached function makes of a stale one is kept. With `stale` or `refresh_ahead` a thread of its own
 /// computes from a copy of the arguments, which must then be `Clone + Send + 'static` in their owned form; with type

@@ -181,11 +181,6 @@ impl Options {
 
     /// Whether they go with each other.
     fn check_together(&self) -> Result<()> {
-        if let (Some((name, _)), None) = (&self.max_bytes, &self.weigher) {
-            let of = if self.traced() { "(&Value)" } else { "(&Key, &Value)" };
-            let help = format!("`max_bytes` needs `weigher = …`, a function or closure of `{of}` that gives a `u32`");
-            return Err(syn::Error::new(name.span(), help));
-        }
         match (self.said(&["stale", "refresh_ahead"]), self.ttl) {
             (Some(aging), None) => Err(syn::Error::new(aging.span(), format!("`{aging}` needs `ttl = …`"))),
             _ => Ok(()),

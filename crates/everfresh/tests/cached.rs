@@ -143,6 +143,38 @@ fn an_async_function_is_polled_only_if_there_is_no_value() {
 }
 
 #[test]
+fn all_options_go_with_each_other_and_no_weigher_is_needed() {
+    counted!(CALLS);
+    static CLOCK: Hands = LazyLock::new(Arc::default);
+    struct Client;
+    #[derive(Clone, Debug, PartialEq, serde::Serialize)]
+    struct Rate {
+        of: String,
+        percent: u32,
+    }
+    // It is no result that is kept, so it is not weighed.
+    #[derive(Debug, PartialEq)]
+    struct Error;
+    #[cached(max_entries = 10_000, max_bytes = "64MB", ttl = "5m", idle = "1m", stale = "1h", tags = ["rates"],
+        key = "{currency}", ignore = [client], clock = CLOCK.clone())]
+    async fn rate(client: &Client, currency: &str) -> Result<Rate, Error> {
+        let _: &Client = client;
+        count(&CALLS);
+        if currency == "XXX" { Err(Error) } else { Ok(Rate { of: currency.to_owned(), percent: CALLS.get() }) }
+    }
+    let ask = |currency: &str| ready(rate(&Client, currency)).map(|rate| rate.percent);
+    assert_eq!([ask("EUR"), ask("XXX"), ask("EUR")], [Ok(1), Err(Error), Ok(1)]);
+    // The key and the result are `String` and `Rate`, with a text of three letters each.
+    let weight = size_of::<String>() + 3 + size_of::<Rate>() + 3;
+    assert_eq!((rate::cache_info().entries, rate::cache_info().weight), (1, weight as u64));
+    assert_eq!(ready(rate::refresh(&Client, "EUR")).map(|rate| rate.percent), Ok(3));
+    CLOCK.advance(MINUTE);
+    assert_eq!(ask("EUR"), Ok(4), "it went unused for too long");
+    assert!(rate::invalidate("EUR"));
+    assert_eq!((ask("EUR"), rate::invalidate_tag("rates"), rate::cache_info().entries), (Ok(5), 1, 0));
+}
+
+#[test]
 fn the_key_may_be_said() {
     counted!(CALLS);
     #[derive(Debug)]

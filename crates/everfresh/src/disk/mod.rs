@@ -55,3 +55,5 @@ pub use gc::GcReport;
 pub use reduce::Limits;
 pub use store::{LockGuard, Record, Space, Store, StoreOptions};
 pub use verify::VerifyReport;
+
+pub(crate) use mark::boot_tag;

@@ -133,6 +133,7 @@ impl<K, V, S> CacheBuilder<K, V, S> {
 
     /// How much all entries may weigh together, as `weigher` says; it is asked once for each value that goes in. A value
     /// that is heavier than this alone is refused. A weight is below 4 GiB: say a larger one as `u32::MAX`.
+    /// [`estimated_bytes`](super::estimated_bytes) is a weigher for keys and values that are `Serialize`.
     ///
     /// ```
     /// use everfresh::memory::Cache;

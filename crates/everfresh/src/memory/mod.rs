@@ -5,12 +5,13 @@
 //! | `cache`, `builder` | [`Cache`]: shards, each under a lock of its own |
 //! | `get`, `insert`, `remove` | reading what is there, putting in, taking out |
 //! | `shard`, `entry` | the table, the slots and the limits of one shard |
+//! | `estimate` | what a value weighs where nobody says it |
 //! | `policy` | which entry goes when there is no room |
 //! | `lookup`, `compute`, `flight` | single flight: one computes, the others wait |
 //! | `refresh` | entries that are computed anew while they are served |
 //! | `observed` | values that were made from more than their keys |
 //! | `upsert` | read, change and write as one |
-//! | `snapshot` | entries in a file, for a warm start |
+//! | `snapshot`, `moment` | entries in a file, for a warm start, and how long ago they were saved |
 //! | `verify` | whether what is cached is pure |
 //! | `clock` | what time it is |
 //! | `sync` | locks, atomics and threads: std's, or those of a test of interleavings |
@@ -28,6 +29,7 @@ mod cache;
 mod clock;
 mod compute;
 mod entry;
+mod estimate;
 mod flight;
 mod get;
 mod ghosts;
@@ -35,6 +37,7 @@ mod insert;
 mod key;
 mod key_parts;
 mod lookup;
+mod moment;
 mod observed;
 mod per_type;
 mod policy;
@@ -59,6 +62,7 @@ pub use builder::{CacheBuilder, Cause};
 pub use cache::{Cache, DEFAULT_ENTRIES};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use entry::EntryOptions;
+pub use estimate::{Estimated, estimated_bytes};
 pub use insert::Refused;
 pub use key::KeyRef;
 pub use key_parts::KeyParts;
@@ -72,6 +76,7 @@ pub use stats::Stats;
 pub(crate) use advice::ENOUGH;
 pub(crate) use clock::{WallClock, nanoseconds};
 pub(crate) use entry::KeyHash;
+pub(crate) use estimate::weight;
 pub(crate) use flight::{Flights, Joined, Lead, Led, Wait, Waited};
 pub(crate) use lookup::Failed;
 pub(crate) use remove::tell_all;

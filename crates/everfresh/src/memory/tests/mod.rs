@@ -3,6 +3,7 @@
 mod advice;
 mod bounds;
 mod cost;
+mod estimate;
 mod expiry;
 mod flights;
 mod model;
