@@ -73,7 +73,9 @@ impl<'a> Cached<'a> {
             None if owned.is_empty() => (quote!(()), quote!(())),
             None => (quote!((#(#owned,)*)), quote!(::everfresh::memory::KeyParts((#(#references,)*)))),
         };
-        Ok(Self { options, function, arguments, output, key, borrowed, reached })
+        let cached = Self { options, function, arguments, output, key, borrowed, reached };
+        cached.check_spawn()?;
+        Ok(cached)
     }
 
     /// The cache's type.

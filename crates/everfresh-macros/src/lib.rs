@@ -45,6 +45,7 @@ use syn::{DeriveInput, Item, ItemFn, parse_macro_input};
 /// | `jitter = 0.1` | a random part of its life by which each result lives shorter | 0 |
 /// | `stale = "1h"` | for how long after its ttl a result is still served while it is computed anew, or in place of an error | |
 /// | `refresh_ahead = 0.8` | from which part of its ttl on a result is computed anew while it is served | |
+/// | `spawn = tokio::spawn` | what runs an `async` function behind its callers: given a `Pin<Box<dyn Future<Output = ()> + Send>>`, whatever it gives is dropped | |
 /// | `clock = …` | an `Arc<dyn Clock>`, or an `Arc` of a clock | the system's |
 /// | `verify = 0.01` | which share of hits is computed once more and compared: the result must be `PartialEq`, and each call makes a key | none |
 /// | `policy = lru` | which one goes when there is no room: `adaptive`, `tinylfu`, `s3fifo`, `lru`, `lfu`, `fifo` | `adaptive` |
@@ -60,8 +61,12 @@ use syn::{DeriveInput, Item, ItemFn, parse_macro_input};
 ///
 /// With `stale` or `refresh_ahead`, a result that is to be computed anew makes nobody wait: a thread of its own computes it
 /// from the key. Where that cannot be, the caller who finds the old result computes, and all others have the old one: in
-/// `async` and `unsafe` functions, with `key`, `ignore`, `self`, `impl AsRef` or a named lifetime among the arguments, and
-/// where the result or its error borrows.
+/// `unsafe` functions and `async` ones without `spawn`, with `key`, `ignore`, `self`, `impl AsRef` or a named lifetime among the
+/// arguments, and where the result or its error borrows.
+///
+/// With `spawn` an `async` function is computed by a task, from copies of all its arguments, those that are ignored too:
+/// they must be `Clone + Send + 'static` in their owned form, and the future must be `Send`. A call that finds nothing is
+/// not spawned. What names no executor but runs on one, as `|task| runtime().spawn(task)`, is as good.
 ///
 /// # Results with traces
 /// With any of these options the results are in a `Memo`, which serves one only while all that it was made from is

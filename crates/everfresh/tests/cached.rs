@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 #![deny(missing_docs, unused, unreachable_pub)]
 
-use everfresh::{cached, memory::ManualClock};
+use everfresh::{
+    cached,
+    memory::{Clock, ManualClock},
+};
 use std::{
     cell::Cell,
     future::Future,
@@ -17,6 +20,7 @@ use std::{
     thread::{self, ThreadId},
     time::Duration,
 };
+use tokio::sync::Semaphore;
 
 /// Calls that reached the function itself, on this thread.
 macro_rules! counted {
@@ -499,6 +503,43 @@ fn where_no_thread_can_compute_the_caller_does_and_an_old_result_stands_in_for_i
     assert_eq!((ready(ask(1)), borrowed("a", "b")), (1, Ok(1)));
     CLOCK.advance(MINUTE);
     assert_eq!((ready(ask(1)), borrowed("a", "b"), borrowed::cache_info().loads), (2, Ok(1), 2));
+}
+
+#[test]
+fn a_task_computes_behind_the_callers_of_an_async_function() {
+    static CLOCK: Hands = LazyLock::new(Arc::default);
+    // Each computation takes one.
+    static PERMITS: Semaphore = Semaphore::const_new(2);
+    async fn permit() {
+        PERMITS.acquire().await.unwrap().forget();
+        tokio::task::yield_now().await;
+    }
+    #[derive(Clone)]
+    struct Client(u32);
+    #[cached(ttl = "1m", stale = "1h", ignore = [client], clock = CLOCK.clone(), spawn = tokio::spawn)]
+    async fn rate(client: &Client, currency: &str) -> Result<u32, String> {
+        permit().await;
+        Ok(client.0 + currency.len() as u32)
+    }
+    #[cached(version = 1, ttl = "1m", stale = "1h", clock = CLOCK.clone(), spawn = |task| tokio::spawn(task))]
+    async fn twice(of: u32, _names: &[String]) -> Option<u32> {
+        permit().await;
+        Some(2 * of + CLOCK.now().as_secs() as u32)
+    }
+    let ask = async || (rate(&Client(7), "EUR").await, twice(1, &[]).await);
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap().block_on(async {
+        assert_eq!((rate(&Client(1), "EUR").await, twice(1, &[]).await), (Ok(4), Some(2)));
+        CLOCK.advance(MINUTE);
+        // Nobody can compute, and nobody waits.
+        for _ in 0..3 {
+            assert_eq!(ask().await, (Ok(4), Some(2)));
+        }
+        PERMITS.add_permits(2);
+        while ask().await != (Ok(10), Some(62)) {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((rate::cache_info().loads, twice::cache_info().loads), (2, 2));
+    });
 }
 
 #[test]

@@ -17,7 +17,7 @@ use std::{future::Future, sync::Arc, thread, time::Instant};
 type Leads<'a, V> = Lead<'a, Fingerprint, Arc<Held<V>>>;
 
 /// What a call comes to before anybody computes.
-enum Start<'a, V> {
+pub(super) enum Start<'a, V> {
     Found(Found<V>),
     /// It computes for all who ask for the key, anew if there is an old value.
     Lead(Leads<'a, V>, Option<Found<V>>),
@@ -28,11 +28,11 @@ enum Start<'a, V> {
 }
 
 /// What a caller that leads needs to compute.
-struct Ready<'a, V> {
+pub(super) struct Ready<'a, V> {
     // Dropped first: who leads next finds it free.
-    lock: Option<LockGuard>,
-    lead: Leads<'a, V>,
-    old: Option<Found<V>>,
+    pub(super) lock: Option<LockGuard>,
+    pub(super) lead: Leads<'a, V>,
+    pub(super) old: Option<Found<V>>,
 }
 
 impl<'a, V> Lookup<'a, V> {
@@ -65,7 +65,15 @@ impl<'a, V> Lookup<'a, V> {
 
     /// The same for a future, which is polled only if there is no value.
     pub(super) async fn run_async<E>(self, compute: impl Future<Output = Result<V, E>>) -> Result<Found<V>, E> {
-        let mut start = self.start();
+        let start = self.start();
+        self.go_on_async(start, compute).await
+    }
+
+    pub(super) async fn go_on_async<E>(
+        self,
+        mut start: Start<'a, V>,
+        compute: impl Future<Output = Result<V, E>>,
+    ) -> Result<Found<V>, E> {
         let (lead, old) = loop {
             start = match start {
                 Start::Found(found) => return Ok(found),
@@ -131,14 +139,17 @@ impl<'a, V> Lookup<'a, V> {
         KeyHash::new(self.key.as_bytes().first_chunk().copied().map_or(0, u64::from_le_bytes))
     }
 
-    fn start(&self) -> Start<'a, V> {
+    pub(super) fn start(&self) -> Start<'a, V> {
         let (inner, key) = (&*self.memo.inner, self.key);
         if self.terms.anew {
             return Start::Lead(inner.flights.begin_anew(self.hash(), key), None);
         }
-        let Ok(found) = self.find(false) else {
-            count(&inner.counts.misses);
-            return self.join();
+        let found = match self.find(false) {
+            Ok(found) => found,
+            Err(reason) => {
+                inner.count_miss(&key, &reason);
+                return self.join();
+            }
         };
         inner.counts.hit(found.tier);
         if (found.due || (self.terms.same.is_some() && found.age == Age::Fresh))
@@ -185,7 +196,7 @@ impl<'a, V> Lookup<'a, V> {
     ///
     /// # Errors
     /// What to serve in place of computing.
-    fn ready(
+    pub(super) fn ready(
         &self,
         lead: Leads<'a, V>,
         mut lock: Option<LockGuard>,
@@ -225,7 +236,7 @@ pub(super) fn alone<V>(value: V) -> Found<V> {
 }
 
 /// A computation that has begun.
-struct Attempt<'a, V> {
+pub(super) struct Attempt<'a, V> {
     lookup: Lookup<'a, V>,
     reading: Reading,
     ready: Ready<'a, V>,
@@ -235,7 +246,7 @@ struct Attempt<'a, V> {
 }
 
 impl<'a, V> Attempt<'a, V> {
-    fn new(lookup: Lookup<'a, V>, ready: Ready<'a, V>) -> Self {
+    pub(super) fn new(lookup: Lookup<'a, V>, ready: Ready<'a, V>) -> Self {
         let (reading, began_ns) = (Reading(lookup.frame()), lookup.memo.inner.now_ns());
         Self { lookup, reading, ready, started: Instant::now(), began_ns }
     }
@@ -251,7 +262,7 @@ impl<'a, V> Attempt<'a, V> {
         self.end(result)
     }
 
-    async fn run_async<E>(self, compute: impl Future<Output = Result<V, E>>) -> Result<Found<V>, E> {
+    pub(super) async fn run_async<E>(self, compute: impl Future<Output = Result<V, E>>) -> Result<Found<V>, E> {
         let failed = Failed(|| self.fail());
         let result = self.ready.lead.run_async(self.reading.0.run_async(compute)).await;
         failed.unless(result.is_ok());

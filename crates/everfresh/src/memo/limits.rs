@@ -184,7 +184,9 @@ impl<V> MemoBuilder<V> {
     /// said.
     ///
     /// Of all who ask for such a result, one computes and the others have the old one at once, also while another process
-    /// computes it. If the computation fails, the old one takes the place of its error, and a tenth of the time that is left
+    /// computes it; or all of them, if it is computed behind them, by a thread
+    /// ([`or_compute_behind`](super::Call::or_compute_behind)) or a task
+    /// ([`or_compute_async_behind`](super::Call::or_compute_async_behind)). If the computation fails, the old one takes the place of its error, and a tenth of the time that is left
     /// passes, at most a second, before this process tries again.
     ///
     /// ```

@@ -28,6 +28,7 @@
 
 mod age;
 mod arguments;
+mod behind;
 mod builder;
 mod cache;
 mod call;

@@ -22,7 +22,7 @@ use std::fmt::{self, Display, Write};
 /// assert_eq!(vec![1u16, 2, 3].estimated_bytes(), size_of::<Vec<u16>>() as u64 + 6);
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "nobody can say how many bytes a `{Self}` takes",
+    message = "nobody can say how many bytes of memory `{Self}` takes",
     label = "`max_bytes` is said, and no `weigher`",
     note = "derive `serde::Serialize` for it, so that its size can be estimated, or say `weigher = …`, which gives a `u32`"
 )]
@@ -253,13 +253,7 @@ impl Serializer for Walk {
         Ok(Parts::default())
     }
 
-    fn serialize_tuple_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Parts, fmt::Error> {
+    fn serialize_tuple_variant(self, _: &'static str, _: u32, _: &'static str, _: usize) -> Result<Parts, fmt::Error> {
         Ok(Parts::of_variant())
     }
 
@@ -271,13 +265,7 @@ impl Serializer for Walk {
         Ok(Parts::default())
     }
 
-    fn serialize_struct_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Parts, fmt::Error> {
+    fn serialize_struct_variant(self, _: &'static str, _: u32, _: &'static str, _: usize) -> Result<Parts, fmt::Error> {
         Ok(Parts::of_variant())
     }
 

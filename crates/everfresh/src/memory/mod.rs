@@ -8,7 +8,7 @@
 //! | `estimate` | what a value weighs where nobody says it |
 //! | `policy` | which entry goes when there is no room |
 //! | `lookup`, `compute`, `flight` | single flight: one computes, the others wait |
-//! | `refresh` | entries that are computed anew while they are served |
+//! | `refresh`, `behind` | entries that are computed anew while they are served, by tasks behind them |
 //! | `observed` | values that were made from more than their keys |
 //! | `upsert` | read, change and write as one |
 //! | `snapshot`, `moment` | entries in a file, for a warm start, and how long ago they were saved |
@@ -24,6 +24,7 @@
 //! and destructors run without any.
 
 mod advice;
+mod behind;
 mod builder;
 mod cache;
 mod clock;
@@ -58,6 +59,7 @@ mod upsert;
 mod verify;
 
 pub use advice::Advice;
+pub use behind::Refresh;
 pub use builder::{CacheBuilder, Cause};
 pub use cache::{Cache, DEFAULT_ENTRIES};
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -74,10 +76,12 @@ pub use snapshot::SnapshotError;
 pub use stats::Stats;
 
 pub(crate) use advice::ENOUGH;
+pub(crate) use behind::OnDrop;
 pub(crate) use clock::{WallClock, nanoseconds};
 pub(crate) use entry::KeyHash;
 pub(crate) use estimate::weight;
 pub(crate) use flight::{Flights, Joined, Lead, Led, Wait, Waited};
 pub(crate) use lookup::Failed;
 pub(crate) use remove::tell_all;
+pub(crate) use stats::ratio;
 pub(crate) use verify::chance;

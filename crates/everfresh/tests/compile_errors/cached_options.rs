@@ -98,4 +98,19 @@ fn no_store(a: u32) -> u32 { a }
 #[cached(version = 1)]
 fn mutable(a: &mut u32) -> u32 { *a }
 
+#[cached(ttl = "1m", stale = "1h", spawn = spawn)]
+fn plain(a: u32) -> u32 { a }
+
+#[cached(ttl = "1m", spawn = spawn)]
+async fn ageless(a: u32) -> u32 { a }
+
+#[cached(ttl = "1m", stale = "1h", spawn = spawn)]
+async fn as_ref(a: impl AsRef<str>) -> u32 { 1 }
+
+#[cached(ttl = "1m", stale = "1h", ignore = [a], spawn = spawn)]
+async fn borrows(a: Option<&str>) -> u32 { 1 }
+
+#[cached(ttl = "1m", stale = "1h", spawn = spawn)]
+async fn lifetime<'a>(a: &'a str) -> u32 { 1 }
+
 fn main() {}

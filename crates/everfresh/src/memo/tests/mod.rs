@@ -3,7 +3,9 @@
 mod aging;
 mod anew;
 mod asynchronous;
+mod behind;
 mod calls;
+mod counts;
 mod flights;
 mod limits;
 mod made;

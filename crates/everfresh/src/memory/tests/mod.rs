@@ -1,6 +1,7 @@
 //! What holds for the memory tier as a whole.
 
 mod advice;
+mod behind;
 mod bounds;
 mod cost;
 mod estimate;
