@@ -84,7 +84,8 @@ fn lines(functions: &[FunctionStats], folder: &Path, size: u64) -> String {
     if functions.is_empty() {
         return format!("no function keeps results in {}\n", near(folder));
     }
-    let numbers = ["hits", "misses", "evicted", "not kept", "saved", "spent", "looking"].map(|name| (name, Align::Right));
+    let numbers =
+        ["hits", "misses", "evicted", "not kept", "saved", "spent", "looking"].map(|name| (name, Align::Right));
     let mut columns = vec![("function", Align::Left)];
     columns.extend(numbers);
     columns.push(("pays", Align::Left));

@@ -65,8 +65,10 @@ impl<'a, V> Lookup<'a, V> {
 
     /// The same for a future, which is polled only if there is no value.
     pub(super) async fn run_async<E>(self, compute: impl Future<Output = Result<V, E>>) -> Result<Found<V>, E> {
-        let start = self.start();
-        self.go_on_async(start, compute).await
+        match self.start() {
+            Start::Found(found) => Ok(found),
+            start => self.go_on_async(start, compute).await,
+        }
     }
 
     pub(super) async fn go_on_async<E>(

@@ -57,7 +57,9 @@ fn what_leaves_the_memory_is_counted_by_its_cause() {
     let weigher = |weight: &u32| *weight;
     let memo = memo().max_bytes(10, weigher).ttl(SECOND).idle(5 * SECOND).clock(clock.clone()).build();
     let keep = |key: u32, weight: u32| _ = memo.get_or_compute(&key, || weight);
-    (keep(1, 4), keep(2, 6), keep(3, 11), clock.advance(SECOND), keep(1, 3));
+    [(1, 4), (2, 6), (3, 11)].into_iter().for_each(|(key, weight)| keep(key, weight));
+    clock.advance(SECOND);
+    keep(1, 3);
     let stats = memo.stats();
     assert_eq!((stats.refused, stats.replaced, stats.entries, stats.weight), (1, 1, 2, 9));
     keep(4, 7);
@@ -67,7 +69,9 @@ fn what_leaves_the_memory_is_counted_by_its_cause() {
     assert_eq!((memo.stats().invalidated, memo.stats().entries), (entries, 0));
     keep(1, 1);
     assert!(memo.invalidate(&1u32) && memo.stats().invalidated == entries + 1);
-    (keep(1, 1), clock.advance(5 * SECOND), keep(1, 1));
+    keep(1, 1);
+    clock.advance(5 * SECOND);
+    keep(1, 1);
     assert_eq!(memo.stats().unused, 1);
 }
 
