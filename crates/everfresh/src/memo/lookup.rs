@@ -184,7 +184,9 @@ impl<V> Found<V> {
 }
 
 impl<V> Inner<V> {
-    /// Counts a call that found nothing, and why.
+    /// Counts a call that found nothing, and why. Apart from what hits take.
+    #[cold]
+    #[inline(never)]
     pub(super) fn count_miss(&self, key: &Fingerprint, reason: &Reason) {
         count(&self.counts.misses);
         match reason {
