@@ -8,16 +8,17 @@
     the attribute `x` of `m.Parser`        values in a class, on a function
     the package `numpy`                    by its version, see `_code_origin.py`; `Python` is one
     the extension `fast`                   the user's compiled module, by its file
+    the file `/a/b.json`, read when ...    by a module of the user's that is on the way, see `_code_imports.py`
     the names that `m.f` finds             which of them are there, so that one that appears or goes is seen
     the functools.lru_cache of `m.f`       a memo that hides what it read; `everfresh.lru_cache` likewise
     the code found as `m:f`                code that ran and names do not reach (`_code_ran.py`), and all it is made of;
                                            not among `items()`, but `resolve` knows it
 
 Not reached by names, but seen by `_code_ran.py` when it runs: what `getattr` finds by a computed name, registries in
-packages, methods of arguments. Not seen at all: data read by a computed name (`globals()[name]` with a module not at
-hand), what a package's own module was patched with (but for names that the user's
-code takes from it), whether a closure made before the run by code that ran again in it still holds what it held, and
-attributes of a package's instance beyond `FOREIGN_LIMIT` values.
+packages, methods of arguments, modules that are imported by a computed name, mocks. Not seen at all: data read by a
+computed name (`globals()[name]`, `sys.modules[name]` with a module not at hand), constants that a package's own module
+was patched with (but for those of the user's own), whether a closure made before the run by code that ran again in it
+still holds what it held, and attributes of a package's instance beyond `FOREIGN_LIMIT` values.
 """
 
 from __future__ import annotations
@@ -84,6 +85,14 @@ class Code:
     def blind(self) -> dict[str, str]:
         """Items that hold an object of a package of which only the class counts, by its name: report them once."""
         return self._settled().blind
+
+    def sources(self) -> set[str]:
+        """Modules and attributes on the way by which clocks and random sources are reached, see `_sources.py`."""
+        return self._settled().sources
+
+    def uses_decimal(self) -> bool:
+        """Whether `decimal` is on the way."""
+        return self._settled().decimal
 
     def lru_caches(self) -> dict[str, Any]:
         """Memos by `functools.lru_cache` or Everfresh's on the way of the user's code, by the names of their items."""

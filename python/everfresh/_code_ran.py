@@ -16,6 +16,9 @@ is switched on again (for every tool) before the next block. 3.11: a profile hoo
 starts, which calls the hook that was there; if that is not a function (`cProfile`), or another takes its place, the
 block is not `complete`: do not store its result.
 
+With `sources`, calls of what may read a clock or a random source are heard too (`_sources.py`): on 3.11 by the same
+hook, later by events in the user's code and in `random` and `uuid`, until a place made `OFTEN_CALLS` other calls.
+
 Whose block: the context's (so tasks and, where the context is carried along, executors have their own), else that of
 the thread. `here()` takes a block along to another thread, and `carried` to one that is being started. A block inside
 hands what ran to the one around it."""
@@ -24,13 +27,17 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from contextlib import contextmanager
-from contextvars import ContextVar, Token
+from contextvars import Token
+from importlib.util import resolve_name
 from types import CodeType, FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from everfresh import _code_origin as origin
+from everfresh import _native, _sources
+from everfresh._code_active import IMPORT, OFTEN, active, blocks, current, listening, lock
+from everfresh._code_hook import Hook
+from everfresh._code_monitor import Monitor
 from everfresh._code_names import FOUND, name_of
 
 if TYPE_CHECKING:
@@ -38,27 +45,25 @@ if TYPE_CHECKING:
 
     from everfresh._code import Code
 
-OFTEN = 1_000
 # Functions have it, bodies of modules and classes have not.
 CO_OPTIMIZED = 0x1
-# Generators, coroutines, asynchronous generators.
-GENERATORS = 0x20 | 0x80 | 0x200
 MONITORING = sys.version_info >= (3, 12)
-GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
-
-_current: ContextVar[Ran | None] = ContextVar("everfresh_ran", default=None)
-_active: list[Ran] = []
-_lock = threading.RLock()
 
 
 class Ran:
     """Records code of the user's that starts within the block. Enter it once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, sources: bool = False) -> None:
+        #: What is known of the clocks and random sources that were read; None if nobody asks.
+        self.sources = _sources.Sources() if sources else None
         #: What started: the code, the name of the module that it ran in, and for a closure what it closed over.
         self.starts: dict[tuple[int, ...], Start] = {}
         #: False if something kept the hook from being set, so that code may have run unseen.
         self.complete = True
+        #: Whether a mock answered something.
+        self.mocked = False
+        # Modules that were asked for by a name: what is taken from them has no name in the code.
+        self._asked: set[str] = set()
         self._counts: dict[int, int] = {}
         # Code that need not be looked at again, kept so that its id stays its own.
         self._done: dict[int, CodeType] = {}
@@ -77,54 +82,63 @@ class Ran:
         self._thread = threading.get_ident()
         loop = sys.modules.get("asyncio")
         self._in_task = loop is not None and loop._get_running_loop() is not None
-        self._around, self._token = _current.get(), _current.set(self)
-        with _lock:
-            _active.append(self)
+        self._around, self._token = current.get(), current.set(self)
+        with lock:
+            active.append(self)
+            if self.sources is not None:
+                listening.append(self)
             self.complete = _monitor.begin()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with _lock:
-            _active.remove(self)
+        with lock:
+            active.remove(self)
+            if self.sources is not None:
+                listening.remove(self)
             self.complete &= _monitor.end()
         if self._token is not None:
             try:
-                _current.reset(self._token)
+                current.reset(self._token)
             except ValueError:
                 # Left in another context than it was entered in (a generator's): that one ends with its context.
-                _current.set(self._around)
+                current.set(self._around)
         if self._around is not None:
             self._around.starts.update(self.starts)
             self._around._nested |= self._nested
             self._around._modules |= self._modules
             self._around._fresh |= self._fresh
+            self._around._asked |= self._asked
+            self._around.mocked |= self.mocked
             self._around.complete &= self.complete
 
     @contextmanager
     def here(self) -> Iterator[None]:
         """On another thread: what runs in this block counts for it too."""
-        token = _current.set(self)
-        with _lock:
+        token = current.set(self)
+        with lock:
             self.complete &= _monitor.begin()
         try:
             yield
         finally:
-            with _lock:
+            with lock:
                 self.complete &= _monitor.end()
-            _current.reset(token)
+            current.reset(token)
 
     def functions(self) -> set[CodeType]:
         """The code objects that started."""
         return {start.code for start in self.starts.values()}
 
     def modules(self) -> list[str]:
-        """The files of the user's modules that were imported in the block: what their bodies made is by these files.
+        """The files of the user's modules that were imported in the block, or asked for by a name.
+
+        What their bodies made is by these files.
 
         Observe them: `names` leaves out code of theirs that no name finds.
         """
-        return sorted(self._modules)
+        asked = [getattr(sys.modules.get(name), "__file__", None) for name in self._asked]
+        return sorted(self._modules.union(file for file in asked if file and origin.of_file(file) == origin.USER))
 
     def names(self, code: Code, others: Iterable[Code] = ()) -> list[str]:
         """Items for what ran and names do not reach, for `code.resolve`, which gives None for one that is lost.
@@ -179,6 +193,25 @@ class Ran:
             self.starts.setdefault((id(code),), Start(code, frame.f_globals.get("__name__"), None))
         return not closure and count >= OFTEN
 
+    def _heed(self, code: CodeType, frame: FrameType) -> None:
+        """Hears of a package's code that is of interest."""
+        if code is IMPORT:
+            name, package = frame.f_locals.get("name"), frame.f_locals.get("package")
+            if isinstance(name, str):
+                self.asked(resolve_name(name, package) if name.startswith(".") and package else name)
+        else:
+            self.mocked = True
+
+    def asked(self, module: str) -> None:
+        """Hears that a module was asked for by a name."""
+        self._asked.add(module)
+
+    def _calls(self, called: object, first: object, frame: FrameType) -> None:
+        """Hears of a call that may read a source."""
+        what = self.sources.read(called, first, frame) if self.sources is not None else None
+        if what is not None:
+            _native.impure(what)
+
 
 class Start(NamedTuple):
     code: CodeType
@@ -186,23 +219,20 @@ class Start(NamedTuple):
     held: tuple[object, ...] | None
 
 
-def _blocks() -> list[Ran]:
-    """The blocks that code on this thread counts for now."""
-    current = _current.get()
-    if current is not None:
-        return [current]
-    thread = threading.get_ident()
-    return [ran for ran in _active if ran._thread == thread and not ran._in_task][-1:]
+def asked(module: str) -> None:
+    """Says that code on this thread asks for a module by a name."""
+    for ran in blocks():
+        ran.asked(module)
 
 
 def carried(function: Callable[[], object]) -> Callable[[], object]:
     """The function as another thread is to call it: what it runs counts for the block that is open on this one."""
-    blocks = _blocks()
-    if not blocks:
+    here = blocks()
+    if not here:
         return function
 
     def call() -> object:
-        with blocks[0].here():
+        with here[0].here():
             return function()
 
     return call
@@ -215,145 +245,4 @@ def _is_body_of_module(code: CodeType, frame: FrameType) -> bool:
     return code.co_name == "<module>" and module is not None and vars(module) is names and file == code.co_filename
 
 
-def _is_foreign(code: CodeType, frame: FrameType) -> bool:
-    return origin.of_code(code, frame.f_globals.get("__name__")) != origin.USER
-
-
-class _Hook:
-    """3.11: one hook a thread, however blocks overlap on it; `begin` and `end` are called under `_lock`."""
-
-    def __init__(self) -> None:
-        self.local = threading.local()
-        self.uses = 0
-        # What new threads had, and what they get.
-        self.before: Any = None
-        self.hook: Any = None
-
-    def begin(self) -> bool:
-        if not self.uses:
-            self.before = threading.getprofile()
-            self.hook = _hook(self.before)
-            threading.setprofile(self.hook)
-        self.uses += 1
-        local, now = self.local, sys.getprofile()
-        local.count = getattr(local, "count", 0) + 1
-        if now is not None and now in (getattr(local, "hook", None), self.hook):
-            return True
-        local.before, local.hook = now, None
-        if now is not None and not callable(now):
-            return False
-        local.hook = _hook(now)
-        sys.setprofile(local.hook)
-        return True
-
-    def end(self) -> bool:
-        self.uses -= 1
-        if not self.uses and threading.getprofile() is self.hook:
-            threading.setprofile(self.before)
-        local, now = self.local, sys.getprofile()
-        local.count -= 1
-        if now is not None and now is getattr(local, "hook", None):
-            if not local.count:
-                sys.setprofile(local.before)
-            return True
-        # Another hook may have been set meanwhile, which heard what this one should have.
-        return now is self.hook
-
-
-def _hook(before: Any) -> Any:
-    def hook(frame: FrameType, event: str, arg: Any) -> None:
-        if event == "call":
-            current, code = _current.get(), frame.f_code
-            if current is None or id(code) not in current._done:
-                _called(code, frame)
-                if current is None and not _active:
-                    # A thread that began in a block and goes on after it.
-                    sys.setprofile(before)
-        if before is not None:
-            before(frame, event, arg)
-
-    return hook
-
-
-def _called(code: CodeType, frame: FrameType) -> None:
-    # The argument of RESUME: not 0 where a generator or coroutine goes on.
-    if code.co_flags & GENERATORS and code.co_code[frame.f_lasti + 1]:
-        return
-    foreign = _is_foreign(code, frame)
-    for ran in _blocks():
-        if foreign:
-            ran._done[id(code)] = code
-        else:
-            ran._saw(code, frame)
-
-
-class _Monitor:
-    """The one tool of this process in `sys.monitoring`; used under `_lock`."""
-
-    def __init__(self) -> None:
-        self.tool: int | None = None
-        # Whether the user's code was switched off somewhere.
-        self.dull = False
-        self.uses = 0
-
-    def begin(self) -> bool:
-        """Whether events will come; under `_lock`, with the block in `_active`."""
-        self.uses += 1
-        monitoring = sys.monitoring  # type: ignore[attr-defined, unused-ignore]
-        if self.tool is None:
-            # 0 to 2 and 5 belong by convention to debuggers, coverage, profilers, optimisers: taken last.
-            free = [tool for tool in (3, 4, 5, 2, 1, 0) if monitoring.get_tool(tool) is None]
-            if not free:
-                return False
-            self.tool = free[0]
-            monitoring.use_tool_id(self.tool, "everfresh")
-            monitoring.register_callback(self.tool, monitoring.events.PY_START, self._start)
-        if self.uses == 1:
-            monitoring.set_events(self.tool, monitoring.events.PY_START)
-        if self.dull:
-            self._settle()
-            self.dull = False
-            monitoring.restart_events()
-        return True
-
-    def end(self) -> bool:
-        self.uses -= 1
-        if not self.uses and self.tool is not None:
-            monitoring = sys.monitoring  # type: ignore[attr-defined, unused-ignore]
-            monitoring.set_events(self.tool, 0)
-            # A tool id is for who needs it now.
-            monitoring.register_callback(self.tool, monitoring.events.PY_START, None)
-            monitoring.free_tool_id(self.tool)
-            self.tool = None
-        return True
-
-    def _settle(self) -> None:
-        """Waits until no thread is about to switch code off: after the restart, it would hide it from the new block."""
-        own, start = threading.get_ident(), _Monitor._start.__code__
-        while any(_within(frame, start) for thread, frame in sys._current_frames().items() if thread != own):
-            time.sleep(0)
-
-    def _start(self, code: CodeType, offset: int) -> object:
-        off: object = sys.monitoring.DISABLE  # type: ignore[attr-defined, unused-ignore]
-        frame, current = sys._getframe(1), _current.get()
-        if (current is None or id(code) not in current._counts) and _is_foreign(code, frame):
-            return off
-        often = [ran._saw(code, frame) for ran in _blocks()]
-        # Who begins a block holds the lock, and waits for us: never wait for it here.
-        if often == [True] and GIL and _lock.acquire(blocking=False):
-            try:
-                if len(_active) == 1:
-                    self.dull = True
-                    return off
-            finally:
-                _lock.release()
-        return None
-
-
-def _within(frame: FrameType | None, code: CodeType) -> bool:
-    while frame is not None and frame.f_code is not code:
-        frame = frame.f_back
-    return frame is not None
-
-
-_monitor: _Monitor | _Hook = _Monitor() if MONITORING else _Hook()
+_monitor: Monitor | Hook = Monitor() if MONITORING else Hook()

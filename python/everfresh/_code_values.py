@@ -13,6 +13,7 @@ Typed and self-delimiting: equal words mean equal values. Functions, classes and
 | `StringIO`, `BytesIO` | content and position |
 | locks, events, threads, pools, executors, event loops, files that are only written to | class alone |
 | loggers | class and name |
+| mocks | class alone; named in `unsure` |
 | open connections and files | class alone; what is read from them is not seen: they are named in `unsure` |
 | iterators, and values that are too large or too deep | nothing: it never matches, and is named in `unsure` |
 """
@@ -36,6 +37,8 @@ from everfresh._code_bytes import constant
 from everfresh._code_origin import PYTHON, USER
 from everfresh._code_places import Places, type_dict
 from everfresh._native import blake3_of
+from everfresh._watch_paths import ORIGINALS
+from everfresh._watch_readers import is_reader
 
 if TYPE_CHECKING:
     from everfresh._code_walk import Walk
@@ -182,6 +185,8 @@ class Values:
         if kind is re.Pattern:
             return f"pattern({constant(value.pattern)},{value.flags})"
         top = kind.__module__.partition(".")[0]
+        if top == "decimal":
+            walk.mention(top)
         if kind in REPR_TYPES or (top in BY_REPR and walk.owner(kind) != USER):
             return f"{kind.__module__}.{kind.__qualname__} {value!r}"
         if top in TABLES:
@@ -200,8 +205,17 @@ class Values:
         if bound is None or isinstance(bound, types.ModuleType):
             module = getattr(value, "__module__", None) or getattr(value, "__objclass__", object).__module__
             self.walk.mention(module)
+            self.is_bound(value)
             return f"builtin {module!r} {value.__qualname__!r}"
         return f"builtin {value.__qualname__!r} of ({self.of(bound)})"
+
+    def is_bound(self, function: Any) -> None:
+        """Notes what reads by itself: it is seen only by the name that its module has for it."""
+        name = ORIGINALS.get(function) if type(function) is types.BuiltinFunctionType else None
+        if name is None and is_reader(function):
+            name = f"{function.__module__.partition('.')[0]}'s `{function.__name__}`"
+        if name is not None:
+            self.unseen = f"it is {name} under a name of its own, and what that reads is not seen"
 
     def _instance(self, value: Any, kind: type, top: str) -> str:
         label, owner = self.walk.class_(kind), self.walk.owner(kind)
@@ -223,6 +237,9 @@ class Values:
             return f"instance({label})"
         if "logging.Logger" in known:
             return f"instance({label},{value.name!r})"
+        if "unittest.mock.NonCallableMock" in known:
+            self.unseen = "it is a mock, whose answers nothing tells of"
+            return f"instance({label})"
         special = self._special(value, known)
         if special is not None:
             return f"instance({label},{special})"

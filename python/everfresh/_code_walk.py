@@ -1,35 +1,30 @@
 """A walk over what a function is made of.
 
-How names are followed: a global that is a module is followed through the attributes taken from it; if the module itself
-goes anywhere (into a variable, as an argument), every name that the function uses as an attribute is looked up in it;
-with `getattr`, `vars` and their like, the whole module counts. Of a class, everything that its body made counts, its
-bases too. A wrapper counts with what it wraps. A module that the function imports is imported for the walk if it is the
-user's. Names are resolved anew at each walk.
+Names are followed by `_code_follow.py`. Of a class, everything that its body made counts, its bases too. A wrapper
+counts with what it wraps. The files that the modules of these functions read when they were imported count too.
 """
 
 from __future__ import annotations
 
-import builtins
-import importlib.util
 import re
 import sys
-from types import CellType, FunctionType, ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
+from everfresh import _code_imports as imports
 from everfresh import _code_origin as origin
-from everfresh._code_bytes import Bytecode, bytecode
+from everfresh._code_bytes import bytecode
+from everfresh._code_follow import Names
 from everfresh._code_label import distinguish
 from everfresh._code_names import FOUND, resolve_object
 from everfresh._code_origin import PYTHON, USER
 from everfresh._code_places import Places, type_dict
 from everfresh._code_values import LRU_CACHES, Unsure, Values, is_cython, random_words
-from everfresh._code_written import adds, only_adds
+from everfresh._code_written import only_adds
 from everfresh._native import Guard, blake3_of
+from everfresh._sources import ATTRIBUTES, MODULES
 
-# With one of these, a module's attributes may be taken by computed names.
-DYNAMIC = frozenset({"getattr", "hasattr", "vars", "dir", "__dict__", "attrgetter", "methodcaller", "getmembers"})
-# With one of these built in, or with one of those and `__name__`, any name of the function's own module may be taken.
-OWN, BY_NAME = frozenset({"globals", "eval", "exec"}), frozenset({"modules", "import_module", "__import__"})
+DECIMAL = frozenset({"decimal", "_decimal", "_pydecimal"})
 # Written by the interpreter, or about the class, or made from what counts already.
 UNSEEN = frozenset({
     "__dict__", "__weakref__", "__doc__", "__annotations__", "__annotations_cache__", "__annotate__",
@@ -49,6 +44,10 @@ class Walk:
         self.items: dict[str, bytes] = {}
         self.unsure: dict[str, str] = {}
         self.blind: dict[str, str] = {}
+        #: Modules and attributes by which clocks and random sources are reached.
+        self.sources: set[str] = set()
+        #: Whether `decimal` is reached, whose results hang on a context.
+        self.decimal = False
         self.lru_caches: dict[str, Any] = {}
         self.volatile: dict[str, Any] = {}
         # Items that have other words at each walk.
@@ -61,12 +60,11 @@ class Walk:
         self._labels: dict[int, tuple[object, str]] = {}
         self._taken: dict[str, int] = {}
         self._queue: list[tuple[Any, str]] = []
-        # Of the function that is walked: names looked at, and whether each was there.
-        self._seen: set[object] = set()
-        self._there: list[tuple[object, ...]] = []
         # Values by the names of their items: one that several functions read is put in words once.
         self._valued: dict[str, object] = {}
         self._guard: Guard | None = None
+        # Modules of which the files that they read count already.
+        self._homes: set[object] = set()
         self.mention("sys")
 
     def guard(self) -> Guard:
@@ -80,6 +78,9 @@ class Walk:
         else:
             self.value(f"the callable `{getattr(target, '__qualname__', type(target).__qualname__)}`", target)
         self._drain()
+        if self.blind:
+            # Any module may have made them.
+            self.items |= dict(imports.of_all())
 
     def find(self, path: str) -> None:
         """Walks what `module:path` finds as a whole of its own, with one fingerprint for all of it."""
@@ -94,6 +95,8 @@ class Walk:
         self.unsure |= inner.unsure
         self.blind |= inner.blind
         self.lru_caches |= inner.lru_caches
+        self.sources |= inner.sources
+        self.decimal |= inner.decimal
         if inner.volatile:
             self.volatile[f"{FOUND}{path}`"] = inner
 
@@ -132,6 +135,8 @@ class Walk:
     def _foreign_function(self, function: FunctionType, name: str, owner: str, values: Values) -> str:
         """A package's function by its name; a package's wrapper with what it closes over: the user's code."""
         self._package(owner)
+        values.is_bound(function)
+        self.sources |= MODULES & {function.__globals__.get("__name__")}
         if not function.__closure__ or len(values.active) > 12:
             return f"package {owner} {name!r}"
         checked = owner not in (PYTHON, "everfresh")
@@ -161,6 +166,7 @@ class Walk:
         if owner == USER:
             return f"class {self._label(cls, name)!r}"
         self._package(owner)
+        self.decimal |= cls.__module__ in DECIMAL
         if id(cls) not in self._labels:
             self._labels[id(cls)] = (cls, name)
             self._patched(cls, name)
@@ -178,7 +184,7 @@ class Walk:
         if label:
             name = f"the {LRU_CACHES[type(cache)]}.lru_cache of `{label}`"
             self.lru_caches[name] = cache
-            self._item(name, words)
+            self.item(name, words)
         return words
 
     def owner(self, cls: type) -> str:
@@ -192,6 +198,8 @@ class Walk:
         """Counts a module's package, or its file if it is the user's extension."""
         if not isinstance(name, str) or not name:
             return
+        self.sources |= MODULES & {name}
+        self.decimal |= name in DECIMAL
         owner = origin.of_module(name)
         if owner != USER:
             self._package(owner)
@@ -200,6 +208,16 @@ class Walk:
         if compiled:
             self.items[f"the extension `{compiled[0]}`"] = compiled[1]
 
+    def made_in(self, module: object) -> None:
+        """Counts the files that a module of the user's read when it was imported."""
+        if module not in self._homes and isinstance(module, str):
+            self._homes.add(module)
+            read = dict(imports.of_module(module))
+            if read:
+                self.items |= read
+                # Another one when the module is loaded again, and reads again.
+                self.places.name(sys.modules[module].__dict__, "__spec__")
+
     def annotations(self, label: str, annotations: dict[str, Any]) -> None:
         """A package's decorator or base class may read them, and check or convert by them."""
         said = {
@@ -207,7 +225,7 @@ class Walk:
             for name, note in annotations.items()
         }
         if said:
-            self._item(f"the annotations of `{label}`", repr(sorted(said.items())))
+            self.item(f"the annotations of `{label}`", repr(sorted(said.items())))
 
     # The queue.
 
@@ -227,13 +245,13 @@ class Walk:
             self.unsure.setdefault(name, values.unseen)
         if values.blind:
             self.blind[name] = values.blind
-        self._item(name, words)
+        self.item(name, words)
         self._valued[name] = value
         if values.volatile:
             self.volatile[name] = value
         return words
 
-    def _item(self, name: str, words: str) -> None:
+    def item(self, name: str, words: str) -> None:
         fingerprint = blake3_of(words.encode("utf-8", "surrogatepass"))
         known = self.items.get(name)
         if known is not None and known != fingerprint:
@@ -275,11 +293,11 @@ class Walk:
         read = bytecode(code)
         self.codes.setdefault(id(code), []).append(function)
         self.items[f"the code of `{label}`"] = read.digest
-        names = code.co_varnames[: code.co_argcount]
-        named = dict(zip(names[len(names) - len(defaults) :], defaults, strict=False)) | kwdefaults
+        given = code.co_varnames[: code.co_argcount]
+        named = dict(zip(given[len(given) - len(defaults) :], defaults, strict=False)) | kwdefaults
         own = self.places.attributes(function)
-        self._seen.clear()
-        self._there = [("defaults", *named), ("attributes", *sorted(name for name, _ in own))]
+        names = Names(self, self.places)
+        names.there = [("defaults", *named), ("attributes", *sorted(name for name, _ in own))]
         for name, value in named.items():
             self.value(f"the default `{name}` of `{label}`", value)
         cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=False))
@@ -289,22 +307,11 @@ class Walk:
                     self.value(f"the closure variable `{name}` of `{label}`", held)
         for name, value in own:
             self.value(f"the attribute `{name}` of `{label}`", value)
-        self._names(function, read, cells)
-        self._item(f"the names that `{label}` finds", repr(self._there))
+        names.follow(function, read, cells)
+        self.sources |= ATTRIBUTES & read.names
+        self.item(f"the names that `{label}` finds", repr(names.there))
+        self.made_in(function.__globals__.get("__name__"))
         self._home(function)
-
-    def _names(self, function: FunctionType, read: Bytecode, cells: dict[str, CellType]) -> None:
-        names: dict[str, Any] = function.__globals__
-        for chain in read.chains:
-            self._global(names, function.__builtins__, chain, read)  # type: ignore[attr-defined, unused-ignore]
-        for first, *rest in read.free_chains:
-            for held in self.places.cell(cells[first]) if first in cells else ():
-                if issubclass(type(held), ModuleType):
-                    self._attributes(held, tuple(rest), read)
-        for level, module, taken in read.imports:
-            self._import(names, level, module, taken, read)
-        for inner in read.nested:
-            self._names(function, inner, cells)
 
     def _home(self, function: FunctionType) -> None:
         """A method may call the others on `self`: the class that it is found in by its qualified name counts."""
@@ -317,111 +324,20 @@ class Walk:
         if issubclass(type(home), type) and self.owner(home) == USER:
             self.class_(home)
 
-    def _global(self, names: dict[str, Any], builtin: Any, chain: tuple[str, ...], read: Bytecode) -> None:
-        # A module may go elsewhere in one function and not in another.
-        if (id(names), chain, id(read)) in self._seen:
-            return
-        self._seen.add((id(names), chain, id(read)))
-        name = f"the global `{names.get('__name__', '?')}.{chain[0]}`"
-        there, value = self.places.name(names, chain[0])
-        self._there.append((names.get("__name__"), chain[0], there))
-        if not there:
-            there, value = self.places.name(builtin, chain[0])
-            standard = issubclass(type(value), type) or type(value) is type(len)
-            if not there or (standard and getattr(value, "__module__", None) == "builtins") or value is builtins.open:
-                self._builtin(names, chain[0], read)
-                return
-        if adds(value, chain):
-            return
-        self.value(name, value)
-        if chain[0] == "__name__" and read.names & BY_NAME:
-            self._own(names, read)
-        if issubclass(type(value), ModuleType):
-            self._attributes(value, chain[1:], read)
-
-    def _builtin(self, names: dict[str, Any], name: str, read: Bytecode) -> None:
-        """`globals()`, `eval` and `exec` show the module that they stand in."""
-        if name in OWN:
-            self._own(names, read)
-
-    def _own(self, names: dict[str, Any], read: Bytecode) -> None:
-        module = sys.modules.get(names.get("__name__", ""))
-        if module is not None and module.__dict__ is names:
-            self._whole(module, read)
-
-    def _attributes(self, module: ModuleType, chain: tuple[str, ...], read: Bytecode) -> None:
-        user = origin.of_module(module.__name__) == USER
-        if not chain:
-            if user and read.names & DYNAMIC:
-                self._whole(module, read)
-            elif user:
-                for name in sorted(read.names):
-                    self._attributes(module, (name,), read)
-            return
-        if (id(module), chain, id(read)) in self._seen:
-            return
-        self._seen.add((id(module), chain, id(read)))
-        there, value = self.places.name(module.__dict__, chain[0])
-        if user:
-            self._there.append((module.__name__, chain[0], there))
-        self.mention(module.__name__, module)
-        if not there:
-            there, hook = self.places.name(module.__dict__, "__getattr__")
-            if there and user:
-                self.value(f"the global `{module.__name__}.__getattr__`", hook)
-            return
-        if issubclass(type(value), ModuleType):
-            if user:
-                self.value(f"the global `{module.__name__}.{chain[0]}`", value)
-            self._attributes(value, chain[1:], read)
-        elif user or self._users(value):
-            self.value(f"the global `{module.__name__}.{chain[0]}`", value)
-
-    def _whole(self, module: ModuleType, read: Bytecode) -> None:
-        for name, value in sorted(self.places.contents(module.__dict__)):
-            if not name.startswith("__") and not issubclass(type(value), ModuleType):
-                self._attributes(module, (name,), read)
-
-    def _users(self, value: Any) -> bool:
+    def is_users(self, value: Any) -> bool:
         """Whether what a package's name stands for is the user's: the name was patched, or registered."""
         if type(value) is FunctionType:
             return origin.of_code(value.__code__, value.__globals__.get("__name__")) == USER
         if is_cython(type(value)):
             return False
+        if type(value).__module__ == "unittest.mock":
+            return True
         # Its type and not its `__class__`: a proxy may have no object to ask.
         return self.owner(value if issubclass(type(value), type) else type(value)) == USER
 
-    def _import(self, names: dict[str, Any], level: int, name: str, taken: tuple[str, ...], read: Bytecode) -> None:
-        if level:
-            package = names.get("__package__") or str(names.get("__name__", "")).rpartition(".")[0]
-            name = importlib.util.resolve_name("." * level + name, package) if package else name
-        if origin.of_module(name) != USER:
-            self.mention(name)
-            return
-        path = name.split(".")
-        for end in range(len(path) if taken else 1, len(path) + 1):
-            self._imported(".".join(path[:end]), taken, read)
-
-    def _imported(self, name: str, taken: tuple[str, ...], read: Bytecode) -> None:
-        module = sys.modules.get(name)
-        if module is None:
-            try:
-                module = importlib.import_module(name)
-            except Exception as error:  # whatever a module's body raises, the function would meet it too
-                self._item(f"the module `{name}`", f"absent {type(error).__name__}")
-        self.places.name(sys.modules, name)
-        if module is None:
-            return
-        self.mention(name, module)
-        if not taken:
-            self._attributes(module, (), read)
-        for wanted in taken:
-            if wanted not in module.__dict__ and hasattr(module, "__path__"):
-                self._imported(f"{name}.{wanted}", (), read)
-            self._attributes(module, (wanted,), read)
-
     def _class(self, cls: type, label: str) -> None:
         order, own = self.places.of_class(cls)
+        self.made_in(cls.__module__)
         enum = "_member_map_" in type_dict(cls)
         kinds = []
         for name, value in sorted(own):
@@ -434,7 +350,7 @@ class Walk:
         bases, metaclass = [self.class_(base) for base in cls.__bases__], self.class_(type(cls))
         slots = type_dict(cls).get("__slots__", ())
         kinds.append(f"slots {sorted(slots) if not isinstance(slots, str) else [slots]}")
-        self._item(f"the class `{label}`", "\n".join([metaclass, *bases, *kinds]))
+        self.item(f"the class `{label}`", "\n".join([metaclass, *bases, *kinds]))
         foreign = {self.owner(c) for c in (type(cls), *order)} - {USER, PYTHON}
         if foreign:
             self.annotations(label, type_dict(cls).get("__annotations__") or {})
@@ -453,7 +369,7 @@ class Walk:
         for base in type.__dict__["__mro__"].__get__(cls):
             if base.__flags__ & 1 << 9 and not base.__flags__ & 1 << 8 and self.owner(base) != USER:
                 for key, value in self.places.of_class(base)[1]:
-                    if type(value) is FunctionType and self._users(value):
+                    if type(value) is FunctionType and self.is_users(value):
                         self.value(f"the attribute `{key}` of `{name}`", value)
 
 

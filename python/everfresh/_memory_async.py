@@ -50,6 +50,7 @@ class AsyncMemorizedFunc(MemorizedFunc):
             return await call.compute_async()
 
         found = await self._function.engine.call_async(call.key, [], compute, anew=anew)
+        self._function.judged(found)
         self._function.engine.release(call.key)
         if call.has_original:
             self._say_how_it_went(found)

@@ -146,9 +146,12 @@ class MemorizedFunc:
         return found is not None and self._is_valid(call, found)
 
     def cache_explain(self, /, *args: Any, **kwargs: Any) -> str:
-        """What a call would do now, and why: `hit …` with all that was read, or `miss: …` with what changed."""
+        """What a call would do now, and why.
+
+        `hit …` with all that was read; `miss: …` with what changed, or why this process did not keep the last result.
+        """
         call = self._begin(args, kwargs)
-        return self._function.engine.explain(call.key, [], None)
+        return self._function.explain(call.key)
 
     def clear(self, warn: bool = True) -> None:
         """Makes all results of the function out of date, and whatever was made with them, in all processes."""
@@ -209,6 +212,7 @@ class MemorizedFunc:
             return call.compute()
 
         found = self._function.engine.call(call.key, [], compute, anew=anew)
+        self._function.judged(found)
         self._function.engine.release(call.key)
         if call.has_original:
             self._say_how_it_went(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import weakref
 
+from . import _native
 from ._async import mark_coroutine
 from ._table import NoTable
 from ._verbs import Verbs
@@ -44,6 +45,18 @@ class Bound:
         return signature.replace(parameters=list(signature.parameters.values())[1:])
 
 
+class _Counted(NoTable):
+    """Where nothing is kept in memory: another table counts the calls."""
+
+    def __init__(self, table: Any) -> None:
+        self.hit, self.miss = table.hit, table.miss  # type: ignore[method-assign]
+
+
+def run(answer: Any) -> Any:
+    """What a slow path gave where there is no table that runs what is pending."""
+    return answer.run() if type(answer) is _native.Pending else answer
+
+
 class Method:
     """A cached function in a class: what stands in its place once the class is made.
 
@@ -69,10 +82,11 @@ class Method:
     def _new(self, instance: Any) -> Any:
         function, place = self._function, id(instance)
         try:
-            alive = weakref.ref(instance, lambda _: self._tables.pop(place, None))
+            alive = weakref.ref(instance, lambda _: self._died(place))
         except TypeError:
             # Nothing tells when it dies, so nothing is kept in memory for it.
-            return lambda *args, **kwargs: function.slow(NoTable(), args, kwargs, None, (instance,))
+            counted = _Counted(self._table)
+            return lambda *args, **kwargs: run(function.slow(counted, args, kwargs, None, (instance,)))
 
         def first() -> tuple[Any, ...]:
             return (alive(),)
@@ -95,13 +109,26 @@ class Method:
 
     def info(self) -> tuple[int, ...]:
         """The numbers of all instances."""
-        each = [table.info() for _, table in list(self._tables.values())]
+        each = [table.info() for table in self._every()]
         return tuple(sum(info[place] or 0 for info in each) for place in range(6))
 
     def clear(self) -> None:
-        """Forgets the results of all instances."""
-        for _, table in list(self._tables.values()):
+        """Forgets the results of all instances, and counts from zero again."""
+        for table in self._every():
             table.clear()
+
+    def forget(self) -> None:
+        """Forgets the results of all instances."""
+        for table in self._every():
+            table.forget()
+
+    def _every(self) -> list[Any]:
+        # The function's own counts what instances did that have no table any more.
+        return [self._table, *(table for _, table in list(self._tables.values()))]
+
+    def _died(self, place: int) -> None:
+        hits, misses, *_ = self._tables.pop(place)[1].info()
+        self._table.count(hits, misses)
 
     guard = None
     skip = epoch = 0

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 import weakref
 
-from . import _native, _watch
+from . import _ambient, _native
+from ._watch import watching
+from ._watch_silence import caller_level, silence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +51,7 @@ class CodeNow:
         """Looks again. Whether the code is another one than at the last look."""
         before = self.items
         # A walk may import the user's modules.
-        with _watch.silence:
+        with silence:
             self.items = self._code.items()
             self.guard = self._code.guard()
         if before == self.items:
@@ -57,12 +60,25 @@ class CodeNow:
         self._digest = None
         return True
 
+    def walk_openly(self) -> None:
+        """The first walk, with what the modules that it imports read while they are imported told to the engine."""
+        self._code.items()
+        self.refresh()
+
     @property
     def digest(self) -> bytes:
         """All items in one fingerprint."""
         if self._digest is None:
             self._digest = _native.fingerprint(sorted(self.items.items()))
         return self._digest
+
+    def sources(self) -> set[str]:
+        """By what clocks and random sources are reached."""
+        return self._code.sources()
+
+    def uses_decimal(self) -> bool:
+        """Whether the context of `decimal` counts."""
+        return self._code.uses_decimal()
 
     def lru_caches(self) -> dict[str, Any]:
         """Plain memos on the way, which hide what they read."""
@@ -78,7 +94,7 @@ class CodeNow:
 
     def ran(self, ran: Ran, others: list[CodeNow]) -> list[str]:
         """The names of what ran beyond `items`, and beyond what others are made of."""
-        with _watch.silence:
+        with silence:
             return ran.names(self._code, [other._code for other in others])
 
     def version(self, name: str) -> bytes | None:
@@ -86,11 +102,8 @@ class CodeNow:
         found = self.items.get(name)
         if found is not None:
             return found
-        if name == _watch.ENVIRONMENT:
-            return _watch.environment_names()
-        with _watch.silence:
-            version: bytes | None = self._code.resolve(name)
-        return version
+        with silence:
+            return _ambient.version(name) or self._code.resolve(name)
 
 
 # Functions and classes that were arguments, which a walk keeps alive: so only the last of them.
@@ -149,7 +162,7 @@ class Purity:
         if not self._excused:
             self._said = True
             warnings.warn(
-                f"{what}. Give it a ttl, so that its results grow old.", ImpureWarning, stacklevel=_watch.caller_level()
+                f"{what}. Give it a ttl, so that its results grow old.", ImpureWarning, stacklevel=caller_level()
             )
 
 
@@ -160,7 +173,7 @@ class Paths:
 
     def __init__(self, values: list[Any]) -> None:
         self._seen: list[tuple[str, tuple[int, ...]]] = []
-        with _watch.silence:
+        with silence:
             for value in values:
                 if isinstance(value, os.PathLike):
                     value = os.fspath(value)
@@ -172,7 +185,7 @@ class Paths:
     def observe(self) -> None:
         """Tells of those that the function did not write itself."""
         for path, before in self._seen:
-            with _watch.silence:
+            with silence:
                 after = stamp(path)
                 folder = os.path.isdir(path)
             if after == before or folder:
@@ -190,34 +203,59 @@ def stamp(path: str) -> tuple[int, ...] | None:
     return seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
 
 
-def _databases(values: list[Any]) -> None:
+def _connections(values: list[Any]) -> list[Any]:
     """Arguments that are connections to SQLite, ignored ones too: their files count."""
-    for value in values:
-        if type(value).__module__ == "sqlite3" and type(value).__name__ == "Connection":
-            try:
-                files = [row[2] for row in value.execute("pragma database_list")]
-            except Exception as error:
-                _native.unseen(f"it uses a connection that says nothing of its files: {error}")
-                continue
-            for path in filter(None, files):
-                for suffix in ("", "-wal", "-journal"):
-                    _native.observe_path("metadata", path + suffix)
+    return [value for value in values if type(value).__module__ == "sqlite3" and type(value).__name__ == "Connection"]
+
+
+def _observe_databases(connections: list[Any], known: set[str]) -> set[str]:
+    found: set[str] = set()
+    for value in connections:
+        try:
+            files = [row[2] for row in value.execute("pragma database_list")]
+        except Exception as error:
+            _native.unseen(f"it uses a connection that says nothing of its files: {error}")
+            continue
+        found.update(filter(None, files))
+    for path in found - known:
+        for suffix in ("", "-wal", "-journal"):
+            _native.observe_path("metadata", path + suffix)
+    return found
 
 
 class Computation:
     """One computation of a function, with everything that it does written down."""
 
-    __slots__ = ("_before", "_classes", "_code", "_paths", "_purity", "_ran")
+    __slots__ = (
+        "_before",
+        "_classes",
+        "_code",
+        "_connections",
+        "_databases",
+        "_numpy",
+        "_paths",
+        "_purity",
+        "_ran",
+        "_watched",
+    )
 
     def __init__(self, code: CodeNow, purity: Purity, values: list[Any]) -> None:
         from ._code_ran import Ran
+        from ._sources import Numpy, may_be
 
         self._code, self._purity, self._paths = code, purity, Paths(values)
         self._classes = _classes(values)
         # Another call may look at the code while this one computes.
         self._before = code.items
-        self._ran = Ran()
-        _databases(values)
+        sources = code.sources().union(*(cls.sources() for cls in self._classes))
+        # Who gives it a seed draws what follows from that.
+        drawn = not sources.isdisjoint(("random", "numpy.random")) and "seed" not in sources
+        self._numpy = Numpy() if drawn and "numpy" in sys.modules else None
+        self._ran = Ran(sources=bool(sources) or any(map(may_be, values)))
+        self._connections = _connections(values)
+        self._databases = _observe_databases(self._connections, set())
+        if code.uses_decimal() or any(map(_ambient.is_decimal, values)):
+            _native.observe_version(_ambient.DECIMAL, _ambient.decimal_context())
         for memo in code.lru_caches().values():
             # What it holds was read by somebody else, and nobody knows what.
             memo.cache_clear()
@@ -226,15 +264,28 @@ class Computation:
         """Within it code that runs on this thread is written down, and what it reads."""
         return _Both(self._ran)
 
+    def watch(self) -> None:
+        """Begins such a block, which lasts until `unwatch`: for who has no frame to hold it in."""
+        self._watched = self.watching()
+        self._watched.__enter__()
+
+    def unwatch(self) -> None:
+        """Ends it."""
+        self._watched.__exit__(None, None, None)
+
     def end(self) -> None:
         """Tells the engine what the result was made by."""
         self._paths.observe()
+        # Statements may have attached further ones.
+        _observe_databases(self._connections, self._databases)
         self._code.refresh()
         before = self._before
         for name, version in before.items():
             _native.observe_version(name, version)
         if not self._ran.complete:
             _native.unseen("what ran could not be seen: somebody else profiles this thread")
+        if self._ran.mocked:
+            _native.refuse("it calls a mock, whose answers nothing tells of")
         if before is not self._code.items:
             for name in sorted(name for name, version in before.items() if self._code.items.get(name) != version):
                 # A result that hangs on what it changes itself would never be found again.
@@ -243,6 +294,8 @@ class Computation:
             _native.unseen(why)
         for why in self._code.blind():
             _native.impure(why)
+        if self._numpy is not None and self._numpy.is_drawn_from():
+            _native.impure("it reads a random source (numpy.random)")
         for path in self._ran.modules():
             _native.observe_path("file", path)
         for name in self._code.ran(self._ran, self._classes):
@@ -263,9 +316,15 @@ class _Both:
         self._ran = ran
 
     def __enter__(self) -> None:
-        _watch.watching.__enter__()
-        self._ran.__enter__()
+        watching.__enter__()
+        try:
+            self._ran.__enter__()
+        except BaseException:
+            watching.__exit__()
+            raise
 
     def __exit__(self, *error: object) -> None:
-        self._ran.__exit__(*error)
-        _watch.watching.__exit__(*error)
+        try:
+            self._ran.__exit__(*error)
+        finally:
+            watching.__exit__(*error)

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from . import _native
 from ._cached import Function
 from ._observed import Computation, Purity, stamp
-from ._watch import silence
+from ._watch_silence import silence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,6 +121,8 @@ class Recent:
         """Lets go of all."""
         with self._lock:
             self._results.clear()
+
+    forget = clear
 
     def info(self) -> tuple[int, int, int | None, int, int | None, int]:
         """As other tables say it; the engine counts misses."""

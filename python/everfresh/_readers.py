@@ -9,7 +9,7 @@ import threading
 from contextlib import suppress
 
 from . import _native
-from ._watch import silence
+from ._watch_silence import silence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

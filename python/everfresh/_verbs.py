@@ -35,10 +35,8 @@ class Verbs:
 
     def cache_info(self) -> CacheInfo:
         """Hits, misses, the bound and the number of results in memory, as `functools` gives them."""
-        hits, _, _, size, *_ = self._table.info()
-        stats = self._function.engine.stats()
-        misses = int(stats["loads"] + stats["failures"]) - self._function.late
-        return CacheInfo(hits + int(stats["disk_hits"]), misses, self._function.settings.maxsize, size)
+        hits, misses, _, size, *_ = self._table.info()
+        return CacheInfo(hits, misses, self._function.settings.maxsize, size)
 
     def cache_clear(self) -> None:
         """Forgets all results, and makes out of date whatever was made with them."""
@@ -54,13 +52,15 @@ class Verbs:
         return self.cache_explain(*args, **kwargs).startswith("hit")
 
     def cache_explain(self, /, *args: Any, **kwargs: Any) -> str:
-        """What a call would do now, and why: `hit …` with all that was read, or `miss: …` with what changed."""
+        """What a call would do now, and why.
+
+        `hit …` with all that was read; `miss: …` with what changed, or why this process did not keep the last result.
+        """
         call = self._call(args, kwargs)
         entry = self._table.find(*call.place)
         held = None if entry is None else entry[1]
         found = None if held is None or held.made_of != call.key else held.found
-        text: str = self._function.engine.explain(call.key, self._function.declared(), found)
-        return text
+        return self._function.explain(call.key, found)
 
     def cache_invalidate(self, /, *args: Any, **kwargs: Any) -> bool:
         """Forgets the result of a call, and makes out of date whatever was made with it. Whether there was one."""
@@ -71,4 +71,5 @@ class Verbs:
     def cache_refresh(self, /, *args: Any, **kwargs: Any) -> Any:
         """Computes a call anew, keeps the result and returns it; if that fails, the old result stays."""
         call = self._call(args, kwargs)
+        call.table.miss()
         return call.refresh_async() if self._function.is_async else call.refresh()

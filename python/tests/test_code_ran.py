@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from code_modules import HELPERS, edited, loaded
-from everfresh import _code_ran
+from everfresh import _code_active
 from everfresh._code import Code
 from everfresh._code_names import FOUND
 from everfresh._code_ran import Ran, carried
@@ -202,7 +202,7 @@ def test_code_in_an_empty_context_counts_for_its_thread() -> None:
 def test_an_error_ends_the_block() -> None:
     with pytest.raises(ZeroDivisionError), Ran():
         raise ZeroDivisionError
-    assert not _code_ran._active
+    assert not _code_active.active
     assert sys.getprofile() is None
 
 

@@ -9,9 +9,10 @@
 //! | `socket.*`, `os.putenv` … | it is not pure |
 //! | `subprocess.Popen`, `os.fork` … | somebody else reads for it: its result is not kept |
 //! | `_thread.start_*` | the same, unless the thread was given its context |
+//! | `exec`, then `open` | whatever runs: a module that is imported reads a file (`imports`) |
 #![allow(unsafe_code)]
 
-use crate::observe::file;
+use crate::{imports, observe::file};
 use everfresh::observe;
 use pyo3::{ffi, intern, prelude::*, types::PyTuple};
 use std::{
@@ -56,7 +57,7 @@ pub fn set_opened_at(py: Python<'_>, at: Option<(c_int, PathBuf, c_int)>) -> boo
     let Some((descriptor, path, flags)) = at else { return true };
     let folder = if path.is_absolute() { Some(PathBuf::new()) } else { of_descriptor(descriptor) };
     if let Some(folder) = &folder {
-        opened(py, &folder.join(path), None, flags);
+        opened(py, &folder.join(path), &Use::of_flags(flags));
     }
     folder.is_some()
 }
@@ -67,11 +68,20 @@ fn of_descriptor(descriptor: c_int) -> Option<PathBuf> {
 }
 
 unsafe extern "C" fn hook(event: *const c_char, args: *mut ffi::PyObject, _: *mut c_void) -> c_int {
-    if !observe::is_recording() || event.is_null() || args.is_null() {
+    if event.is_null() || args.is_null() {
         return 0;
     }
     // SAFETY: Python gives a C string that outlives the call.
     let event = unsafe { CStr::from_ptr(event) };
+    let records = observe::is_recording();
+    let of_import = match event.to_bytes() {
+        b"exec" => true,
+        b"open" => imports::is_importing(),
+        _ => false,
+    };
+    if !records && !of_import {
+        return 0;
+    }
     let Ok(event) = event.to_str() else { return 0 };
     // What goes wrong here must not fail what the function does.
     let _ = std::panic::catch_unwind(|| {
@@ -80,7 +90,9 @@ unsafe extern "C" fn hook(event: *const c_char, args: *mut ffi::PyObject, _: *mu
             let args = unsafe { Bound::from_borrowed_ptr(py, args) };
             let Ok(args) = args.cast::<PyTuple>() else { return };
             let pending = PyErr::take(py);
-            if let Err(error) = heard(event, args) {
+            let told = if of_import { heard_of_import(event, args) } else { Ok(()) };
+            let told = told.and_then(|()| if records { heard(event, args) } else { Ok(()) });
+            if let Err(error) = told {
                 observe::refuse(format!("the event `{event}` is not understood: {error}"));
             }
             if let Some(pending) = pending {
@@ -89,6 +101,52 @@ unsafe extern "C" fn hook(event: *const c_char, args: *mut ffi::PyObject, _: *mu
         });
     });
     0
+}
+
+/// What a module that is imported does, whoever imports it.
+fn heard_of_import(event: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
+    let first = args.get_item(0)?;
+    if event == "exec" {
+        return imports::begins(&first);
+    }
+    let Some(path) = path_of(&first)? else { return Ok(()) };
+    if is_python(&path) && is_for_python(args.py())? {
+        return Ok(());
+    }
+    imports::opened(args.py(), &path, &Use::of(args)?)
+}
+
+/// What a file is opened for.
+pub struct Use {
+    pub reads: bool,
+    pub writes: bool,
+    /// Whether it must not be there.
+    exclusive: bool,
+}
+
+impl Use {
+    /// That of an `open` event.
+    fn of(args: &Bound<'_, PyTuple>) -> PyResult<Self> {
+        // `os.open` gives no mode, `open` with an opener of its own no flags.
+        let mode = args.get_item(1)?.extract::<Option<String>>().unwrap_or(None);
+        let flags = args.get_item(2)?.extract::<Option<c_int>>().unwrap_or(None).unwrap_or(0);
+        Ok(match mode {
+            Some(mode) => {
+                let plus = mode.contains('+');
+                // Who appends does not see what is there.
+                let reads = mode.contains('r') || (mode.contains('a') && plus);
+                Self { reads, writes: plus || mode.contains(['w', 'a', 'x']), exclusive: mode.contains('x') }
+            }
+            None => Self::of_flags(flags),
+        })
+    }
+
+    fn of_flags(flags: c_int) -> Self {
+        let exclusive = flags & libc::O_EXCL != 0;
+        let appends = flags & libc::O_APPEND != 0 && flags & libc::O_ACCMODE == libc::O_WRONLY;
+        let reads = !appends && flags & libc::O_TRUNC == 0 && !exclusive;
+        Self { reads, writes: flags & libc::O_ACCMODE != libc::O_RDONLY, exclusive }
+    }
 }
 
 fn heard(event: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
@@ -100,10 +158,7 @@ fn heard(event: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
             if path.starts_with("/dev") && path.ends_with("urandom") {
                 observe::impure("it reads a random source");
             } else if !(OPENED_AT.with(Cell::get) || is_python(&path) && is_for_python(py)?) {
-                // `os.open` gives no mode, `open` with an opener of its own no flags.
-                let mode = args.get_item(1)?.extract::<Option<String>>().unwrap_or(None);
-                let flags = args.get_item(2)?.extract::<Option<c_int>>().unwrap_or(None).unwrap_or(0);
-                opened(py, &path, mode.as_deref(), flags);
+                opened(py, &path, &Use::of(args)?);
             }
         }
         "os.listdir" | "os.scandir" => {
@@ -160,34 +215,21 @@ fn heard(event: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
 }
 
 /// A file is opened: to be read, to be made, or both.
-fn opened(py: Python<'_>, path: &Path, mode: Option<&str>, flags: c_int) {
+fn opened(py: Python<'_>, path: &Path, used: &Use) {
     // Who wants to make a new file and finds one sees that it is there.
-    let exclusive = mode.map_or(flags & libc::O_EXCL != 0, |mode| mode.contains('x'));
-    if exclusive && path.symlink_metadata().is_ok() {
+    if used.exclusive && path.symlink_metadata().is_ok() {
         py.detach(|| observe::exists(path));
         return;
     }
-    let (reads, writes) = match mode {
-        Some(mode) => {
-            let plus = mode.contains('+');
-            // Who appends does not see what is there.
-            (mode.contains('r') || (mode.contains('a') && plus), plus || mode.contains(['w', 'a', 'x']))
-        }
-        None => {
-            let appends = flags & libc::O_APPEND != 0 && flags & libc::O_ACCMODE == libc::O_WRONLY;
-            let reads = !appends && flags & libc::O_TRUNC == 0 && !exclusive;
-            (reads, flags & libc::O_ACCMODE != libc::O_RDONLY)
-        }
-    };
     py.detach(|| {
         // A folder that is opened to be written gets a file without a name: nobody reads it, or makes it.
-        if path.is_dir() && writes {
+        if path.is_dir() && used.writes {
             return;
         }
-        if reads {
+        if used.reads {
             file(path);
         }
-        if writes && !path.starts_with("/dev") {
+        if used.writes && !path.starts_with("/dev") {
             observe::made(path);
         }
     });

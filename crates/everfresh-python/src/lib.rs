@@ -4,10 +4,13 @@
 //! | --- | --- |
 //! | `memo` | tables of results in memory: `LruCache`, and the one in front of `cached` |
 //! | `engine` | a cached function's results with their traces |
+//! | `pending` | calls that have to be computed or waited for, run by the table that was called |
+//! | `stack` | whether a thread has stack left for one more of them |
 //! | `flight` | asynchronous calls, driven by Python's event loop |
 //! | `store` | `everfresh.Store` |
 //! | `guard` | nothing that a function is made of has changed |
 //! | `observe`, `audit` | what a cached function reads: as the package tells it, and by audit events |
+//! | `imports` | the files that modules read while they are imported |
 //! | `buffer` | stored results as read-only buffers |
 //! | `value` | fingerprints, safe encodings, and protected copies of values |
 //! | `blake3_of` | BLAKE3-256 of bytes, for what is written in Python |
@@ -23,9 +26,12 @@ mod engine;
 mod errors;
 mod flight;
 mod guard;
+mod imports;
 mod log;
 mod memo;
 mod observe;
+mod pending;
+mod stack;
 mod store;
 mod units;
 mod value;
@@ -45,10 +51,12 @@ mod _native {
         engine::{Engine, Found, invalidations},
         flight::Flight,
         guard::{Guard, attributes_of},
+        imports::{content_since, import_reads, reading_modules},
         observe::{
             PyContext, impure, impurities, is_made, is_recording, observe_env, observe_outputs, observe_path,
-            observe_version, observe_working_dir, observe_written, refuse, unseen,
+            observe_version, observe_working_dir, observe_written, refuse, unrecorded, unseen,
         },
+        pending::Pending,
         store::Store,
         units::{parse_duration, parse_size},
         yaml::parse_yaml,
@@ -59,7 +67,9 @@ mod _native {
     const __version__: &str = env!("CARGO_PKG_VERSION");
 
     #[pymodule_export]
-    use crate::value::api::{Template, dumps, encode, fingerprint, loads, protect, set_code_hook};
+    use crate::value::api::{
+        Template, dumps, encode, fingerprint, is_known, is_owned, loads, private, protect, set_code_hook,
+    };
 
     /// In a child, right after a fork: lets go of what belongs to its parent.
     #[pyfunction]

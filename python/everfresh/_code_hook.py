@@ -1,0 +1,89 @@
+"""Hears what runs on Python 3.11: by a profile hook on the threads of a block, which calls the one that was there."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from everfresh import _sources
+from everfresh._code_active import active, blocks, current, is_foreign, is_heeded, listening
+
+if TYPE_CHECKING:
+    from types import CodeType, FrameType
+
+# Generators, coroutines, asynchronous generators.
+GENERATORS = 0x20 | 0x80 | 0x200
+
+
+class Hook:
+    """3.11: one hook a thread, however blocks overlap on it; `begin` and `end` are called under `lock`."""
+
+    def __init__(self) -> None:
+        self.local = threading.local()
+        self.uses = 0
+        # What new threads had, and what they get.
+        self.before: Any = None
+        self.hook: Any = None
+
+    def begin(self) -> bool:
+        if not self.uses:
+            self.before = threading.getprofile()
+            self.hook = _hook(self.before)
+            threading.setprofile(self.hook)
+        self.uses += 1
+        local, now = self.local, sys.getprofile()
+        local.count = getattr(local, "count", 0) + 1
+        if now is not None and now in (getattr(local, "hook", None), self.hook):
+            return True
+        local.before, local.hook = now, None
+        if now is not None and not callable(now):
+            return False
+        local.hook = _hook(now)
+        sys.setprofile(local.hook)
+        return True
+
+    def end(self) -> bool:
+        self.uses -= 1
+        if not self.uses and threading.getprofile() is self.hook:
+            threading.setprofile(self.before)
+        local, now = self.local, sys.getprofile()
+        local.count -= 1
+        if now is not None and now is getattr(local, "hook", None):
+            if not local.count:
+                sys.setprofile(local.before)
+            return True
+        # Another hook may have been set meanwhile, which heard what this one should have.
+        return now is self.hook
+
+
+def _hook(before: Any) -> Any:
+    def hook(frame: FrameType, event: str, arg: Any) -> None:
+        if event == "call":
+            own, code = current.get(), frame.f_code
+            if own is None or id(code) not in own._done:
+                _called(code, frame)
+                if own is None and not active:
+                    # A thread that began in a block and goes on after it.
+                    sys.setprofile(before)
+        elif listening and event == "c_call" and _sources.may_be(arg):
+            for ran in blocks():
+                ran._calls(arg, None, frame)
+        if before is not None:
+            before(frame, event, arg)
+
+    return hook
+
+
+def _called(code: CodeType, frame: FrameType) -> None:
+    # The argument of RESUME: not 0 where a generator or coroutine goes on.
+    if code.co_flags & GENERATORS and code.co_code[frame.f_lasti + 1]:
+        return
+    foreign = is_foreign(code, frame)
+    for ran in blocks():
+        if foreign and is_heeded(code):
+            ran._heed(code, frame)
+        elif foreign:
+            ran._done[id(code)] = code
+        else:
+            ran._saw(code, frame)
