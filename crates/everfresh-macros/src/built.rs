@@ -2,7 +2,7 @@
 
 use crate::options::{Options, Place};
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
 use std::time::Duration;
 use syn::{ItemFn, Type};
 
@@ -39,7 +39,12 @@ pub fn memo(options: &Options, kept: &Type, name: &TokenStream, function: &ItemF
 fn add_common(built: &mut TokenStream, options: &Options) {
     let Options { max_entries, ttl, idle, jitter, stale, refresh_ahead, .. } = options;
     add(built, "max_entries", max_entries.as_ref().map(|entries| quote!(#entries)));
-    if let (Some((_, bytes)), Some(weigher)) = (&options.max_bytes, &options.weigher) {
+    if let Some((name, bytes)) = &options.max_bytes {
+        let estimated = || match options.traced() {
+            true => quote_spanned!(name.span()=> ::everfresh::memo::estimated_bytes),
+            false => quote_spanned!(name.span()=> ::everfresh::memory::estimated_bytes),
+        };
+        let weigher = options.weigher.as_ref().map_or_else(estimated, ToTokens::to_token_stream);
         built.extend(quote!(.max_bytes(#bytes, #weigher)));
     }
     add(built, "ttl", ttl.map(written));

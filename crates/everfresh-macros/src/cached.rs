@@ -73,7 +73,9 @@ impl<'a> Cached<'a> {
             None if owned.is_empty() => (quote!(()), quote!(())),
             None => (quote!((#(#owned,)*)), quote!(::everfresh::memory::KeyParts((#(#references,)*)))),
         };
-        Ok(Self { options, function, arguments, output, key, borrowed, reached })
+        let cached = Self { options, function, arguments, output, key, borrowed, reached };
+        cached.check_spawn()?;
+        Ok(cached)
     }
 
     /// The cache's type.
@@ -96,9 +98,9 @@ impl<'a> Cached<'a> {
 
     /// The parameters of a verb that needs those that count.
     pub fn counting(&self) -> TokenStream {
-        let Options { key, ignore, field, .. } = self.options;
+        let Options { ignore, field, .. } = self.options;
         parameters(&self.arguments, |argument| {
-            key.is_some() || !ignore.contains(&argument.name) || (argument.name == "self" && field.is_some())
+            !ignore.contains(&argument.name) || (argument.name == "self" && field.is_some())
         })
     }
 

@@ -38,12 +38,14 @@ use syn::{DeriveInput, Item, ItemFn, parse_macro_input};
 /// | option | what it says | default |
 /// | --- | --- | --- |
 /// | `max_entries = 1000` | how many results are kept; 0 keeps none | 128 |
-/// | `max_bytes = "64MB", weigher = …` | how much all of them may weigh; the weigher is a function or closure of `(&Key, &Value)` that gives a `u32` | |
+/// | `max_bytes = "64MB"` | how much all of them may weigh | |
+/// | `weigher = …` | what one weighs: a function or closure of `(&Key, &Value)` that gives a `u32` | `everfresh::memory::estimated_bytes`, for which key and value must be `Serialize` |
 /// | `ttl = "5m"` | how long a result is kept (`ms`, `s`, `m`, `h`, `d`) | until there is no room |
 /// | `idle = "1m"` | how long a result may go unused | |
 /// | `jitter = 0.1` | a random part of its life by which each result lives shorter | 0 |
 /// | `stale = "1h"` | for how long after its ttl a result is still served while it is computed anew, or in place of an error | |
 /// | `refresh_ahead = 0.8` | from which part of its ttl on a result is computed anew while it is served | |
+/// | `spawn = tokio::spawn` | what runs an `async` function behind its callers: given a `Pin<Box<dyn Future<Output = ()> + Send>>`, whatever it gives is dropped | |
 /// | `clock = …` | an `Arc<dyn Clock>`, or an `Arc` of a clock | the system's |
 /// | `verify = 0.01` | which share of hits is computed once more and compared: the result must be `PartialEq`, and each call makes a key | none |
 /// | `policy = lru` | which one goes when there is no room: `adaptive`, `tinylfu`, `s3fifo`, `lru`, `lfu`, `fifo` | `adaptive` |
@@ -59,8 +61,12 @@ use syn::{DeriveInput, Item, ItemFn, parse_macro_input};
 ///
 /// With `stale` or `refresh_ahead`, a result that is to be computed anew makes nobody wait: a thread of its own computes it
 /// from the key. Where that cannot be, the caller who finds the old result computes, and all others have the old one: in
-/// `async` and `unsafe` functions, with `key`, `ignore`, `self`, `impl AsRef` or a named lifetime among the arguments, and
-/// where the result or its error borrows.
+/// `unsafe` functions and `async` ones without `spawn`, with `key`, `ignore`, `self`, `impl AsRef` or a named lifetime among the
+/// arguments, and where the result or its error borrows.
+///
+/// With `spawn` an `async` function is computed by a task, from copies of all its arguments, those that are ignored too:
+/// they must be `Clone + Send + 'static` in their owned form, and the future must be `Send`. A call that finds nothing is
+/// not spawned. What names no executor but runs on one, as `|task| runtime().spawn(task)`, is as good.
 ///
 /// # Results with traces
 /// With any of these options the results are in a `Memo`, which serves one only while all that it was made from is
@@ -78,7 +84,8 @@ use syn::{DeriveInput, Item, ItemFn, parse_macro_input};
 /// is logged as a warning, and results are kept in memory alone.
 ///
 /// All other options go with these. `max_entries`, `max_bytes`, `idle` and `policy` bound what is in memory, not the
-/// store; the weigher is of `(&Value)`, since of the key only a fingerprint is kept; `verify` needs a result that is
+/// store; the weigher is of `(&Value)`, since of the key only a fingerprint is kept, and
+/// `everfresh::memo::estimated_bytes` unless said; `verify` needs a result that is
 /// `Serialize`, and compares fingerprints. Only a result's time may be stale, never what it was made from, and nothing
 /// that another cached function makes of a stale one is kept. With `stale` or `refresh_ahead` a thread of its own
 /// computes from a copy of the arguments, which must then be `Clone + Send + 'static` in their owned form; with type

@@ -23,6 +23,8 @@ pub struct Options {
     pub jitter: Option<f64>,
     pub stale: Option<Duration>,
     pub refresh_ahead: Option<f64>,
+    /// What runs a future behind its callers, after the option's name.
+    pub spawn: Option<(Ident, Expr)>,
     pub verify: Option<f64>,
     pub clock: Option<Expr>,
     pub policy: Option<Ident>,
@@ -70,7 +72,7 @@ pub struct Kept {
     pub ttl: Option<Duration>,
 }
 
-const NAMES: [&str; 21] = [
+const NAMES: [&str; 22] = [
     "max_entries",
     "max_bytes",
     "weigher",
@@ -79,6 +81,7 @@ const NAMES: [&str; 21] = [
     "jitter",
     "stale",
     "refresh_ahead",
+    "spawn",
     "verify",
     "clock",
     "policy",
@@ -144,6 +147,7 @@ impl Options {
             "jitter" => self.jitter = Some(part(input)?),
             "stale" => self.stale = Some(quantity::duration(&value(input)?)?),
             "refresh_ahead" => self.refresh_ahead = Some(part(input)?),
+            "spawn" => self.spawn = Some((name.clone(), value(input)?)),
             "verify" => self.verify = Some(part(input)?),
             "clock" => self.clock = Some(value(input)?),
             "policy" => self.policy = Some(policy(&value(input)?)?),
@@ -181,12 +185,11 @@ impl Options {
 
     /// Whether they go with each other.
     fn check_together(&self) -> Result<()> {
-        if let (Some((name, _)), None) = (&self.max_bytes, &self.weigher) {
-            let of = if self.traced() { "(&Value)" } else { "(&Key, &Value)" };
-            let help = format!("`max_bytes` needs `weigher = …`, a function or closure of `{of}` that gives a `u32`");
-            return Err(syn::Error::new(name.span(), help));
+        let aging = self.said(&["stale", "refresh_ahead"]);
+        if let (Some((name, _)), None) = (&self.spawn, aging) {
+            return Err(syn::Error::new(name.span(), "`spawn` needs `stale = …` or `refresh_ahead = …`"));
         }
-        match (self.said(&["stale", "refresh_ahead"]), self.ttl) {
+        match (aging, self.ttl) {
             (Some(aging), None) => Err(syn::Error::new(aging.span(), format!("`{aging}` needs `ttl = …`"))),
             _ => Ok(()),
         }

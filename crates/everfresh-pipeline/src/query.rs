@@ -177,7 +177,9 @@ mod tests {
         };
         assert_eq!(
             step_sql(&step).as_deref(),
-            Some(r#"select "carrier", avg("delay") as "delay_mean", max("delay") as "delay_max" from "clean" group by "carrier""#)
+            Some(
+                r#"select "carrier", avg("delay") as "delay_mean", max("delay") as "delay_max" from "clean" group by "carrier""#
+            )
         );
     }
 }

@@ -26,8 +26,8 @@ use crate::{
     memo::Reason,
     observation::{Observation, PathKind},
     recording::{
-        Frame, World, absolute, content, current, env_fingerprint, is_recording as recording, listing, metadata_fingerprint, real,
-        recorded,
+        Frame, World, absolute, content, current, env_fingerprint, is_recording as recording, listing,
+        metadata_fingerprint, real, recorded,
     },
 };
 use std::{

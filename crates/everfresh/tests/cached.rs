@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 #![deny(missing_docs, unused, unreachable_pub)]
 
-use everfresh::{cached, memory::ManualClock};
+use everfresh::{
+    cached,
+    memory::{Clock, ManualClock},
+};
 use std::{
     cell::Cell,
     future::Future,
@@ -17,6 +20,7 @@ use std::{
     thread::{self, ThreadId},
     time::Duration,
 };
+use tokio::sync::Semaphore;
 
 /// Calls that reached the function itself, on this thread.
 macro_rules! counted {
@@ -140,6 +144,38 @@ fn an_async_function_is_polled_only_if_there_is_no_value() {
     }
     assert_eq!([ready(maybe(1)), ready(maybe(1))], [Some(1); 2]);
     assert_eq!(maybe::cache_info().hits, 1);
+}
+
+#[test]
+fn all_options_go_with_each_other_and_no_weigher_is_needed() {
+    counted!(CALLS);
+    static CLOCK: Hands = LazyLock::new(Arc::default);
+    struct Client;
+    #[derive(Clone, Debug, PartialEq, serde::Serialize)]
+    struct Rate {
+        of: String,
+        percent: u32,
+    }
+    // It is no result that is kept, so it is not weighed.
+    #[derive(Debug, PartialEq)]
+    struct Error;
+    #[cached(max_entries = 10_000, max_bytes = "64MB", ttl = "5m", idle = "1m", stale = "1h", tags = ["rates"],
+        key = "{currency}", ignore = [client], clock = CLOCK.clone())]
+    async fn rate(client: &Client, currency: &str) -> Result<Rate, Error> {
+        let _: &Client = client;
+        count(&CALLS);
+        if currency == "XXX" { Err(Error) } else { Ok(Rate { of: currency.to_owned(), percent: CALLS.get() }) }
+    }
+    let ask = |currency: &str| ready(rate(&Client, currency)).map(|rate| rate.percent);
+    assert_eq!([ask("EUR"), ask("XXX"), ask("EUR")], [Ok(1), Err(Error), Ok(1)]);
+    // The key and the result are `String` and `Rate`, with a text of three letters each.
+    let weight = size_of::<String>() + 3 + size_of::<Rate>() + 3;
+    assert_eq!((rate::cache_info().entries, rate::cache_info().weight), (1, weight as u64));
+    assert_eq!(ready(rate::refresh(&Client, "EUR")).map(|rate| rate.percent), Ok(3));
+    CLOCK.advance(MINUTE);
+    assert_eq!(ask("EUR"), Ok(4), "it went unused for too long");
+    assert!(rate::invalidate("EUR"));
+    assert_eq!((ask("EUR"), rate::invalidate_tag("rates"), rate::cache_info().entries), (Ok(5), 1, 0));
 }
 
 #[test]
@@ -467,6 +503,43 @@ fn where_no_thread_can_compute_the_caller_does_and_an_old_result_stands_in_for_i
     assert_eq!((ready(ask(1)), borrowed("a", "b")), (1, Ok(1)));
     CLOCK.advance(MINUTE);
     assert_eq!((ready(ask(1)), borrowed("a", "b"), borrowed::cache_info().loads), (2, Ok(1), 2));
+}
+
+#[test]
+fn a_task_computes_behind_the_callers_of_an_async_function() {
+    static CLOCK: Hands = LazyLock::new(Arc::default);
+    // Each computation takes one.
+    static PERMITS: Semaphore = Semaphore::const_new(2);
+    async fn permit() {
+        PERMITS.acquire().await.unwrap().forget();
+        tokio::task::yield_now().await;
+    }
+    #[derive(Clone)]
+    struct Client(u32);
+    #[cached(ttl = "1m", stale = "1h", ignore = [client], clock = CLOCK.clone(), spawn = tokio::spawn)]
+    async fn rate(client: &Client, currency: &str) -> Result<u32, String> {
+        permit().await;
+        Ok(client.0 + currency.len() as u32)
+    }
+    #[cached(version = 1, ttl = "1m", stale = "1h", clock = CLOCK.clone(), spawn = |task| tokio::spawn(task))]
+    async fn twice(of: u32, _names: &[String]) -> Option<u32> {
+        permit().await;
+        Some(2 * of + CLOCK.now().as_secs() as u32)
+    }
+    let ask = async || (rate(&Client(7), "EUR").await, twice(1, &[]).await);
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap().block_on(async {
+        assert_eq!((rate(&Client(1), "EUR").await, twice(1, &[]).await), (Ok(4), Some(2)));
+        CLOCK.advance(MINUTE);
+        // Nobody can compute, and nobody waits.
+        for _ in 0..3 {
+            assert_eq!(ask().await, (Ok(4), Some(2)));
+        }
+        PERMITS.add_permits(2);
+        while ask().await != (Ok(10), Some(62)) {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((rate::cache_info().loads, twice::cache_info().loads), (2, 2));
+    });
 }
 
 #[test]

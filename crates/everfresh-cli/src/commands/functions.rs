@@ -49,9 +49,24 @@ fn to_json(FunctionStats { name, stats, last_call, .. }: &FunctionStats, advise:
         "hits": stats.hits(),
         "memory_hits": stats.memory_hits,
         "disk_hits": stats.disk_hits,
+        "stale": stats.stale,
+        "rescued": stats.rescued,
         "misses": stats.misses,
+        "expired": stats.expired,
+        "outdated": stats.outdated,
+        "loads": stats.loads,
         "failures": stats.failures,
         "not_kept": stats.unstored,
+        "verified": stats.verified,
+        "impure": stats.impure,
+        "effects": stats.effects,
+        "left_memory": {
+            "evicted": stats.evicted,
+            "unused": stats.unused,
+            "replaced": stats.replaced,
+            "invalidated": stats.invalidated,
+            "refused": stats.refused,
+        },
         "saved_seconds": stats.saved_time.as_secs_f64(),
         "spent_seconds": stats.compute_time.as_secs_f64(),
         "lookup_seconds": stats.lookup_time.as_secs_f64(),
@@ -69,7 +84,8 @@ fn lines(functions: &[FunctionStats], folder: &Path, size: u64) -> String {
     if functions.is_empty() {
         return format!("no function keeps results in {}\n", near(folder));
     }
-    let numbers = ["hits", "misses", "not kept", "saved", "spent", "looking"].map(|name| (name, Align::Right));
+    let numbers =
+        ["hits", "misses", "evicted", "not kept", "saved", "spent", "looking"].map(|name| (name, Align::Right));
     let mut columns = vec![("function", Align::Left)];
     columns.extend(numbers);
     columns.push(("pays", Align::Left));
@@ -79,6 +95,7 @@ fn lines(functions: &[FunctionStats], folder: &Path, size: u64) -> String {
             name.clone(),
             grouped(stats.hits()),
             grouped(stats.misses),
+            grouped(stats.evicted),
             grouped(stats.unstored),
             seconds(stats.saved_time.as_secs_f64()),
             seconds(stats.compute_time.as_secs_f64()),

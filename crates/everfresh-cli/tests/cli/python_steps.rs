@@ -246,7 +246,8 @@ fn a_timeout_ends_the_process() {
     if !has_python() {
         return;
     }
-    let shop = scoring("import os\ndef score(orders):\n    open('pid', 'w').write(str(os.getpid()))\n    while True: pass\n");
+    let shop =
+        scoring("import os\ndef score(orders):\n    open('pid', 'w').write(str(os.getpid()))\n    while True: pass\n");
     shop.edit("everfresh.yaml", "from: orders }", "from: orders, timeout: 5s }");
     let report = shop.run(&[], 1);
     let error = report.get("score", "error").as_str().unwrap();

@@ -111,13 +111,11 @@ impl Process {
         });
         let mut process = Self { child, requests, answers: receiver, printed };
         let hello = process.answer(cancel).map_err(|fault| match fault {
-            Fault::Failed(Failure::Python { message, .. }) if lacks_package(&message) => {
-                failure(format!(
-                    "`{}` has no package `everfresh`, which Python steps need\n\
+            Fault::Failed(Failure::Python { message, .. }) if lacks_package(&message) => failure(format!(
+                "`{}` has no package `everfresh`, which Python steps need\n\
                      help: install it there with pip, or name another interpreter with `python:` in the pipeline file",
-                    python.display()
-                ))
-            }
+                python.display()
+            )),
             other => other,
         })?;
         let theirs = hello.get("everfresh").and_then(Value::as_str).unwrap_or("?");
@@ -185,7 +183,8 @@ impl Process {
         let status = self.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
         let last = self.printed.last.lock().unwrap_or_else(PoisonError::into_inner);
         let last = last.iter().map(|line| format!("\n{line}")).collect::<String>();
-        Failure::Python { message: format!("the Python process ended before it answered: {status}{last}"), ran: true }.into()
+        Failure::Python { message: format!("the Python process ended before it answered: {status}{last}"), ran: true }
+            .into()
     }
 }
 

@@ -168,7 +168,8 @@ fn changed_items(before: &[(String, Fingerprint)], now: &[(String, Fingerprint)]
         let list: HashMap<String, Fingerprint> = list.iter().cloned().collect();
         move |(name, version): &&(String, Fingerprint)| list.get(name) != Some(version)
     };
-    let names = before.iter().filter(not_in(now)).chain(now.iter().filter(not_in(before))).map(|(name, _)| name.clone());
+    let names =
+        before.iter().filter(not_in(now)).chain(now.iter().filter(not_in(before))).map(|(name, _)| name.clone());
     names.collect::<BTreeSet<_>>().into_iter().collect()
 }
 

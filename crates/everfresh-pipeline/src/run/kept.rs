@@ -98,7 +98,8 @@ impl Kept<'_> {
                 note
             }
             None => Some(note.unwrap_or_else(|| {
-                "an input changed or was out of date while this ran: not stored, so the next run computes it again".into()
+                "an input changed or was out of date while this ran: not stored, so the next run computes it again"
+                    .into()
             })),
         };
         Ok(Done {

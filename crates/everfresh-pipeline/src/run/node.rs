@@ -1,6 +1,8 @@
 //! One node of any kind: looked up, or computed under its lock.
 
-use super::{Context, Done, Looked, check::CheckRun, lookup::Depth, source::SourceRun, python_step::PythonRun, step::StepRun};
+use super::{
+    Context, Done, Looked, check::CheckRun, lookup::Depth, python_step::PythonRun, source::SourceRun, step::StepRun,
+};
 use crate::{
     fault::Fault,
     graph::{Node, NodeId, NodeKind},

@@ -76,7 +76,13 @@ impl StepRun<'_> {
 
     /// What its results are kept under.
     fn kept(&self) -> Kept<'_> {
-        Kept { context: self.context, id: self.id, step: self.step, inputs: &self.inputs, parts: self.key_parts("step") }
+        Kept {
+            context: self.context,
+            id: self.id,
+            step: self.step,
+            inputs: &self.inputs,
+            parts: self.key_parts("step"),
+        }
     }
 
     /// Looks whether the result can be served.

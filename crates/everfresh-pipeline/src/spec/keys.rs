@@ -296,7 +296,11 @@ pub(super) static STEP: Table = Table {
                     "`FILE.py:FUNCTION`, the file relative to this one. The function gets the tables of `from`, as pandas, \
                      polars or pyarrow as its annotations say, and parameters by name; it returns a table.",
                 ),
-                key("from", Shape::LooseNames, "The tables that the function gets, by name or in this order; none if absent."),
+                key(
+                    "from",
+                    Shape::LooseNames,
+                    "The tables that the function gets, by name or in this order; none if absent.",
+                ),
             ]],
         },
     ],

@@ -58,6 +58,11 @@ impl Place {
     }
 }
 
+/// As [`Place::boot_tag`], of this boot.
+pub(crate) fn boot_tag() -> u64 {
+    Place::here().boot_tag()
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mark {
     pub place: Place,

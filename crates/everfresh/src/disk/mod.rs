@@ -61,3 +61,5 @@ pub use reduce::Limits;
 pub use store::{LockGuard, Record, Space, Store, StoreOptions};
 pub use temporary::TemporaryFolder;
 pub use verify::VerifyReport;
+
+pub(crate) use mark::boot_tag;

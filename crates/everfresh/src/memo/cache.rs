@@ -4,7 +4,7 @@ use super::{
     age::Ages,
     builder::MemoBuilder,
     call::Call,
-    counts::{Counts, MemoStats, count},
+    counts::{Counts, MemoStats, add, count},
     disk::Disk,
     held::Kept,
     ledger::Ledger,
@@ -99,6 +99,10 @@ impl<V> Inner<V> {
     /// Says once why results are not kept.
     pub(super) fn not_kept(&self, why: &dyn fmt::Display) {
         count(&self.counts.unstored);
+        self.warn(why);
+    }
+
+    pub(super) fn warn(&self, why: &dyn fmt::Display) {
         if !self.warned.swap(true, Relaxed) {
             tracing::warn!("a result of `{}` is not kept: {why}", self.name);
         }
@@ -112,8 +116,19 @@ impl<V> Inner<V> {
     pub(super) fn tell(&self) {
         if let Some(store) = self.store() {
             Generations::new(Some(store)).catch_up();
-            self.ledger.write(store, &self.name, &self.counts.stats());
+            self.ledger.write(store, &self.name, self.counts.calls(), || self.stats());
         }
+    }
+
+    /// Counts a computation that did more than give a result.
+    pub(super) fn count_effect(&self, what: &str) {
+        if self.counts.effects.fetch_add(1, Relaxed) == 0 {
+            tracing::info!(function = self.name, "a computation has side effects: {what}");
+        }
+    }
+
+    pub(super) fn stats(&self) -> MemoStats {
+        self.counts.stats(&self.memory.stats())
     }
 
     /// Nanoseconds since the Unix epoch.
@@ -168,7 +183,7 @@ impl<V> Memo<V> {
         Call::new(self, arguments)
     }
 
-    /// What was done so far, in this process.
+    /// What was done so far, in this process, and what is in its memory.
     ///
     /// ```
     /// use everfresh::Memo;
@@ -178,7 +193,7 @@ impl<V> Memo<V> {
     /// assert_eq!((squares.stats().misses, squares.stats().hits()), (1, 2));
     /// ```
     pub fn stats(&self) -> MemoStats {
-        self.inner.counts.stats()
+        self.inner.stats()
     }
 
     /// Forgets the result of these arguments, and makes out of date whatever was made with it. Whether there was one.
@@ -202,6 +217,7 @@ impl<V> Memo<V> {
         };
         self.outdate(&Generations::of_key(&key));
         let in_memory = self.inner.memory.remove(&key).is_some();
+        add(&self.inner.counts.invalidated, in_memory.into());
         let deleted = self.inner.store().map(|store| store.delete(Space::Traces, &key));
         let on_disk = deleted.unwrap_or(Ok(false)).unwrap_or_else(|error| {
             tracing::warn!("{error}");
@@ -256,6 +272,7 @@ impl<V> Memo<V> {
     /// ```
     pub fn clear(&self) {
         self.outdate(&Generations::of_function(&self.inner.name));
+        add(&self.inner.counts.invalidated, self.inner.memory.len() as u64);
         self.inner.memory.clear();
     }
 

@@ -4,13 +4,12 @@ use super::{
     age::Age,
     beside::Beside,
     call::Call,
-    counts::count,
     lookup::{Found, Lookup},
     reason::{Explanation, Reason},
 };
 use crate::memory::Served;
 use serde::Serialize;
-use std::{convert::Infallible, future::Future};
+use std::{convert::Infallible, future::Future, time::Duration};
 
 impl<V: Clone, A: Serialize + ?Sized> Call<'_, V, A> {
     /// The result that is kept, or what `compute` gives. Blocks the thread while another caller computes it.
@@ -268,11 +267,16 @@ impl<V> Lookup<'_, V> {
     /// What is kept, if it is such a result.
     pub(super) fn find_if(&self, is_such: impl FnOnce(&Found<V>) -> bool) -> Option<Found<V>> {
         let inner = &*self.memo.inner;
-        let Some(found) = self.find(false).ok().filter(is_such) else {
-            count(&inner.counts.misses);
-            return None;
+        let reason = match self.find(false) {
+            Ok(found) if is_such(&found) => {
+                inner.counts.hit(found.tier);
+                return Some(inner.serve(found));
+            }
+            // It could be served stale.
+            Ok(_) => Reason::Expired { ago: Duration::ZERO },
+            Err(reason) => reason,
         };
-        inner.counts.hit(found.tier);
-        Some(inner.serve(found))
+        inner.count_miss(&self.key, &reason);
+        None
     }
 }

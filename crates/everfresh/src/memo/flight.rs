@@ -19,7 +19,7 @@ use std::{future::Future, sync::Arc, thread, time::Instant};
 type Leads<'a, V> = Lead<'a, Fingerprint, Arc<Held<V>>>;
 
 /// What a call comes to before anybody computes.
-enum Start<'a, V> {
+pub(super) enum Start<'a, V> {
     Found(Found<V>),
     /// It computes for all who ask for the key, anew if there is an old value.
     Lead(Leads<'a, V>, Option<Found<V>>),
@@ -30,11 +30,11 @@ enum Start<'a, V> {
 }
 
 /// What a caller that leads needs to compute.
-struct Ready<'a, V> {
+pub(super) struct Ready<'a, V> {
     // Dropped first: who leads next finds it free.
-    lock: Option<KeyLock<'a>>,
-    lead: Leads<'a, V>,
-    old: Option<Found<V>>,
+    pub(super) lock: Option<KeyLock<'a>>,
+    pub(super) lead: Leads<'a, V>,
+    pub(super) old: Option<Found<V>>,
 }
 
 impl<V> Ready<'_, V> {
@@ -83,7 +83,17 @@ impl<'a, V> Lookup<'a, V> {
 
     /// The same for a future, which is polled only if there is no value.
     pub(super) async fn run_async<E>(self, compute: impl Future<Output = Result<V, E>>) -> Result<Found<V>, E> {
-        let mut start = self.start();
+        match self.start() {
+            Start::Found(found) => Ok(found),
+            start => self.go_on_async(start, compute).await,
+        }
+    }
+
+    pub(super) async fn go_on_async<E>(
+        self,
+        mut start: Start<'a, V>,
+        compute: impl Future<Output = Result<V, E>>,
+    ) -> Result<Found<V>, E> {
         let (lead, old) = loop {
             start = match start {
                 Start::Found(found) => return Ok(found),
@@ -143,14 +153,17 @@ impl<'a, V> Lookup<'a, V> {
         Beside::new(&self.memo.inner, self.terms, Some(&self.key))
     }
 
-    fn start(&self) -> Start<'a, V> {
+    pub(super) fn start(&self) -> Start<'a, V> {
         let (inner, key) = (&*self.memo.inner, self.key);
         if self.terms.anew {
             return Start::Lead(inner.flights.begin_anew(hash(&key), key), None);
         }
-        let Ok(found) = self.find(false) else {
-            count(&inner.counts.misses);
-            return self.join();
+        let found = match self.find(false) {
+            Ok(found) => found,
+            Err(reason) => {
+                inner.count_miss(&key, &reason);
+                return self.join();
+            }
         };
         inner.counts.hit(found.tier);
         if (found.due || (self.terms.same.is_some() && found.age == Age::Fresh))
@@ -197,7 +210,7 @@ impl<'a, V> Lookup<'a, V> {
     ///
     /// # Errors
     /// What to serve in place of computing.
-    fn ready(
+    pub(super) fn ready(
         &self,
         lead: Leads<'a, V>,
         mut lock: Option<KeyLock<'a>>,
@@ -228,7 +241,7 @@ impl<'a, V> Lookup<'a, V> {
 }
 
 /// A computation that has begun.
-struct Attempt<'a, V> {
+pub(super) struct Attempt<'a, V> {
     lookup: Lookup<'a, V>,
     reading: Reading,
     ready: Ready<'a, V>,
@@ -238,7 +251,7 @@ struct Attempt<'a, V> {
 }
 
 impl<'a, V> Attempt<'a, V> {
-    fn new(lookup: Lookup<'a, V>, ready: Ready<'a, V>) -> Self {
+    pub(super) fn new(lookup: Lookup<'a, V>, ready: Ready<'a, V>) -> Self {
         let inner = &*lookup.memo.inner;
         let (reading, began_ns) = (Reading(inner.frame(lookup.terms, Some(&lookup.key))), inner.now_ns());
         Self { lookup, reading, ready, started: Instant::now(), began_ns }
@@ -255,7 +268,7 @@ impl<'a, V> Attempt<'a, V> {
         self.end(result)
     }
 
-    async fn run_async<E>(self, compute: impl Future<Output = Result<V, E>>) -> Result<Found<V>, E> {
+    pub(super) async fn run_async<E>(self, compute: impl Future<Output = Result<V, E>>) -> Result<Found<V>, E> {
         let failed = Failed(|| self.fail());
         let result = self.ready.run_async(self.reading.0.run_async(compute)).await;
         failed.unless(result.is_ok());

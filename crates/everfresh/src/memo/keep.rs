@@ -7,6 +7,7 @@
 use super::{
     age::signed,
     cache::Inner,
+    counts::count,
     held::{Held, Kept},
     lookup::Lookup,
     terms::Terms,
@@ -28,6 +29,9 @@ impl<V> Lookup<'_, V> {
         let ttl = inner.ttl(self.terms, Some(&value));
         recorded.expire_by(ttl.map(|ttl| began_ns.saturating_add(signed(inner.ages.shortened(ttl)))));
         recorded.settle();
+        if let Some(what) = recorded.effect() {
+            inner.count_effect(&what);
+        }
         let (expires_ns, unstorable) = (recorded.expires_ns, recorded.unsteady(&self.world()));
         let trace = Trace {
             observations: recorded.into_observations(),
@@ -126,8 +130,9 @@ impl<V> Inner<V> {
     /// Keeps a value in memory, beside others of its key.
     pub(super) fn remember(&self, key: &Fingerprint, held: &Arc<Held<V>>, world: &World<'_>) {
         if u64::from(held.weight) > self.max_bytes {
+            count(&self.counts.refused);
             if self.disk.is_none() {
-                self.not_kept(&format!("it weighs {}, and all may weigh {}", held.weight, self.max_bytes));
+                self.warn(&format!("it weighs {}, and all may weigh {}", held.weight, self.max_bytes));
             }
             return;
         }
@@ -142,6 +147,7 @@ impl<V> Inner<V> {
             gone = left;
             Some(Arc::new(kept))
         });
+        gone.iter().for_each(|(_, cause)| self.counts.left(*cause));
         if let Some(listener) = &self.listener {
             tell_all(gone, |(held, cause)| listener(&held.value, cause));
         }

@@ -70,13 +70,14 @@ pub(super) struct Ledger(Mutex<MemoStats>);
 impl Ledger {
     /// Writes down what was done since the last time, if that is an eighth of all, so that a function that is called all the
     /// time seldom writes.
-    pub(super) fn write(&self, store: &Store, name: &str, now: &MemoStats) {
+    pub(super) fn write(&self, store: &Store, name: &str, calls: u64, now: impl FnOnce() -> MemoStats) {
         // Whoever writes now writes this too, or somebody will.
         let Ok(mut written) = self.0.try_lock() else { return };
-        let (all, new) = (now.calls(), now.calls() - written.calls().min(now.calls()));
-        if new == 0 || new < all / 8 {
+        let new = calls.saturating_sub(written.calls());
+        if new == 0 || new < calls / 8 {
             return;
         }
+        let now = now();
         let more = now.since(&written);
         let last_call = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let result = store.update(Space::Functions, &key(name), |old| {
@@ -85,7 +86,7 @@ impl Ledger {
             Some((codec::to_vec(&FunctionStats { name: name.to_owned(), stats, last_call }).ok()?, Vec::new()))
         });
         match result {
-            Ok(_) => *written = *now,
+            Ok(_) => *written = now,
             Err(error) => tracing::warn!("{error}"),
         }
     }
@@ -122,6 +123,18 @@ impl MemoStats {
             unstored: number(self.unstored, other.unstored),
             verified: number(self.verified, other.verified),
             impure: number(self.impure, other.impure),
+            effects: number(self.effects, other.effects),
+            ghost_hits: number(self.ghost_hits, other.ghost_hits),
+            expired: number(self.expired, other.expired),
+            outdated: number(self.outdated, other.outdated),
+            evicted: number(self.evicted, other.evicted),
+            unused: number(self.unused, other.unused),
+            replaced: number(self.replaced, other.replaced),
+            invalidated: number(self.invalidated, other.invalidated),
+            refused: number(self.refused, other.refused),
+            // What is there now is no sum.
+            entries: 0,
+            weight: 0,
             compute_time: time(self.compute_time, other.compute_time),
             lookup_time: time(self.lookup_time, other.lookup_time),
             saved_time: time(self.saved_time, other.saved_time),

@@ -1,8 +1,25 @@
 //! Settings of a memo: how much of its results is in memory, and how they age.
 
 use super::{builder::MemoBuilder, cache::Listener};
-use crate::memory::{Cause, Policy, tell_all};
+use crate::memory::{Cause, Estimated, Policy, tell_all, weight};
 use std::{sync::Arc, time::Duration};
+
+/// What a result weighs where nobody says it better: as [`memory::estimated_bytes`](crate::memory::estimated_bytes), of the
+/// result alone, since of its arguments a fingerprint is kept. A weigher for [`MemoBuilder::max_bytes`], and what
+/// `#[cached(max_bytes = …)]` takes without one.
+///
+/// ```
+/// use everfresh::{Memo, memo::estimated_bytes};
+///
+/// let words = Memo::builder("estimated_bytes").max_bytes(50, estimated_bytes).build();
+/// let word = |text: &str| words.get_or_compute(text, || text.to_owned());
+/// (word("four"), word("seven.."));
+/// // A `String` takes 24 bytes beside its text.
+/// assert_eq!(["four", "seven.."].map(|text| words.get(text).is_some()), [false, true]);
+/// ```
+pub fn estimated_bytes<V: Estimated + ?Sized>(value: &V) -> u32 {
+    weight(value.estimated_bytes())
+}
 
 impl<V> MemoBuilder<V> {
     /// For how many arguments results are kept in memory: 128 unless this or [`max_bytes`](Self::max_bytes) is said. The store
@@ -23,6 +40,7 @@ impl<V> MemoBuilder<V> {
 
     /// How much all results in memory may weigh together, as `weigher` says, which is asked once for each. A result that is
     /// heavier than this alone is not kept in memory. A weight is below 4 GiB: say a larger one as `u32::MAX`.
+    /// [`estimated_bytes`] is a weigher for results that are `Serialize`.
     ///
     /// ```
     /// use everfresh::Memo;
@@ -166,7 +184,9 @@ impl<V> MemoBuilder<V> {
     /// said.
     ///
     /// Of all who ask for such a result, one computes and the others have the old one at once, also while another process
-    /// computes it. If the computation fails, the old one takes the place of its error, and a tenth of the time that is left
+    /// computes it; or all of them, if it is computed behind them, by a thread
+    /// ([`or_compute_behind`](super::Call::or_compute_behind)) or a task
+    /// ([`or_compute_async_behind`](super::Call::or_compute_async_behind)). If the computation fails, the old one takes the place of its error, and a tenth of the time that is left
     /// passes, at most a second, before this process tries again.
     ///
     /// ```

@@ -4,7 +4,7 @@ use super::{
     Memo,
     age::{Age, expired_for},
     cache::Inner,
-    counts::count,
+    counts::{add, count},
     disk::Stored,
     held::{Held, Kept},
     reason::{Explanation, Reason, Tier},
@@ -184,6 +184,18 @@ impl<V> Found<V> {
 }
 
 impl<V> Inner<V> {
+    /// Counts a call that found nothing, and why. Apart from what hits take.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn count_miss(&self, key: &Fingerprint, reason: &Reason) {
+        count(&self.counts.misses);
+        match reason {
+            Reason::New | Reason::ResultGone => add(&self.counts.ghost_hits, self.memory.ghost_hits(key)),
+            Reason::Expired { .. } => count(&self.counts.expired),
+            _ => count(&self.counts.outdated),
+        }
+    }
+
     /// A value that was found is used by a caller who now depends on all that it depends on.
     pub(super) fn serve(&self, found: Found<V>) -> Found<V> {
         self.counts.saved(found.held.trace.cost_ns);

@@ -29,6 +29,7 @@
 
 mod age;
 mod arguments;
+mod behind;
 mod beside;
 mod builder;
 mod cache;
@@ -62,6 +63,7 @@ pub use disk::{default_folder, default_store};
 pub use encoding::{Encoding, EncodingError};
 pub use entry::Entry;
 pub use ledger::{FunctionStats, function_stats};
+pub use limits::estimated_bytes;
 pub use reason::{Explanation, Reason, Tier};
 
 /// In a child, right after a fork: lets go of the stores of others that results hang on. Who holds stores or memos of its

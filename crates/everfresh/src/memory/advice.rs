@@ -57,6 +57,11 @@ pub enum Advice {
         /// How many were compared.
         verified: u64,
     },
+    /// More than a twentieth of all computations were seen to do more than give a value: to write files, to start processes.
+    SideEffects {
+        /// Their part of what was computed.
+        seen: f64,
+    },
     /// More than half of what expired was never found.
     ExpiresUnused {
         /// Their part of what expired.
@@ -106,6 +111,15 @@ impl fmt::Display for Advice {
                     they depend on to the key, or give them a ttl"
                 )
             }
+            Self::SideEffects { seen } => {
+                write!(
+                    f,
+                    "side effects: {} of the computations were seen to do more than give a value (the first is in the log), \
+                     which a hit does not do: leave that to the caller, or declare files that they write by \
+                     everfresh::observe::outputs",
+                    percent(seen)
+                )
+            }
             Self::ExpiresUnused { unused } => {
                 write!(
                     f,
@@ -118,7 +132,7 @@ impl fmt::Display for Advice {
 }
 
 impl Stats {
-    /// What to change about the cache; nothing before it was used a hundred times.
+    /// What to change about the cache; before it was used a hundred times, only that it is not pure or has side effects.
     ///
     /// ```
     /// use everfresh::memory::Cache;
@@ -138,7 +152,7 @@ impl Stats {
         let refused = ratio(self.refused, came);
         let unused = ratio(self.expired_unused, self.expired);
         let not_kept = ratio(self.unsteady, self.loads);
-        let (impure, verified) = (self.impure, self.verified);
+        let (impure, verified, seen) = (self.impure, self.verified, ratio(self.effects, self.loads));
         let used = self.lookups() >= ENOUGH;
         let all = [
             (used && at_double >= hit_ratio + 0.05, Advice::TooSmall { hit_ratio, at_double }),
@@ -147,6 +161,7 @@ impl Stats {
             (came >= ENOUGH && refused > 0.05, Advice::TooLarge { refused }),
             (self.loads >= ENOUGH && not_kept > 0.05, Advice::NotKept { not_kept }),
             (impure > 0, Advice::Impure { impure, verified }),
+            (seen > 0.05, Advice::SideEffects { seen }),
             (self.expired >= ENOUGH && unused > 0.5, Advice::ExpiresUnused { unused }),
         ];
         all.into_iter().filter_map(|(holds, advice)| holds.then_some(advice)).collect()

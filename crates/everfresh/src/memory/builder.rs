@@ -133,6 +133,7 @@ impl<K, V, S> CacheBuilder<K, V, S> {
 
     /// How much all entries may weigh together, as `weigher` says; it is asked once for each value that goes in. A value
     /// that is heavier than this alone is refused. A weight is below 4 GiB: say a larger one as `u32::MAX`.
+    /// [`estimated_bytes`](super::estimated_bytes) is a weigher for keys and values that are `Serialize`.
     ///
     /// ```
     /// use everfresh::memory::Cache;
@@ -232,7 +233,9 @@ impl<K, V, S> CacheBuilder<K, V, S> {
     /// because that failed (stale if error). Only lookups that compute serve it, and
     /// [`get_stale`](Cache::get_stale), never [`get`](Cache::get). None unless said; at most 146 years.
     ///
-    /// Of all who look such an entry up, one computes and the others have the old value at once. If the computation
+    /// Of all who look such an entry up, one computes and the others have the old value at once; or all of them, if it is
+    /// computed behind them, by a thread ([`or_compute_behind`](super::Lookup::or_compute_behind)) or a task
+    /// ([`or_compute_async_behind`](super::Lookup::or_compute_async_behind)). If the computation
     /// fails, the old value takes the place of its error, and a tenth of the time that is left passes, at most a second,
     /// before a lookup tries again.
     ///

@@ -165,6 +165,13 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
         value
     }
 
+    /// Counts a computation that did more than give a value.
+    pub(super) fn count_effect(&self, hash: KeyHash, what: &str) {
+        if self.part(hash).counts.effects.fetch_add(1, Relaxed) == 0 {
+            tracing::info!(cache = self.inner.name.as_deref(), "a computation has side effects: {what}");
+        }
+    }
+
     /// Counts a value that is not kept, and what its computation hangs on.
     pub(super) fn pass_on(&self, hash: KeyHash, recorded: Recorded, took: Duration) {
         let counts = &self.part(hash).counts;
@@ -176,6 +183,12 @@ impl<K: Eq + Hash, V: Clone, S: BuildHasher> Cache<K, V, S> {
 }
 
 impl<K: Eq + Hash, V, S: BuildHasher> Cache<K, V, S> {
+    /// How many lookups it stands for that this key is not there any more, and would be with twice the room.
+    pub(crate) fn ghost_hits(&self, key: &K) -> u64 {
+        let hash = self.hash(key);
+        self.part(hash).read().ghost_hits(hash)
+    }
+
     /// Counts a lookup that found nothing, and whether it would have with twice the room. Some are measured: done once
     /// more, so that hits need no clock.
     #[inline(never)]

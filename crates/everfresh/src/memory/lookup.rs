@@ -125,7 +125,7 @@ where
     }
 
     #[inline]
-    fn start(&self) -> Start<'a, K, V> {
+    pub(super) fn start(&self) -> Start<'a, K, V> {
         match self.options.anew {
             true => self.cache.start_anew(self.key),
             false => self.cache.start(self.key, self.same.is_some()),
@@ -258,7 +258,17 @@ where
     /// # Errors
     /// As of [`or_try_compute`](Self::or_try_compute).
     pub async fn or_try_serve_async<E>(self, compute: impl Future<Output = Result<V, E>>) -> Result<Served<V>, E> {
-        let mut start = self.start();
+        match self.start() {
+            Start::Served(served) => Ok(served),
+            start => self.go_on_async(start, compute).await,
+        }
+    }
+
+    pub(super) async fn go_on_async<E>(
+        self,
+        mut start: Start<'a, K, V>,
+        compute: impl Future<Output = Result<V, E>>,
+    ) -> Result<Served<V>, E> {
         let (lead, old) = loop {
             start = match start {
                 Start::Served(served) => return Ok(served),
@@ -356,7 +366,7 @@ where
 }
 
 /// A computation by the caller that leads.
-struct Attempt<'a, K, V, S, Q: ?Sized> {
+pub(super) struct Attempt<'a, K, V, S, Q: ?Sized> {
     lookup: Lookup<'a, K, V, S, Q>,
     lead: Lead<'a, K, V>,
     old: Option<Old<V>>,
@@ -371,7 +381,7 @@ where
     S: BuildHasher,
     Q: KeyRef<K> + ?Sized,
 {
-    fn new(lookup: Lookup<'a, K, V, S, Q>, lead: Lead<'a, K, V>, old: Option<Old<V>>) -> Self {
+    pub(super) fn new(lookup: Lookup<'a, K, V, S, Q>, lead: Lead<'a, K, V>, old: Option<Old<V>>) -> Self {
         Self { lookup, lead, old, reading: Reading(Frame::plain()), started: Instant::now() }
     }
 
@@ -386,7 +396,7 @@ where
         self.end(result)
     }
 
-    async fn run_async<E>(self, compute: impl Future<Output = Result<V, E>>) -> Result<Served<V>, E> {
+    pub(super) async fn run_async<E>(self, compute: impl Future<Output = Result<V, E>>) -> Result<Served<V>, E> {
         let failed = Failed(|| self.lookup.cache.count_failure(self.lookup.key));
         let result = self.lead.run_async(self.reading.0.run_async(compute)).await;
         failed.unless(result.is_ok());
@@ -402,7 +412,7 @@ where
                 return old.as_ref().and_then(|_| cache.rescue(key)).ok_or(error);
             }
         };
-        match Read::of(&reading.0) {
+        match Read::of(&reading.0, |what| cache.count_effect(cache.hash(key), &what)) {
             // Whoever waits computes for itself.
             Read::Unsteady(recorded) => {
                 cache.pass_on(cache.hash(key), *recorded, started.elapsed());

@@ -40,8 +40,12 @@ pub(super) enum Read {
 }
 
 impl Read {
-    pub(super) fn of(frame: &Frame) -> Self {
+    /// That of a frame; `effect` is told what else the computation did.
+    pub(super) fn of(frame: &Frame, effect: impl FnOnce(String)) -> Self {
         let recorded = frame.take();
+        if let Some(what) = recorded.effect() {
+            effect(what);
+        }
         if recorded.is_empty() {
             return Self::Steady(None, None);
         }

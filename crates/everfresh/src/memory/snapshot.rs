@@ -3,12 +3,14 @@
 //! ```text
 //! offset  bytes
 //! 0       8     "EVFRSNAP"
-//! 8       4     format version, 1
+//! 8       4     format version, 2
 //! 12      4     version of the encoding of keys and values (`codec`)
 //! 16      8     when it was saved, in nanoseconds since the Unix epoch
-//! 24      8     number of entries
-//! 32      32    BLAKE3 over the shapes of all entries, in turn
-//! 64      …     entries, those that would be missed least first
+//! 24      8     in which boot of the machine, 0 if unknown
+//! 32      8     nanoseconds since that began
+//! 40      8     number of entries
+//! 48      32    BLAKE3 over the shapes of all entries, in turn
+//! 80      …     entries, those that would be missed least first
 //! end-32  32    BLAKE3 over everything above
 //!
 //! entry:  8     nanoseconds that are left of its ttl, 2^64 - 1 if it has none
@@ -22,6 +24,7 @@
 use super::{
     Cache,
     entry::{EntryOptions, NEVER},
+    moment::Moment,
 };
 use crate::codec::{self, CodecError};
 use serde::{Serialize, de::DeserializeOwned};
@@ -32,13 +35,13 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 use tempfile::NamedTempFile;
 
 const MAGIC: &[u8; 8] = b"EVFRSNAP";
-const VERSION: u32 = 1;
-const HEADER: usize = 64;
+const VERSION: u32 = 2;
+const HEADER: usize = 80;
 const SUM: usize = 32;
 
 /// Why a snapshot was not saved or not loaded.
@@ -124,13 +127,14 @@ where
     /// If a key or a value does not come back equal from its encoding, or the file cannot be written: then what was there
     /// before stays.
     pub fn save_to(&self, path: impl AsRef<Path>) -> Result<usize, SnapshotError> {
-        self.save_at(path.as_ref(), unix_time())
+        self.save_at(path.as_ref(), Moment::now())
     }
 
     /// Puts the entries of a file in, as far as there is free room: nothing goes for them but what is over, and those
     /// that were most wanted where they were saved come first. A key that has a value, or whose value is being computed,
     /// keeps that. How many were put in. The time since they were saved counts against their ttl; an entry that had none
-    /// has this cache's.
+    /// has this cache's. If no clock knows that time, since the machine was started anew and its clock is behind the one that
+    /// saved them, entries with a ttl count as over.
     ///
     /// ```
     /// use everfresh::memory::Cache;
@@ -149,10 +153,10 @@ where
     /// # Errors
     /// If the file cannot be read, is damaged, of another format, or of other types. Then nothing was put in.
     pub fn load_from(&self, path: impl AsRef<Path>) -> Result<usize, SnapshotError> {
-        self.load_at(path.as_ref(), unix_time())
+        self.load_at(path.as_ref(), Moment::now())
     }
 
-    pub(super) fn save_at(&self, path: &Path, time: u64) -> Result<usize, SnapshotError> {
+    pub(super) fn save_at(&self, path: &Path, now: Moment) -> Result<usize, SnapshotError> {
         let entries = self.to_save();
         let (mut bytes, mut shapes) = (vec![0; HEADER], blake3::Hasher::new());
         let count = entries.len();
@@ -173,7 +177,7 @@ where
         header.extend(MAGIC);
         header.extend(VERSION.to_le_bytes());
         header.extend(codec::FORMAT_VERSION.to_le_bytes());
-        header.extend(time.to_le_bytes());
+        header.extend([now.wall, now.boot, now.since_boot].into_iter().flat_map(u64::to_le_bytes));
         header.extend((count as u64).to_le_bytes());
         header.extend(shapes.finalize().as_bytes());
         bytes.splice(..HEADER, header);
@@ -183,7 +187,7 @@ where
         Ok(count)
     }
 
-    pub(super) fn load_at(&self, path: &Path, time: u64) -> Result<usize, SnapshotError> {
+    pub(super) fn load_at(&self, path: &Path, now: Moment) -> Result<usize, SnapshotError> {
         let bytes = fs::read(path).map_err(|source| SnapshotError::Io { path: path.to_owned(), source })?;
         let damaged = || SnapshotError::Damaged { path: path.to_owned() };
         let mut rest = Reader(bytes.strip_prefix(MAGIC).ok_or_else(damaged)?);
@@ -198,10 +202,10 @@ where
             return Err(damaged());
         }
         let mut rest = Reader(summed.get(MAGIC.len() + 8..).ok_or_else(damaged)?);
-        let saved = rest.u64().ok_or_else(damaged)?;
+        let saved = rest.moment().ok_or_else(damaged)?;
         let count = rest.u64().ok_or_else(damaged)?;
         let shape = rest.take(32).ok_or_else(damaged)?;
-        let elapsed = time.saturating_sub(saved);
+        let elapsed = now.since(&saved);
         let foreign = |_| SnapshotError::Foreign { path: path.to_owned() };
         let (mut entries, mut shapes) = (Vec::new(), blake3::Hasher::new());
         for _ in 0..count {
@@ -276,12 +280,6 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// In nanoseconds.
-fn unix_time() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, super::clock::nanoseconds)
-}
-
 /// Bytes that are still to be read; `None` if there are too few.
 struct Reader<'a>(&'a [u8]);
 
@@ -304,15 +302,21 @@ impl<'a> Reader<'a> {
         Some(u64::from_le_bytes(*taken))
     }
 
-    /// What there is to say of an entry that was saved so long ago, and the encoded key and value.
-    fn entry(&mut self, elapsed: u64) -> Option<(EntryOptions, &'a [u8])> {
+    fn moment(&mut self) -> Option<Moment> {
+        Some(Moment { wall: self.u64()?, boot: self.u64()?, since_boot: self.u64()? })
+    }
+
+    /// What there is to say of an entry that was saved so long ago, and the encoded key and value. Its time is over if nobody
+    /// knows how long ago.
+    fn entry(&mut self, elapsed: Option<u64>) -> Option<(EntryOptions, &'a [u8])> {
         let (ttl, cost) = (self.u64()?, self.u64()?);
         let mut tags: Vec<Arc<str>> = Vec::new();
         for _ in 0..self.u32()? {
             let length = self.u32()?;
             tags.push(str::from_utf8(self.take(length as usize)?).ok()?.into());
         }
-        let ttl = (ttl != NEVER).then(|| Duration::from_nanos(ttl.saturating_sub(elapsed)));
+        let left = || elapsed.map_or(0, |elapsed| ttl.saturating_sub(elapsed));
+        let ttl = (ttl != NEVER).then(|| Duration::from_nanos(left()));
         let length = usize::try_from(self.u64()?).ok()?;
         Some((EntryOptions { ttl, cost: Duration::from_nanos(cost), tags, ..EntryOptions::new() }, self.take(length)?))
     }

@@ -38,6 +38,10 @@ pub struct Stats {
     pub verified: u64,
     /// Those of them that came out different.
     pub impure: u64,
+    /// Values whose computation was seen to do more than give them: it left files behind that it
+    /// [made](crate::observe::made) and that are no [outputs](crate::observe::outputs), or was said to be
+    /// [impure](crate::observe::impure).
+    pub effects: u64,
     /// How long computations took, failures left out.
     pub compute_time: Duration,
     /// How long the values that were found had taken to compute.
@@ -81,6 +85,7 @@ pub(super) struct Counts {
     pub(super) failures: AtomicU64,
     pub(super) verified: AtomicU64,
     pub(super) impure: AtomicU64,
+    pub(super) effects: AtomicU64,
     pub(super) compute_time: AtomicU64,
     pub(super) lookup_time: AtomicU64,
     pub(super) measured: AtomicU64,
@@ -108,6 +113,7 @@ impl Counts {
             failures: count(&self.failures),
             verified: count(&self.verified),
             impure: count(&self.impure),
+            effects: count(&self.effects),
             compute_time: time(&self.compute_time),
             lookup_time: time(&self.lookup_time),
             measured: count(&self.measured),
@@ -226,6 +232,7 @@ impl Stats {
             (&mut self.failures, other.failures),
             (&mut self.verified, other.verified),
             (&mut self.impure, other.impure),
+            (&mut self.effects, other.effects),
             (&mut self.measured, other.measured),
             (&mut self.evicted, other.evicted),
             (&mut self.expired, other.expired),
@@ -270,6 +277,9 @@ impl fmt::Display for Stats {
         if self.verified > 0 {
             writeln!(f, "verified   {}, of which {} came out different", self.verified, self.impure)?;
         }
+        if self.effects > 0 {
+            writeln!(f, "effects    {} computations did more than give a value", self.effects)?;
+        }
         writeln!(
             f,
             "left       {} evicted, {} expired ({} unused), {} replaced, {} invalidated, {} outdated, {} refused",
@@ -286,7 +296,7 @@ impl fmt::Display for Stats {
 }
 
 /// A part of a whole, 0 of nothing.
-pub(super) fn ratio(part: u64, whole: u64) -> f64 {
+pub(crate) fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 

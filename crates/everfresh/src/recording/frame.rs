@@ -169,6 +169,17 @@ impl Recorded {
             && path.canonicalize().map_or(true, |real| made(&real))
     }
 
+    /// What it did beside giving a result, if anything is known of that: said by who watches it, or a file that it wrote and
+    /// left behind, which is no part of the result.
+    pub(crate) fn effect(&self) -> Option<String> {
+        let written = || {
+            let left = |path: &&PathBuf| path.symlink_metadata().is_ok();
+            let first = if self.outputs.is_none() { self.made.iter().filter(left).min() } else { None };
+            first.map(|path| format!("it writes `{}`", path.display()))
+        };
+        self.impurities.first().cloned().or_else(written)
+    }
+
     pub(crate) fn expire_by(&mut self, expires_ns: Option<i64>) {
         self.expires_ns = match (self.expires_ns, expires_ns) {
             (Some(one), Some(other)) => Some(one.min(other)),

@@ -26,8 +26,11 @@ fn number(a: u32) -> u32 { a }
 #[cached(max_bytes = "64 pounds", weigher = |_, _| 1)]
 fn size(a: u32) -> u32 { a }
 
+#[derive(Clone)]
+struct Opaque;
+
 #[cached(max_bytes = "64MB")]
-fn weigher(a: u32) -> u32 { a }
+fn weigher(a: u32) -> Result<Opaque, Opaque> { Ok(Opaque) }
 
 #[cached(jitter = 1.5)]
 fn jitter(a: u32) -> u32 { a }
@@ -77,8 +80,8 @@ fn bare(a: &str) -> u32 { 1 }
 #[cached(depends = file(a))]
 fn no_path(a: bool) -> u32 { 1 }
 
-#[cached(store, max_bytes = "1MB")]
-fn weightless(a: u32) -> u32 { a }
+#[cached(version = 1, max_bytes = "1MB")]
+fn weightless(a: u32) -> Opaque { Opaque }
 
 #[cached(stale = "1h", depends = file(a))]
 fn no_ttl_traces(a: &str) -> u32 { 1 }
@@ -94,5 +97,20 @@ fn no_store(a: u32) -> u32 { a }
 
 #[cached(version = 1)]
 fn mutable(a: &mut u32) -> u32 { *a }
+
+#[cached(ttl = "1m", stale = "1h", spawn = spawn)]
+fn plain(a: u32) -> u32 { a }
+
+#[cached(ttl = "1m", spawn = spawn)]
+async fn ageless(a: u32) -> u32 { a }
+
+#[cached(ttl = "1m", stale = "1h", spawn = spawn)]
+async fn as_ref(a: impl AsRef<str>) -> u32 { 1 }
+
+#[cached(ttl = "1m", stale = "1h", ignore = [a], spawn = spawn)]
+async fn borrows(a: Option<&str>) -> u32 { 1 }
+
+#[cached(ttl = "1m", stale = "1h", spawn = spawn)]
+async fn lifetime<'a>(a: &'a str) -> u32 { 1 }
 
 fn main() {}

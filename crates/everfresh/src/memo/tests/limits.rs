@@ -53,7 +53,7 @@ fn a_result_that_is_too_heavy_is_given_and_not_kept() {
     let heavy = || memo().max_bytes(3, |text: &String| text.len() as u32);
     let memo = heavy().build();
     assert_eq!(memo.get_or_compute(&1, || "four".to_owned()), "four");
-    assert_eq!((memo.get(&1), memo.stats().unstored), (None, 1));
+    assert_eq!((memo.get(&1), memo.stats().refused, memo.stats().unstored), (None, 1, 0));
     let stored = heavy().store(place.store()).build();
     stored.get_or_compute(&1, || "four".to_owned());
     assert_eq!((stored.get(&1).as_deref(), stored.stats().disk_hits, stored.stats().unstored), (Some("four"), 1, 0));

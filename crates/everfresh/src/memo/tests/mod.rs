@@ -3,8 +3,10 @@
 mod aging;
 mod anew;
 mod asynchronous;
+mod behind;
 mod beside;
 mod calls;
+mod counts;
 mod flights;
 mod limits;
 mod made;

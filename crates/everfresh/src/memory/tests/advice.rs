@@ -1,8 +1,12 @@
 //! Whether a cache pays, and what to change.
 
 use super::{POLICIES, with_policy};
-use crate::memory::{Advice, Cache, ManualClock, Policy, Stats};
+use crate::{
+    memory::{Advice, Cache, ManualClock, Policy, Stats},
+    observe,
+};
 use std::{
+    fs,
     hash::{Hash, Hasher},
     sync::Arc,
     time::Duration,
@@ -87,6 +91,11 @@ fn each_trouble_has_its_advice() {
              give them a ttl",
         ),
         (
+            Stats { effects: 6, ..good },
+            "side effects: 6.0% of the computations were seen to do more than give a value (the first is in the log), which \
+             a hit does not do: leave that to the caller, or declare files that they write by everfresh::observe::outputs",
+        ),
+        (
             Stats { expired: 100, expired_unused: 80, ..good },
             "expires unused: 80.0% of what expired was never found: raise the ttl, or use no cache",
         ),
@@ -134,6 +143,25 @@ fn what_expires_before_anybody_finds_it_is_counted() {
     clock.advance(second);
     assert_eq!(cache.remove_expired(), 10);
     assert_eq!((cache.stats().expired, cache.stats().expired_unused), (10, 7));
+}
+
+#[test]
+fn what_a_computation_does_beside_its_value_is_counted() {
+    let (folder, cache) = (tempfile::tempdir().unwrap(), Cache::new(10));
+    let path = folder.path().join("report");
+    let write = |stays: bool| {
+        observe::made(&path);
+        fs::write(&path, "all is well").unwrap();
+        if !stays {
+            fs::remove_file(&path).unwrap();
+        }
+    };
+    let effects = |key, compute: &dyn Fn()| (cache.get_or_compute(&key, compute), cache.stats().effects).1;
+    assert_eq!(effects(1, &|| write(false)), 0);
+    assert_eq!(effects(2, &|| (observe::outputs(), write(true)).1), 0);
+    assert_eq!(effects(3, &|| write(true)), 1);
+    assert_eq!(effects(4, &|| observe::impure("it starts a process")), 2);
+    assert_eq!(cache.stats().advice(), [Advice::SideEffects { seen: 0.5 }]);
 }
 
 #[test]

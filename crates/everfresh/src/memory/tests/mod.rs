@@ -1,8 +1,10 @@
 //! What holds for the memory tier as a whole.
 
 mod advice;
+mod behind;
 mod bounds;
 mod cost;
+mod estimate;
 mod expiry;
 mod flights;
 mod model;

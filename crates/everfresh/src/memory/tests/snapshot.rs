@@ -1,7 +1,7 @@
 //! A cache that was saved starts warm, or, from a file that is not whole, cold.
 
 use super::{POLICIES, with_policy};
-use crate::memory::{Cache, EntryOptions, ManualClock, Policy, SnapshotError};
+use crate::memory::{Cache, EntryOptions, ManualClock, Policy, SnapshotError, moment::Moment};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
     cell::Cell,
@@ -15,8 +15,13 @@ use std::{
 };
 
 const SECOND: Duration = Duration::from_secs(1);
-/// In nanoseconds since 1970.
-const SAVED: u64 = 1_700_000_000_000_000_000;
+/// By the wall clock, in nanoseconds since 1970.
+const SAVED: Moment = Moment { wall: 1_700_000_000_000_000_000, boot: 7, since_boot: 50 };
+
+/// So many nanoseconds later, in another boot.
+fn later(by: i64) -> Moment {
+    Moment { wall: SAVED.wall.saturating_add_signed(by), boot: 8, since_boot: 0 }
+}
 
 fn file(folder: &tempfile::TempDir) -> PathBuf {
     folder.path().join("snapshot")
@@ -47,7 +52,7 @@ fn what_was_saved_is_there_again_with_all_that_was_said_of_it() {
     let clock = Arc::new(ManualClock::default());
     let cache: Cache<String, u32> = Cache::builder().clock(clock.clone()).build();
     // One of the four seconds went by between saving and loading.
-    assert_eq!(cache.load_at(&file(&folder), SAVED + 1_000_000_000).unwrap(), 2);
+    assert_eq!(cache.load_at(&file(&folder), later(1_000_000_000)).unwrap(), 2);
     assert_eq!(sorted(&cache), [("one".to_owned(), 1), ("two".to_owned(), 2)]);
     assert_eq!(cache.get("one"), Some(1));
     assert_eq!(cache.stats().saved_time, 3 * SECOND);
@@ -63,12 +68,22 @@ fn what_was_saved_is_there_again_with_all_that_was_said_of_it() {
 }
 
 #[test]
-fn time_in_the_file_counts_and_a_clock_that_went_back_does_not() {
+fn time_in_the_file_counts_and_where_no_clock_knows_it_a_ttl_is_over() {
     let folder = tempfile::tempdir().unwrap();
     saved(&file(&folder));
-    for (time, entries) in [(0, 2), (SAVED + 3_999_999_999, 2), (SAVED + 4_000_000_000, 1), (u64::MAX, 1)] {
+    // The wall clock was set back in the boot in which it was saved.
+    let set_back = |since_boot| Moment { wall: 0, since_boot: SAVED.since_boot + since_boot, ..SAVED };
+    for (now, entries) in [
+        (later(3_999_999_999), 2),
+        (later(4_000_000_000), 1),
+        (later(i64::MAX), 1),
+        (set_back(3_999_999_999), 2),
+        (set_back(4_000_000_000), 1),
+        (later(-1), 1),
+    ] {
         let cache: Cache<String, u32> = Cache::new(10);
-        assert_eq!((cache.load_at(&file(&folder), time).unwrap(), cache.len()), (entries, entries));
+        assert_eq!((cache.load_at(&file(&folder), now).unwrap(), cache.len()), (entries, entries), "{now:?}");
+        assert_eq!(cache.get("two"), Some(2), "it has no ttl");
     }
 }
 
@@ -250,10 +265,10 @@ fn a_newer_format_or_other_types_are_refused() {
     assert!(matches!(refused::<String, u64>(&path), SnapshotError::Foreign { .. }));
     assert!(matches!(refused::<u32, u32>(&path), SnapshotError::Foreign { .. }));
     let mut newer = fs::read(&path).unwrap();
-    newer[8] = 2;
+    newer[8] = 3;
     fs::write(&path, newer).unwrap();
     let shown = format!(
-        "the snapshot `{}` is of format 2.1, and this version reads 1.1: delete it, or load it with the version that \
+        "the snapshot `{}` is of format 3.1, and this version reads 2.1: delete it, or load it with the version that \
          saved it",
         path.display()
     );
@@ -297,11 +312,12 @@ fn the_bytes_of_a_snapshot_stay_as_they_are() {
     assert_eq!(hex, GOLDEN);
 }
 
-const GOLDEN: [&str; 6] = [
-    "45564652534e4150010000000100000000002a36fe9c97170200000000000000",
-    "a8d2150629cd99671ca1016a07703319801d06519e496ad9b4ba901a5b1a3b4b",
-    "00286bee00000000005ed0b20000000002000000010000007802000000797a0c",
-    "000000000000001510036f6e6505010000001fffffffffffffffff0000000000",
-    "000000000000000c0000000000000015100374776f05020000001f0f11804cd9",
-    "9795a73cbe7c85d42d5ffe08c744f7a743e89dae1cbe79540191d1",
+const GOLDEN: [&str; 7] = [
+    "45564652534e4150020000000100000000002a36fe9c97170700000000000000",
+    "32000000000000000200000000000000a8d2150629cd99671ca1016a07703319",
+    "801d06519e496ad9b4ba901a5b1a3b4b00286bee00000000005ed0b200000000",
+    "02000000010000007802000000797a0c000000000000001510036f6e65050100",
+    "00001fffffffffffffffff0000000000000000000000000c0000000000000015",
+    "100374776f05020000001f42ca1d350ce7bb2568e708ed794aedcbd5c096a0fb",
+    "dae31e4f4f6ce2f1b09ecb",
 ];
