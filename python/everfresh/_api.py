@@ -8,24 +8,33 @@ from . import _fork, _native
 from ._async import mark_coroutine
 from ._cache import caches
 from ._cached import Function, functions
-from ._method import Method
+from ._method import ClassBound, Method
 from ._observed import code_hook
 from ._settings import Settings
+from ._targets import around, check_code
 from ._verbs import Verbs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import timedelta
-    from typing import Any, overload
+    from typing import Any, TypeVar, overload
 
     from ._depends import Dependency
-    from ._types import CachedFunction, P, R
+    from ._types import CachedFunction, Decorator, P, R
+
+    _D = TypeVar("_D", classmethod[Any, ..., Any], staticmethod[..., Any], property)
 
     Duration = float | str | timedelta
 
 
+_MISSING: Any = object()
+
 if TYPE_CHECKING:
+
+    # `cached` on top of one of these is the other order of the two.
+    @overload
+    def cached(function: _D, /) -> _D: ...
 
     @overload
     def cached(function: Callable[P, R], /) -> CachedFunction[P, R]: ...
@@ -50,11 +59,11 @@ if TYPE_CHECKING:
         check: Duration | None = None,
         order_free: bool = False,
         pickle: bool = False,
-    ) -> Callable[[Callable[P, R]], CachedFunction[P, R]]: ...
+    ) -> Decorator: ...
 
 
 def cached(
-    function: Callable[..., Any] | None = None,
+    function: Any = _MISSING,
     /,
     *,
     maxsize: int | None = 128,
@@ -82,14 +91,17 @@ def cached(
     would be computed. A result that callers could change is copied for each.
 
     Args:
-        function: what is cached, a function or a coroutine function.
+        function: what is cached, a function or a coroutine function; also a `classmethod`, `staticmethod` or `property`,
+            whose function then is.
         maxsize: how many results are kept in memory, the last used; `None` is any number.
         maxbytes: how many bytes they may take together: a number, or `"256MB"`.
         ttl: how long a result lives at most: seconds, a `timedelta`, or `"5m"`.
         idle: how long a result lives that nobody asks for.
         stale: how long after its `ttl` a result is still handed out while it is computed anew behind its callers.
         typed: whether 1, 1.0 and True are apart in memory. In a store they always are.
-        key: what stands in place of the arguments; it gets them.
+        key: what stands in place of the arguments. It gets them as the function's parameters are bound, defaults
+            applied, so that `f(1, 2)`, `f(x=1, y=2)` and a default of 2 are one call `key(1, 2)`: by position, keyword-only
+            ones by name, the instance of a method first.
         ignore: parameters that do not count.
         tags: names under which `invalidate_tag` finds the results.
         depends: what it reads that nobody can see: `file`, `dir`, `env`, `value`.
@@ -102,7 +114,7 @@ def cached(
         pickle: whether the store takes results of any type, pickled and sealed with a key of the user's.
 
     Raises:
-        TypeError: for generators; at a call, if an argument has no fingerprint, or a result no encoding.
+        TypeError: for generators, classes and built-in functions; at a call, if an argument has no fingerprint, or a result no encoding.
         ValueError: for settings that make no sense.
     """
     settings = Settings(
@@ -125,17 +137,22 @@ def cached(
         pickle=pickle,
     )
 
-    def decorate(function: Callable[..., Any]) -> Any:
+    def decorate(function: Any) -> Any:
+        within = around(function, decorate)
+        if within is not None:
+            return within
+        check_code(function, "cached")
         made = Function(function, settings)
         table = made.table
         functools.update_wrapper(table, function)
         Verbs(made, table).attach()
-        table._on_set_name = lambda owner, name: setattr(owner, name, Method(made, table, name))
+        table._class_bound = ClassBound
+        table._on_set_name = lambda owner, name: setattr(owner, name, Method(made, table))
         if made.is_async:
             mark_coroutine(table)
         return table
 
-    return decorate if function is None else decorate(function)
+    return decorate if function is _MISSING else decorate(function)
 
 
 def invalidate_tag(tag: str) -> None:

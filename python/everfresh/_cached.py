@@ -115,7 +115,7 @@ def _is_plain(value: Any) -> bool:
     return cls.__name__ in _PLAIN_OF and cls.__module__ in _PLACES_OF_PLAIN
 
 
-def _state(instance: Any) -> Any:
+def state_of(instance: Any) -> Any:
     """What an instance is told by in the keys of its methods."""
     cls = type(instance)
     if hasattr(cls, "__everfresh_key__") or hasattr(cls, "__dataclass_fields__"):
@@ -176,6 +176,9 @@ class Function:
         self.refreshing: set[bytes] = set()
         self.tasks: set[Any] = set()
         self._code: CodeNow | None = None
+        home = getattr(function, "__qualname__", "").rpartition(".")[0]
+        self._in_class = bool(home) and not home.endswith("<locals>")
+        self._method: Any = None
         self.engine = _native.Engine(
             self.name,
             store=settings.store,
@@ -267,7 +270,7 @@ class Function:
         """What the user declared, as it is now."""
         return [dependency.now() for dependency in self.settings.depends]
 
-    def key(self, bound: Bound, args: Any, kwargs: Any, *, of_method: bool) -> bytes:
+    def key(self, bound: Bound, *, of_method: bool) -> bytes:
         """The fingerprint of a call's arguments; the instance of a method is told by its attributes.
 
         Raises:
@@ -275,11 +278,11 @@ class Function:
         """
         settings = self.settings
         if settings.key is not None:
-            own = code_hook(settings.key), settings.key(*args, **(kwargs or {}))
+            own = code_hook(settings.key), self._own_key(bound)
             return _native.fingerprint(("key", own), order_free=settings.order_free)
         values, further, keywords = bound
         if of_method and values:
-            values = [_state(values[0]), *values[1:]]
+            values = [state_of(values[0]), *values[1:]]
         ignored = self.signature.places(settings.ignore)
         parts = []
         for place, (name, value) in enumerate(zip(self.signature.names, values, strict=True)):
@@ -290,6 +293,20 @@ class Function:
             (name, self._fingerprint(value, f"argument `{name}` of {self.name}")) for name, value in keywords.items()
         ]
         return _native.fingerprint((tuple(parts), tuple(rest), tuple(named)))
+
+    def _own_key(self, bound: Bound) -> Any:
+        """What the user's `key` makes of the arguments."""
+        key: Any = self.settings.key
+        args, kwargs = self.signature.spread(bound)
+        try:
+            return key(*args, **kwargs)
+        except TypeError as error:
+            if Signature(key).bind(args, kwargs) is not None:
+                raise
+            raise TypeError(
+                f"key of {self.name} gets all arguments, bound as the function's own and with defaults applied, and does "
+                f"not take them: {error}. Give it the parameters of the function, or `*args, **kwargs`."
+            ) from error
 
     def _fingerprint(self, value: Any, what: str) -> bytes:
         return _native.fingerprint(value, order_free=self.settings.order_free, what=what)
@@ -305,6 +322,9 @@ class Function:
         first: tuple[Any, ...] = (),
     ) -> Any:
         """Looks closer, then computes. `first` are arguments that the table does not know."""
+        method = None if first else self.method_of(args)
+        if method is not None:
+            return method(*args, **(kwargs or {}))
         self.look_at_code(table)
         bound = self.signature.bind(first + args, kwargs)
         if bound is None:
@@ -312,6 +332,30 @@ class Function:
             return self.function(*first, *args, **(kwargs or {}))
         call = Call(self, table, bound, args, kwargs or {}, first)
         return call.answer_async(held) if self.is_async else call.answer(held)
+
+    def stands_alone(self, found: _native.Found) -> bool:
+        """Whether nothing but the guard of the code, and the time, has to be looked at before a result is used."""
+        settings, code = self.settings, self.code
+        return (
+            settings.store is None
+            and not settings.depends
+            and not settings.verify
+            and not isinstance(found.value, _Raised)
+            and code.guard is not None
+            and not code.guard.volatile
+            and found.is_simple(self.generations)
+            and all(name in code.items for name in found.versions())
+        )
+
+    def method_of(self, args: tuple[Any, ...]) -> Any:
+        """The method for the first argument, if its class has the function as the getter of a property."""
+        if not self._in_class or not args or not type(args[0]).__flags__ & _HEAP_TYPE:
+            return None
+        if self._method is None:
+            from ._method import of_getter
+
+            self._method = of_getter(self, type(args[0]))
+        return self._method
 
     def forget(self) -> None:
         """Makes all results out of date."""
@@ -337,7 +381,7 @@ class Call:
         self.all_args = first + args
         self.original: Any = None
         self.has_original = False
-        self.key = function.key(bound, self.all_args, kwargs, of_method=bool(first))
+        self.key = function.key(bound, of_method=bool(first))
         self.place: tuple[tuple[Any, ...], dict[str, Any]] = (args, kwargs)
         if function.settings.key is not None or not _has_hash(args, kwargs):
             # In the table such arguments stand as their fingerprint, in a call that fits the parameters.
@@ -542,22 +586,13 @@ class Call:
     def put(self, found: _native.Found) -> None:
         """The same, while the engine has it too."""
         function, settings = self.function, self.function.settings
-        code, remaining = function.code, found.remaining
+        remaining = found.remaining
         if found.unstorable is not None or (remaining == 0 and settings.stale is None):
             return
         if isinstance(found.value, _Raised) and settings.errors is not True:
             remaining = min(remaining or settings.errors, settings.errors)
         simple = (
-            settings.store is None
-            and not settings.depends
-            and not settings.verify
-            and not isinstance(found.value, _Raised)
-            and self.place[0] is self.args
-            and code.guard is not None
-            and not code.guard.volatile
-            and all(map(_is_plain, self.values()))
-            and found.is_simple(function.generations)
-            and all(name in code.items for name in found.versions())
+            self.place[0] is self.args and all(map(_is_plain, self.values())) and function.stands_alone(found)
         )
         deadline = None if remaining is None else time.monotonic_ns() + int(remaining * 1e9)
         args, kwargs = self.place

@@ -34,7 +34,7 @@ from everfresh._native import Guard
 
 
 class Code:
-    """What `target` is made of: a function, a class, a method, a partial, an object that is called.
+    """What `target` is made of: a function, a class, a method, a partial, an object that is called, a module.
 
     Every method may be called by several threads; a walk belongs to the thread that does it.
     """
@@ -80,6 +80,11 @@ class Code:
         What is read from the latter is not seen, though the item itself holds: keep such a result with a ttl alone.
         """
         return self._settled().unsure
+
+    def untold(self) -> dict[str, str]:
+        """Items that never match, by the reason why."""
+        walk = self._settled()
+        return {name: walk.unsure[name] for name in walk.never}
 
     def blind(self) -> dict[str, str]:
         """Items that hold an object of a package of which only the class counts, by its name: report them once."""

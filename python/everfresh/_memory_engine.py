@@ -57,11 +57,11 @@ class StoredFunction(Function):
             if code.refresh():
                 self.signature = _signature(self.function)
 
-    def key(self, bound: Bound, args: Any, kwargs: Any, *, of_method: bool) -> bytes:
+    def key(self, bound: Bound, *, of_method: bool) -> bytes:
         values, further, keywords = bound
         further = () if "*" in self.without else further
         keywords = {} if "**" in self.without else keywords
-        return super().key((values, further, keywords), args, kwargs, of_method=False)
+        return super().key((values, further, keywords), of_method=False)
 
     def _fingerprint(self, value: Any, what: str) -> bytes:
         from ._memory_arguments import fingerprint

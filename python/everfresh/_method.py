@@ -6,26 +6,28 @@ import functools
 import weakref
 
 from ._async import mark_coroutine
-from ._table import NoTable
 from ._verbs import Verbs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._cached import Function
+    from ._cached import Call, Function
 
 
 class Bound:
     """A cached method of an instance, which it holds as a bound method does."""
 
-    __slots__ = ("__self__", "_table")
+    __slots__ = ("__self__", "__weakref__", "_table")
 
     def __init__(self, instance: Any, table: Any) -> None:
         self.__self__, self._table = instance, table
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._table(*args, **kwargs)
+
+    def __get__(self, _instance: object, _owner: type | None = None) -> Bound:
+        return self
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._table, name)
@@ -36,12 +38,88 @@ class Bound:
     def __hash__(self) -> int:
         return hash(self._table)
 
+    def __repr__(self) -> str:
+        return f"<bound cached method {self.__qualname__} of {self.__self__!r}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (self.__self__, self.__name__)
+
+    def __everfresh_key__(self) -> object:
+        # As an argument: the function, and the instance as in the keys of its methods.
+        from ._cached import state_of
+
+        return self.__wrapped__, state_of(self.__self__)
+
     @property
     def __signature__(self) -> Any:
-        import inspect
+        return _without_first(self.__wrapped__)
 
-        signature = inspect.signature(self._table.__wrapped__)
-        return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+Bound.__doc__ = property(lambda bound: bound._table.__doc__)  # type: ignore[assignment]
+
+
+class ClassBound(functools.partial):  # type: ignore[type-arg]
+    """A cached class method of a class. Calls go through `partial`, whose code is C; the verbs give the class as well."""
+
+    @property
+    def __self__(self) -> Any:
+        return self.args[0]
+
+    @property
+    def __signature__(self) -> Any:
+        return _without_first(self.func.__wrapped__)  # type: ignore[attr-defined]
+
+    def __get__(self, _instance: object, _owner: type | None = None) -> ClassBound:
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.func, name)
+        return functools.partial(found, *self.args) if name in _VERBS_OF_CALLS else found
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ClassBound) and self.func is other.func and self.args[0] is other.args[0]
+
+    def __hash__(self) -> int:
+        return hash((self.func, self.args))
+
+    def __repr__(self) -> str:
+        return f"<bound cached method {self.__qualname__} of {self.args[0]!r}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (self.args[0], self.__name__)
+
+    def __copy__(self) -> ClassBound:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> ClassBound:
+        return self
+
+    def __everfresh_key__(self) -> object:
+        return self.__wrapped__, self.args[0]
+
+
+ClassBound.__doc__ = property(lambda bound: bound.func.__doc__)  # type: ignore[assignment]
+_VERBS_OF_CALLS = frozenset({"cache_contains", "cache_explain", "cache_invalidate", "cache_refresh"})
+
+
+def _without_first(function: Any) -> Any:
+    import inspect
+
+    signature = inspect.signature(function)
+    return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+
+class _ByClass(Verbs):
+    """The verbs of a method that is reached by its class: the instance is their first argument."""
+
+    __slots__ = ()
+
+    _table: Method
+
+    def call_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+        if not args:
+            raise TypeError(f"{self.function.name} is a method: reached by its class, it needs the instance first")
+        return self._table.verbs(args[0]).call_of(args[1:], kwargs)
 
 
 class Method:
@@ -50,29 +128,32 @@ class Method:
     The instance is a part of each key by its attributes, or by what its `__everfresh_key__` returns.
     """
 
-    def __init__(self, function: Function, table: Any, name: str) -> None:
-        self._function, self._table, self._name = function, table, name
+    def __init__(self, function: Function, table: Any) -> None:
+        self._function, self._table = function, table
         self._tables: dict[int, tuple[weakref.ref[Any], Any]] = {}
         functools.update_wrapper(self, function.function)
-        Verbs(function, self).attach()
+        _ByClass(function, self).attach()
         if function.is_async:
             mark_coroutine(self)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        if instance is None:
-            return self
+        return self if instance is None else self._bound(instance)
+
+    def _bound(self, instance: Any) -> Bound:
         known = self._tables.get(id(instance))
         if known is not None and known[0]() is instance:
             return Bound(instance, known[1])
-        return self._new(instance)
+        return Bound(instance, self._new(instance))
 
     def _new(self, instance: Any) -> Any:
         function, place = self._function, id(instance)
+        alive: Any
         try:
             alive = weakref.ref(instance, lambda _: self._tables.pop(place, None))
+            dies = True
         except TypeError:
-            # Nothing tells when it dies, so nothing is kept in memory for it.
-            return lambda *args, **kwargs: function.slow(NoTable(), args, kwargs, None, (instance,))
+            # Nothing tells when it dies, so nothing is kept in memory for it: the table is for one call.
+            dies, alive = False, lambda: instance
 
         def first() -> tuple[Any, ...]:
             return (alive(),)
@@ -85,11 +166,37 @@ class Method:
         Verbs(function, table, first).attach()
         if function.is_async:
             mark_coroutine(table)
-        self._tables[place] = (alive, table)
-        return Bound(instance, table)
+        if dies:
+            self._tables[place] = (alive, table)
+        return table
 
-    def __call__(self, instance: Any, /, *args: Any, **kwargs: Any) -> Any:
-        return self.__get__(instance)(*args, **kwargs)
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        if not args:
+            # The error says what is missing.
+            return self._function.function(**kwargs)
+        return self._bound(args[0])(*args[1:], **kwargs)
+
+    def verbs(self, instance: Any) -> Verbs:
+        """Those of an instance."""
+        verbs: Verbs = self._bound(instance)._verbs
+        return verbs
+
+    # As a Python object: found by its name, as functions are.
+
+    def __reduce__(self) -> str:
+        return str(self.__qualname__)
+
+    def __copy__(self) -> Method:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Method:
+        return self
+
+    def __repr__(self) -> str:
+        return f"<cached method {self.__qualname__}>"
+
+    def __everfresh_key__(self) -> object:
+        return (self._function.function,)
 
     # What the verbs ask of a table.
 
@@ -103,16 +210,16 @@ class Method:
         for _, table in list(self._tables.values()):
             table.clear()
 
-    guard = None
-    skip = epoch = 0
 
-    def find(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """What the table of the first argument knows."""
-        return self.__get__(args[0]).find(args[1:], kwargs)
-
-    def remove(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Has the table of the first argument forget."""
-        return self.__get__(args[0]).remove(args[1:], kwargs)
-
-    def set_defaults(self, _: object) -> None:
-        """Each table has its own."""
+def of_getter(function: Function, cls: type) -> Method | None:
+    """The method that a cached function is which a class has as the getter of a property; `None` if it has none."""
+    for base in cls.__mro__:
+        for value in list(base.__dict__.values()):
+            kind = type(value)
+            if kind is property or kind.__name__ == "cached_property":
+                getter = getattr(value, "fget", None) or getattr(value, "func", None)
+                if getter is function.table:
+                    found = (one for one in list(base.__dict__.values()) if type(one) is Method)
+                    known = next((one for one in found if one._table is getter), None)
+                    return known or Method(function, getter)
+    return None

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import warnings
 import weakref
+from types import FunctionType, ModuleType
 
 from . import _native, _watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from typing import Any
 
@@ -76,6 +77,10 @@ class CodeNow:
         """What counts by its class alone."""
         return [f"it reads {name}, of which nothing but its class counts" for name in self._code.blind()]
 
+    def untold(self) -> dict[str, str]:
+        """Items that are never found equal, and why."""
+        return self._code.untold()
+
     def ran(self, ran: Ran, others: list[CodeNow]) -> list[str]:
         """The names of what ran beyond `items`, and beyond what others are made of."""
         with _watch.silence:
@@ -93,7 +98,7 @@ class CodeNow:
         return version
 
 
-# Functions and classes that were arguments, which a walk keeps alive: so only the last of them.
+# Functions, classes and modules that were arguments, which a walk keeps alive: so only the last of them.
 _MOST_CODES = 256
 _codes: dict[Any, CodeNow] = {}
 _foreign: weakref.WeakSet[type] = weakref.WeakSet()
@@ -117,6 +122,36 @@ def code_hook(value: Any) -> bytes:
         _codes.pop(next(iter(_codes)), None)
     code.refresh()
     return code.digest
+
+
+def module_hook(module: ModuleType) -> bytes:
+    """What tells one version of a module among the arguments from another: all that the user's holds, others by version.
+
+    Raises:
+        TypeError: if it holds something that nothing tells.
+    """
+    digest = code_hook(module)
+    for name, why in _codes[module].untold().items():
+        from ._values import Refusal
+
+        raise Refusal(
+            f"the module {module.__name__} has no fingerprint, since nothing tells {name}: {why}. Pass what counts of it, "
+            "leave the argument out with `ignore=`, or make the key with `key=`"
+        )
+    return digest
+
+
+def _memos(code: CodeNow, values: list[Any]) -> Iterator[Any]:
+    """Plain memos on the way, in arguments too: what they hold was read by somebody else, and nobody knows what."""
+    from ._code_values import LRU_CACHES
+
+    yield from code.lru_caches().values()
+    for value in values:
+        if type(value) in LRU_CACHES:
+            yield value
+            value = value.__wrapped__
+        if isinstance(value, FunctionType | ModuleType) and value in _codes:
+            yield from _codes[value].lru_caches().values()
 
 
 def _classes(values: list[Any]) -> list[CodeNow]:
@@ -218,8 +253,7 @@ class Computation:
         self._before = code.items
         self._ran = Ran()
         _databases(values)
-        for memo in code.lru_caches().values():
-            # What it holds was read by somebody else, and nobody knows what.
+        for memo in _memos(code, values):
             memo.cache_clear()
 
     def watching(self) -> AbstractContextManager[Any]:

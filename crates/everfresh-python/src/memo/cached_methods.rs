@@ -3,6 +3,7 @@
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::os::raw::{c_int, c_void};
@@ -315,6 +316,31 @@ unsafe extern "C" fn set_name(
             }
             Ok(())
         })
+    }
+}
+
+/// `__get__`: to a class, which a `classmethod` gives, by `_class_bound(self, class)` if there is one.
+pub(super) unsafe extern "C" fn bind(
+    me: *mut ffi::PyObject,
+    instance: *mut ffi::PyObject,
+    class: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython passes live objects, or null for no instance.
+    unsafe {
+        if !instance.is_null() && ffi::PyType_Check(instance) != 0 {
+            let py = Python::assume_attached();
+            let (me, owner) = (Bound::from_borrowed_ptr(py, me), Bound::from_borrowed_ptr(py, instance));
+            let make = me.getattr_opt(intern!(py, "_class_bound"));
+            match make.and_then(|make| make.map(|make| make.call1((me, owner))).transpose()) {
+                Ok(Some(bound)) => return bound.into_ptr(),
+                Ok(None) => {}
+                Err(error) => {
+                    error.restore(py);
+                    return ptr::null_mut();
+                }
+            }
+        }
+        super::class::bind(me, instance, class)
     }
 }
 

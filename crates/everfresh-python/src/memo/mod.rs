@@ -9,6 +9,7 @@
 //! | `object`, `methods` | `_native.LruCache` as a Python type: life, garbage collection, methods |
 //! | `bind` | arguments in canonical order: positions, names and defaults meet |
 //! | `cached`, `cached_call`, `cached_entry`, `cached_methods` | `_native.CachedFunction`, the table behind `cached` |
+//! | `precomputed` | `_native.Precomputed`, the table behind `precomputed` |
 //! | `clock` | the clock of deadlines |
 //! | `class` | how a type with a vectorcall slot is declared |
 //!
@@ -36,12 +37,14 @@ mod key;
 mod layout;
 mod methods;
 mod object;
+mod precomputed;
 mod table;
 
 /// Adds the types of this module to the extension module.
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("LruCache", object::class(module.py())?)?;
-    module.add("CachedFunction", cached::class(module.py())?)
+    module.add("CachedFunction", cached::class(module.py())?)?;
+    module.add("Precomputed", precomputed::class(module.py())?)
 }
 
 /// Whether a guard holds. Without one of our own, an object that is true does.
