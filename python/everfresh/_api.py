@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import functools
 
-from . import _fork, _native
+from . import _native
 from ._async import mark_coroutine
 from ._cache import caches
 from ._cached import Function, functions
 from ._method import ClassBound, Method
-from ._observed import code_hook
 from ._settings import Settings
 from ._targets import around, check_code
 from ._verbs import Verbs
@@ -176,7 +175,3 @@ def stats() -> dict[str, dict[str, float]]:
         own["memory_hits"], _, _, own["size"], *_ = function.table.info()
         said[function.name] = own
     return said
-
-
-_native.set_code_hook(code_hook)
-_fork.register()

@@ -7,7 +7,7 @@ import time
 import warnings
 import weakref
 
-from . import _native
+from . import _fork, _native
 from ._async import Ready
 from ._observed import CodeNow, Computation, ImpureWarning, Purity, code_hook
 from ._signature import Signature
@@ -357,6 +357,13 @@ class Function:
             self._method = of_getter(self, type(args[0]))
         return self._method
 
+    def after_fork(self) -> None:
+        """In a child: what threads of the parent began here, nobody ends."""
+        if self.lock.locked() and self._code is not None:
+            self._code.interrupted()
+        self.lock = threading.Lock()
+        self.refreshing.clear()
+
     def forget(self) -> None:
         """Makes all results out of date."""
         self.engine.clear()
@@ -619,3 +626,7 @@ def functions() -> Iterator[Function]:
             _functions.remove(reference)
         else:
             yield function
+
+
+_native.set_code_hook(code_hook)
+_fork.register()

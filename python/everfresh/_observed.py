@@ -58,6 +58,11 @@ class CodeNow:
         self._digest = None
         return True
 
+    def interrupted(self) -> None:
+        """A look that nobody ended may have found another code, and told nobody."""
+        self.epoch += 1
+        self.guard = self._digest = None
+
     @property
     def digest(self) -> bytes:
         """All items in one fingerprint."""
