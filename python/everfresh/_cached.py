@@ -6,10 +6,11 @@ import threading
 import time
 import warnings
 import weakref
+from contextvars import ContextVar
 
 from . import _fork, _native
 from ._async import Ready
-from ._observed import CodeNow, Computation, ImpureWarning, Purity, code_hook
+from ._observed import CodeNow, Computation, Given, ImpureWarning, Purity, code_hook
 from ._signature import Signature
 from ._size import size_of
 from ._watch import caller_level, silence
@@ -217,7 +218,12 @@ class Function:
     # What the engine asks.
 
     def _version(self, name: str) -> bytes | None:
-        return self.code.version(name)
+        version = self.code.version(name)
+        if version is None:
+            # A cached function among the arguments handed up what it is made of.
+            call = _asking.get()()
+            version = call.codes.version(name) if call is not None and call.function is self else None
+        return version
 
     def _decode(self, stored: _native.Stored) -> Kept:
         return self.kept(_native.loads(stored, verified=True))
@@ -373,7 +379,10 @@ class Function:
 class Call:
     """One call that the table has no answer for."""
 
-    __slots__ = ("all_args", "args", "bound", "function", "has_original", "key", "kwargs", "original", "place", "table")
+    __slots__ = (
+        "__weakref__", "_codes", "all_args", "args", "bound", "function", "has_original", "key", "kwargs", "original",
+        "place", "table",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -388,6 +397,8 @@ class Call:
         self.all_args = first + args
         self.original: Any = None
         self.has_original = False
+        self._codes: Given | None = None
+        self.ask()
         self.key = function.key(bound, of_method=bool(first))
         self.place: tuple[tuple[Any, ...], dict[str, Any]] = (args, kwargs)
         if function.settings.key is not None or not _has_hash(args, kwargs):
@@ -399,6 +410,17 @@ class Call:
             )
             if signature.var_keyword and not any(self.place):
                 self.place = (), {"key": key}
+
+    @property
+    def codes(self) -> Given:
+        """The code among the arguments."""
+        if self._codes is None:
+            self._codes = Given(self.values())
+        return self._codes
+
+    def ask(self) -> None:
+        """What is looked at from now on in this thread or task is a result of this call."""
+        _asking.set(weakref.ref(self))
 
     def values(self) -> list[Any]:
         """All arguments."""
@@ -552,25 +574,27 @@ class Call:
     def compute(self) -> Kept:
         """Calls the function, and tells the engine what it was made from."""
         function = self.function
-        computation = Computation(function.code, function.purity, self.values())
+        computation = Computation(function.code, function.purity, self.values(), self.codes)
         try:
             with computation.watching():
                 value = function.function(*self.all_args, **self.kwargs)
         except Exception as error:
             value = self.raised(error)
         computation.end()
+        self.ask()
         return self.computed(value)
 
     async def compute_async(self) -> Kept:
         """The same for a coroutine function."""
         function = self.function
-        computation = Computation(function.code, function.purity, self.values())
+        computation = Computation(function.code, function.purity, self.values(), self.codes)
         try:
             with computation.watching():
                 value = await function.function(*self.all_args, **self.kwargs)
         except Exception as error:
             value = self.raised(error)
         computation.end()
+        self.ask()
         return self.computed(value)
 
     def raised(self, error: Exception) -> _Raised:
@@ -615,6 +639,8 @@ class Call:
         )
 
 
+# The call whose result is looked at in this thread or task.
+_asking: ContextVar[Callable[[], Call | None]] = ContextVar("everfresh_call", default=lambda: None)
 _functions: list[weakref.ref[Function]] = []
 
 

@@ -50,7 +50,8 @@ class Code:
         return self._settled().items
 
     def resolve(self, name: str) -> bytes | None:
-        """The fingerprint of any item now: one of `items()`, or `the code found as ...`, which is guarded from then on.
+        """The fingerprint of any item now: one of `items()`, or `the code found as ...`, which is guarded from then on, or
+        one of those that make up the latter.
 
         None if there is no such thing.
         """
@@ -63,6 +64,9 @@ class Code:
                 walk.guard().retire()
                 walk = self._settled()
             found = walk.found.get(path)
+        elif found is None:
+            # Of a cached function that was found in this way, all items are its callers' as well.
+            found = next((inner.items[name] for inner in walk.inner.values() if name in inner.items), None)
         return found
 
     def guard(self) -> Guard:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import warnings
 import weakref
-from types import FunctionType, ModuleType
+from itertools import islice
+from types import FunctionType, MethodType, ModuleType
 
 from . import _native, _watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
     from typing import Any
 
@@ -106,6 +107,9 @@ class CodeNow:
 # Functions, classes and modules that were arguments, which a walk keeps alive: so only the last of them.
 _MOST_CODES = 256
 _codes: dict[Any, CodeNow] = {}
+# So many values are looked through for such.
+_MOST_GIVEN = 1_000
+_SEVERAL = frozenset({tuple, list, dict, set, frozenset})
 _foreign: weakref.WeakSet[type] = weakref.WeakSet()
 
 
@@ -146,22 +150,43 @@ def module_hook(module: ModuleType) -> bytes:
     return digest
 
 
-def _memos(code: CodeNow, values: list[Any]) -> Iterator[Any]:
-    """Plain memos on the way, in arguments too: what they hold was read by somebody else, and nobody knows what."""
-    from ._code_values import LRU_CACHES
+class Given:
+    """The functions, classes and modules among the arguments, also in containers: their code is a part of the key."""
 
-    yield from code.lru_caches().values()
-    for value in values:
-        if type(value) in LRU_CACHES:
-            yield value
-            value = value.__wrapped__
-        if isinstance(value, FunctionType | ModuleType) and value in _codes:
-            yield from _codes[value].lru_caches().values()
+    __slots__ = ("codes", "memos")
 
+    def version(self, name: str) -> bytes | None:
+        """The fingerprint of an item of theirs, as it was when the key was made."""
+        return next((code.items[name] for code in self.codes if name in code.items), None)
 
-def _classes(values: list[Any]) -> list[CodeNow]:
-    """The code of the classes of arguments: it is a part of the key."""
-    return [_codes[cls] for cls in {type(value) for value in values} if cls in _codes]
+    def __init__(self, values: list[Any]) -> None:
+        from functools import partial
+
+        from ._code_values import LRU_CACHES
+        from ._values_code import WRAPPERS
+
+        self.codes: list[CodeNow] = []
+        #: Plain memos: what they hold was read by somebody else, and nobody knows what.
+        self.memos: list[Any] = []
+        left, queue = _MOST_GIVEN, values.copy()
+        while queue and left:
+            value, left = queue.pop(), left - 1
+            kind = type(value)
+            for one in (kind, value) if isinstance(value, FunctionType | ModuleType | type) else (kind,):
+                code = _codes.get(one)
+                if code is not None and code not in self.codes:
+                    self.codes.append(code)
+                    self.memos += code.lru_caches().values()
+            if kind in _SEVERAL:
+                queue += islice(value.values() if kind is dict else value, left)
+            elif kind is partial:
+                queue += (value.func, value.args, value.keywords)
+            elif kind is MethodType:
+                queue += (value.__func__, value.__self__)
+            elif kind in WRAPPERS or kind.__module__ in ("everfresh._method", "everfresh._memory_function"):
+                queue += (value.__wrapped__, getattr(value, "__self__", None))
+            if kind in LRU_CACHES:
+                self.memos.append(value)
 
 
 class Purity:
@@ -247,18 +272,18 @@ def _databases(values: list[Any]) -> None:
 class Computation:
     """One computation of a function, with everything that it does written down."""
 
-    __slots__ = ("_before", "_classes", "_code", "_paths", "_purity", "_ran")
+    __slots__ = ("_before", "_code", "_given", "_paths", "_purity", "_ran")
 
-    def __init__(self, code: CodeNow, purity: Purity, values: list[Any]) -> None:
+    def __init__(self, code: CodeNow, purity: Purity, values: list[Any], given: Given | None = None) -> None:
         from ._code_ran import Ran
 
         self._code, self._purity, self._paths = code, purity, Paths(values)
-        self._classes = _classes(values)
+        self._given = given or Given(values)
         # Another call may look at the code while this one computes.
         self._before = code.items
         self._ran = Ran()
         _databases(values)
-        for memo in _memos(code, values):
+        for memo in (*code.lru_caches().values(), *self._given.memos):
             memo.cache_clear()
 
     def watching(self) -> AbstractContextManager[Any]:
@@ -284,7 +309,7 @@ class Computation:
             _native.impure(why)
         for path in self._ran.modules():
             _native.observe_path("file", path)
-        for name in self._code.ran(self._ran, self._classes):
+        for name in self._code.ran(self._ran, self._given.codes):
             found = self._code.version(name)
             if found is None:
                 _native.unseen(f"it ran {name}, which no name finds again")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from everfresh._values import Parts
 
 #: As arguments, they are what they wrap.
-_WRAPPERS = (functools._lru_cache_wrapper, _native.LruCache, _native.CachedFunction, _native.Precomputed)
+WRAPPERS = (functools._lru_cache_wrapper, _native.LruCache, _native.CachedFunction, _native.Precomputed)
 
 
 def take_apart(value: Any) -> Parts | None:
@@ -44,7 +44,7 @@ def take_apart(value: Any) -> Parts | None:
         return "alias", (value.__origin__, value.__args__), ()
     if type(value) is functools.partial:
         return "partial", (value.func, value.args, value.keywords), ()
-    if isinstance(value, _WRAPPERS):
+    if isinstance(value, WRAPPERS):
         wrapped: object = value.__wrapped__
         return "wrapper", wrapped, ()
     descriptors = types.MethodDescriptorType, types.WrapperDescriptorType, types.ClassMethodDescriptorType

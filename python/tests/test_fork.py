@@ -40,17 +40,17 @@ def in_child(work: Callable[[], object]) -> None:
 
 
 class Held:
-    """Another thread holds a lock, until it is told or the process forks and asks for the lock."""
+    """Another thread holds a lock, until it is told."""
 
-    def __init__(self, lock: Any, seconds: float | None = None) -> None:
-        self._lock, self._seconds = lock, seconds
+    def __init__(self, lock: Any) -> None:
+        self._lock = lock
         self._has, self._end = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._hold)
 
     def _hold(self) -> None:
         with self._lock:
             self._has.set()
-            self._end.wait(self._seconds or SECONDS)
+            self._end.wait(SECONDS)
 
     def __enter__(self) -> None:
         self._thread.start()
