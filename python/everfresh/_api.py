@@ -8,7 +8,7 @@ from . import _native
 from ._async import mark_coroutine
 from ._cache import caches
 from ._cached import Function, functions
-from ._method import ClassBound, Method
+from ._method import BoundTo, Method
 from ._settings import Settings
 from ._targets import around, check_code
 from ._verbs import Verbs
@@ -145,7 +145,7 @@ def cached(
         table = made.table
         functools.update_wrapper(table, function)
         Verbs(made, table).attach()
-        table._class_bound = ClassBound
+        table._class_bound = BoundTo
         table._on_set_name = lambda owner, name: setattr(owner, name, Method(made, table))
         if made.is_async:
             mark_coroutine(table)

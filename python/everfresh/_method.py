@@ -44,6 +44,11 @@ class Bound:
     def __reduce__(self) -> tuple[Any, ...]:
         return getattr, (self.__self__, self.__name__)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        import copy
+
+        return getattr(copy.deepcopy(self.__self__, memo), self.__name__)
+
     def __everfresh_key__(self) -> object:
         # As an argument: the function, and the instance as in the keys of its methods.
         from ._cached import state_of
@@ -58,8 +63,11 @@ class Bound:
 Bound.__doc__ = property(lambda bound: bound._table.__doc__)  # type: ignore[assignment]
 
 
-class ClassBound(functools.partial):  # type: ignore[type-arg]
-    """A cached class method of a class. Calls go through `partial`, whose code is C; the verbs give the class as well."""
+class BoundTo(functools.partial):  # type: ignore[type-arg]
+    """A wrapper whose first argument is given: a cached class method of a class, a memory's function of an instance.
+
+    Calls go through `partial`, whose code is C; the verbs give the first argument as well.
+    """
 
     @property
     def __self__(self) -> Any:
@@ -67,9 +75,9 @@ class ClassBound(functools.partial):  # type: ignore[type-arg]
 
     @property
     def __signature__(self) -> Any:
-        return _without_first(self.func.__wrapped__)  # type: ignore[attr-defined]
+        return _without_first(self.__wrapped__)
 
-    def __get__(self, _instance: object, _owner: type | None = None) -> ClassBound:
+    def __get__(self, _instance: object, _owner: type | None = None) -> BoundTo:
         return self
 
     def __getattr__(self, name: str) -> Any:
@@ -77,10 +85,10 @@ class ClassBound(functools.partial):  # type: ignore[type-arg]
         return functools.partial(found, *self.args) if name in _VERBS_OF_CALLS else found
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, ClassBound) and self.func is other.func and self.args[0] is other.args[0]
+        return isinstance(other, BoundTo) and self.func is other.func and self.args[0] is other.args[0]
 
     def __hash__(self) -> int:
-        return hash((self.func, self.args))
+        return hash((self.func, id(self.args[0])))
 
     def __repr__(self) -> str:
         return f"<bound cached method {self.__qualname__} of {self.args[0]!r}>"
@@ -88,18 +96,20 @@ class ClassBound(functools.partial):  # type: ignore[type-arg]
     def __reduce__(self) -> tuple[Any, ...]:
         return getattr, (self.args[0], self.__name__)
 
-    def __copy__(self) -> ClassBound:
-        return self
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        import copy
 
-    def __deepcopy__(self, _memo: object) -> ClassBound:
-        return self
+        return getattr(copy.deepcopy(self.args[0], memo), self.__name__)
 
     def __everfresh_key__(self) -> object:
         return self.__wrapped__, self.args[0]
 
 
-ClassBound.__doc__ = property(lambda bound: bound.func.__doc__)  # type: ignore[assignment]
-_VERBS_OF_CALLS = frozenset({"cache_contains", "cache_explain", "cache_invalidate", "cache_refresh"})
+BoundTo.__doc__ = property(lambda bound: bound.func.__doc__)  # type: ignore[assignment]
+_VERBS_OF_CALLS = frozenset({
+    "cache_contains", "cache_explain", "cache_invalidate", "cache_refresh", "call", "call_and_shelve",
+    "check_call_in_cache",
+})  # fmt: skip
 
 
 def _without_first(function: Any) -> Any:

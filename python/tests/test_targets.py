@@ -342,6 +342,28 @@ def test_a_memory_takes_properties_and_class_and_static_methods_in_either_order(
     assert calls == ["below", "above", "made", "of"]
 
 
+def test_a_function_of_a_memory_in_a_class_is_a_method(tmp_path: Path) -> None:
+    memory: Data = ef.Memory(tmp_path, verbose=0)
+
+    class Words:
+        def __init__(self, text: str) -> None:
+            self.text = text
+
+        @memory.cache
+        def longer(self, size: int) -> list[str]:
+            calls.append(self.text)
+            return [word for word in self.text.split() if len(word) > size]
+
+    words: Data = Words("a bb")
+    assert words.longer(1) == words.longer(size=1) == Words.longer(words, 1) == Words("a bb").longer(1) == ["bb"]
+    assert calls == ["a bb"]
+    assert words.longer.check_call_in_cache(1) and not words.longer.check_call_in_cache(2)
+    assert words.longer.cache_explain(1).startswith("hit")
+    assert words.longer.call_and_shelve(1).get() == ["bb"]
+    words.text = "ccc"
+    assert words.longer(1) == ["ccc"]
+
+
 # A key of one's own.
 
 
