@@ -17,12 +17,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import timedelta
-    from typing import Any, TypeVar, overload
+    from typing import Any, overload
 
     from ._depends import Dependency
-    from ._types import CachedFunction, Decorator, P, R
-
-    _D = TypeVar("_D", classmethod[Any, ..., Any], staticmethod[..., Any], property)
+    from ._types import CachedFunction, Decorator, Descriptor, P, R
 
     Duration = float | str | timedelta
 
@@ -31,9 +29,8 @@ _MISSING: Any = object()
 
 if TYPE_CHECKING:
 
-    # `cached` on top of one of these is the other order of the two.
     @overload
-    def cached(function: _D, /) -> _D: ...
+    def cached(function: Descriptor, /) -> Descriptor: ...  # type: ignore[overload-overlap]
 
     @overload
     def cached(function: Callable[P, R], /) -> CachedFunction[P, R]: ...
@@ -90,17 +87,17 @@ def cached(
     would be computed. A result that callers could change is copied for each.
 
     Args:
-        function: what is cached, a function or a coroutine function; also a `classmethod`, `staticmethod` or `property`,
-            whose function then is.
+        function: what is cached, a function or a coroutine function, also that of a `classmethod`, `staticmethod` or
+            `property`.
         maxsize: how many results are kept in memory, the last used; `None` is any number.
         maxbytes: how many bytes they may take together: a number, or `"256MB"`.
         ttl: how long a result lives at most: seconds, a `timedelta`, or `"5m"`.
         idle: how long a result lives that nobody asks for.
         stale: how long after its `ttl` a result is still handed out while it is computed anew behind its callers.
         typed: whether 1, 1.0 and True are apart in memory. In a store they always are.
-        key: what stands in place of the arguments. It gets them as the function's parameters are bound, defaults
-            applied, so that `f(1, 2)`, `f(x=1, y=2)` and a default of 2 are one call `key(1, 2)`: by position, keyword-only
-            ones by name, the instance of a method first.
+        key: what stands in place of the arguments. It gets them as they are bound to the parameters, defaults applied:
+            by position, keyword-only ones by name, the instance of a method first. So `f(1, 2)`, `f(x=1, y=2)` and a
+            default of 2 are one `key(1, 2)`.
         ignore: parameters that do not count.
         tags: names under which `invalidate_tag` finds the results.
         depends: what it reads that nobody can see: `file`, `dir`, `env`, `value`.
@@ -113,7 +110,8 @@ def cached(
         pickle: whether the store takes results of any type, pickled and sealed with a key of the user's.
 
     Raises:
-        TypeError: for generators, classes and built-in functions; at a call, if an argument has no fingerprint, or a result no encoding.
+        TypeError: for generators, classes and built-in functions; at a call, if an argument has no fingerprint, or a
+            result no encoding.
         ValueError: for settings that make no sense.
     """
     settings = Settings(

@@ -310,8 +310,8 @@ class Function:
             if Signature(key).bind(args, kwargs) is not None:
                 raise
             raise TypeError(
-                f"key of {self.name} gets all arguments, bound as the function's own and with defaults applied, and does "
-                f"not take them: {error}. Give it the parameters of the function, or `*args, **kwargs`."
+                f"key of {self.name} gets all arguments, bound as the function's own and with defaults applied, and "
+                f"does not take them: {error}. Give it the parameters of the function, or `*args, **kwargs`."
             ) from error
 
     def _fingerprint(self, value: Any, what: str) -> bytes:
@@ -622,9 +622,7 @@ class Call:
             return
         if isinstance(found.value, _Raised) and settings.errors is not True:
             remaining = min(remaining or settings.errors, settings.errors)
-        simple = (
-            self.place[0] is self.args and all(map(_is_plain, self.values())) and function.stands_alone(found)
-        )
+        simple = self.place[0] is self.args and all(map(_is_plain, self.values())) and function.stands_alone(found)
         deadline = None if remaining is None else time.monotonic_ns() + int(remaining * 1e9)
         args, kwargs = self.place
         self.table.put(

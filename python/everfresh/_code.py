@@ -50,8 +50,8 @@ class Code:
         return self._settled().items
 
     def resolve(self, name: str) -> bytes | None:
-        """The fingerprint of any item now: one of `items()`, or `the code found as ...`, which is guarded from then on, or
-        one of those that make up the latter.
+        """The fingerprint of any item now: one of `items()`, or `the code found as ...`, which is guarded from then on,
+        or one of those that make up the latter.
 
         None if there is no such thing.
         """

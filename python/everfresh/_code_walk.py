@@ -1,10 +1,10 @@
 """A walk over what a function is made of.
 
-How names are followed: a global that is a module is followed through the attributes taken from it; if the module itself
-goes anywhere (into a variable, as an argument), every name that the function uses as an attribute is looked up in it;
-with `getattr`, `vars` and their like, the whole module counts, and so does a module that is an argument. Of a class, everything that its body made counts, its
-bases too. A wrapper counts with what it wraps. A module that the function imports is imported for the walk if it is the
-user's. Names are resolved anew at each walk.
+How names are followed: a global that is a module is followed through the attributes taken from it; if the module
+itself goes anywhere (into a variable, as an argument), every name that the function uses as an attribute is looked up
+in it; with `getattr`, `vars` and their like, the whole module counts, and so does one that is an argument. Of a
+class, everything that its body made counts, its bases too. A wrapper counts with what it wraps. A module that the
+function imports is imported for the walk if it is the user's. Names are resolved anew at each walk.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Forked processes: of what a child inherits, its parent's stores and the locks of threads that it has not, it uses none.
+"""Forked processes: a child uses neither its parent's stores nor locks that threads hold which it has not.
 
 | lock | at a fork |
 | --- | --- |
 | of a module, held for moments | taken before, so that no thread is within; new in the child |
-| of a cached function, held while its code is walked | new in the child, where the walk that somebody began is done again |
+| of a cached function, held while its code is walked | new in the child, which walks anew what was begun |
 | of a node's results and of a `Cache` | new in the child; who computed there for others is not in it |
 """
 
@@ -19,8 +19,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# Each has a `_lock`, which is re-entrant: a signal's handler that forks may run in whoever holds it. The first is always
-# loaded, so that its lock keeps two forks apart.
+# Each has a `_lock`, which is re-entrant: a signal's handler that forks may run in whoever holds it. The first is
+# always loaded, so that its lock keeps two forks apart.
 _MODULES = ("everfresh._watch", "everfresh._code_ran", "everfresh._memory_store")
 _held: list[Any] = []
 

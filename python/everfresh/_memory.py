@@ -118,8 +118,8 @@ class Memory:
         """Caches a function, coroutine functions too; also as a decorator, with arguments or without.
 
         Args:
-            func: the function, or a method of an instance, which counts by its attributes or its `__everfresh_key__`; of a
-                `classmethod`, `staticmethod` or `property` its function.
+            func: the function, also that of a `classmethod`, `staticmethod` or `property`. An instance whose method it
+                is counts by its attributes or its `__everfresh_key__`.
             ignore: parameters that do not count.
             verbose: in place of the memory's own.
             mmap_mode: in place of the memory's own.

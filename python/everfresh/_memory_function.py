@@ -394,7 +394,7 @@ class MemorizedFunc:
 
     def __reduce__(self) -> Any:
         if is_found_by_name(self):
-            return self.__qualname__
+            return self.__qualname__  # type: ignore[attr-defined]
         func = self.func
         how = (func.__func__, func.__self__) if isinstance(func, types.MethodType) else (func,)
         options = (self.ignore, self.mmap_mode, self.compress, self._verbose)

@@ -124,12 +124,11 @@ class _ByClass(Verbs):
 
     __slots__ = ()
 
-    _table: Method
-
     def call_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
         if not args:
             raise TypeError(f"{self.function.name} is a method: reached by its class, it needs the instance first")
-        return self._table.verbs(args[0]).call_of(args[1:], kwargs)
+        of_instance: Verbs = self._table.verbs(args[0])
+        return of_instance.call_of(args[1:], kwargs)
 
 
 class Method:
@@ -137,6 +136,8 @@ class Method:
 
     The instance is a part of each key by its attributes, or by what its `__everfresh_key__` returns.
     """
+
+    __qualname__: str
 
     def __init__(self, function: Function, table: Any) -> None:
         self._function, self._table = function, table

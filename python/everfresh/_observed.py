@@ -134,7 +134,7 @@ def code_hook(value: Any) -> bytes:
 
 
 def module_hook(module: ModuleType) -> bytes:
-    """What tells one version of a module among the arguments from another: all that the user's holds, others by version.
+    """What tells one version of a module among the arguments from another: a user's by all that it holds.
 
     Raises:
         TypeError: if it holds something that nothing tells.
@@ -144,8 +144,8 @@ def module_hook(module: ModuleType) -> bytes:
         from ._values import Refusal
 
         raise Refusal(
-            f"the module {module.__name__} has no fingerprint, since nothing tells {name}: {why}. Pass what counts of it, "
-            "leave the argument out with `ignore=`, or make the key with `key=`"
+            f"the module {module.__name__} has no fingerprint, since nothing tells {name}: {why}. Pass what counts of "
+            "it, leave the argument out with `ignore=`, or make the key with `key=`"
         )
     return digest
 

@@ -74,8 +74,11 @@ def precomputed(*domains: Domain, store: _native.Store | bool | None = None) -> 
         table: Any = cached(maxsize=1, store=store)(fill)
         first = values[0]
         slow = _general(function, table, progress, values)
-        by_place = len(values) == 1 and isinstance(first, range) and first.step == 1
-        made = _native_table(slow, table, first.start) if by_place else _native.Precomputed(slow)
+        made: Any
+        if len(values) == 1 and isinstance(first, range) and first.step == 1:
+            made = _native_table(slow, table, first.start)
+        else:
+            made = _native.Precomputed(slow)
         functools.update_wrapper(made, function)
         return made  # type: ignore[no-any-return]
 

@@ -62,8 +62,8 @@ def check_code(target: Any, by: str) -> None:
     check(target, by)
     if isinstance(target, type):
         raise TypeError(
-            f"{target.__qualname__} is a class, and {by} takes a function: cache one that returns what it makes, or its "
-            "methods"
+            f"{target.__qualname__} is a class, and {by} takes a function: cache one that returns what it makes, or "
+            "its methods"
         )
     if isinstance(target, _BUILT_IN):
         name = target.__name__

@@ -23,7 +23,7 @@ WRAPPERS = (functools._lru_cache_wrapper, _native.LruCache, _native.CachedFuncti
 
 
 def take_apart(value: Any) -> Parts | None:
-    """The parts of a function, a class, a module, or a value of a class that extends a builtin type; None for others."""
+    """The parts of a function, class or module, or of a value whose class extends a builtin type; None for others."""
     if isinstance(value, types.FunctionType):
         code = value.__module__, value.__qualname__, _code(value.__code__), value.__defaults__, value.__kwdefaults__
         return "function", code, ()

@@ -35,7 +35,8 @@ class Verbs:
         function, first = self.function, self._first()
         method = None if first else function.method_of(args)
         if method is not None:
-            return method.verbs(args[0]).call_of(args[1:], kwargs)
+            of_instance: Verbs = method.verbs(args[0])
+            return of_instance.call_of(args[1:], kwargs)
         function.look_at_code(self._table)
         bound = function.signature.bind(first + args, kwargs)
         if bound is None:

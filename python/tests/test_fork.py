@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
@@ -193,7 +194,7 @@ def test_forks_of_many_threads_do_not_wait_for_each_other() -> None:
     def fork(number: int) -> None:
         try:
             for step in range(4):
-                in_child(lambda: double(number) + double(-step))
+                in_child(functools.partial(double, -step))
                 double(number * 10 + step)
         except BaseException as error:
             failed.append(error)

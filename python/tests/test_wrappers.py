@@ -280,7 +280,7 @@ def test_doctest_finds_the_examples_of_cached_functions() -> None:
         return 2 * x
 
     double.__module__ = "examples"
-    found: list[Wrapper] = [ef.cached(double), ef.lru_cache(double), memory.cache(double), ef.precomputed(range(2))(double)]
+    found: list[Wrapper] = [wrap(double) for wrap in made().values()]
     for number, wrapper in enumerate(found):
         setattr(module, f"f{number}", wrapper)
     cases = [test for test in doctest.DocTestFinder().find(module, globs={}) if test.examples]
