@@ -32,14 +32,6 @@ _PLACES_OF_PLAIN = frozenset({"uuid", "datetime", "pathlib", "pathlib._local"})
 _TEXTS = frozenset({type(None), str, bytes})
 
 
-def _has_hash(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    try:
-        hash((args, tuple(kwargs.values())))
-    except TypeError:
-        return False
-    return True
-
-
 def _chance() -> float:
     import random
 
@@ -74,7 +66,7 @@ class _Late(Exception):  # noqa: N818
 
 
 class _Key(bytes):
-    """The fingerprint of arguments that have no hash, in their place."""
+    """The fingerprint of arguments in their place, where they have no hash, or equal ones may be others."""
 
     __slots__ = ()
 
@@ -110,7 +102,8 @@ def _is_plain(value: Any) -> bool:
     if cls in _PLAIN:
         return True
     if cls is float:
-        return bool(value != 0.0)
+        # A NaN does not equal itself.
+        return bool(value != 0.0 and value == value)
     if cls is tuple:
         return all(type(item) in _TEXTS for item in value)
     return cls.__name__ in _PLAIN_OF and cls.__module__ in _PLACES_OF_PLAIN
@@ -400,16 +393,32 @@ class Call:
         self._codes: Given | None = None
         self.ask()
         self.key = function.key(bound, of_method=bool(first))
+        # Where its result stands in the table.
         self.place: tuple[tuple[Any, ...], dict[str, Any]] = (args, kwargs)
-        if function.settings.key is not None or not _has_hash(args, kwargs):
-            # In the table such arguments stand as their fingerprint, in a call that fits the parameters.
-            signature, key = function.signature, _Key(self.key)
-            self.place = (
-                (key,) * max(signature.positional - len(first), signature.var_positional),
-                dict.fromkeys(signature.names[signature.positional :], key),
-            )
-            if signature.var_keyword and not any(self.place):
-                self.place = (), {"key": key}
+        if function.settings.key is not None or not all(map(_is_plain, self.values())):
+            self.place = self.place_of_key()
+
+    def place_of_key(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """A call that fits the parameters, with the key for each argument."""
+        signature, key = self.function.signature, _Key(self.key)
+        given = len(self.all_args) - len(self.args)
+        place = (
+            (key,) * max(signature.positional - given, signature.var_positional),
+            dict.fromkeys(signature.names[signature.positional :], key),
+        )
+        return place if any(place) or not signature.var_keyword else ((), {"key": key})
+
+    def held(self, find: Callable[..., Any]) -> _Held | None:
+        """What the table has for it, by one of the table's methods."""
+        entry = find(*self.place)
+        held: _Held | None = None if entry is None else entry[1]
+        if held is None or held.made_of == self.key:
+            return held
+        # There are equal arguments that are others, such as 1 and 1.0.
+        self.place = self.place_of_key()
+        entry = find(*self.place)
+        held = None if entry is None else entry[1]
+        return None if held is None or held.made_of != self.key else held
 
     @property
     def codes(self) -> Given:
@@ -430,10 +439,9 @@ class Call:
     def kept(self, held: _Held | None) -> _native.Found | None:
         """What is in memory or in the store and holds."""
         function, settings = self.function, self.function.settings
-        if held is None:
-            entry = self.table.find(*self.place)
-            held = None if entry is None else entry[1]
-        if held is not None and held.made_of == self.key:
+        if held is None or held.made_of != self.key:
+            held = self.held(self.table.use)
+        if held is not None:
             if settings.verify and not function.is_async and _chance() < settings.verify:
                 self.verify(held.found)
             if settings.check is not None and held.was_looked_at(settings.check):
@@ -622,7 +630,7 @@ class Call:
             return
         if isinstance(found.value, _Raised) and settings.errors is not True:
             remaining = min(remaining or settings.errors, settings.errors)
-        simple = self.place[0] is self.args and all(map(_is_plain, self.values())) and function.stands_alone(found)
+        simple = self.place[1] is self.kwargs and function.stands_alone(found)
         deadline = None if remaining is None else time.monotonic_ns() + int(remaining * 1e9)
         args, kwargs = self.place
         self.table.put(

@@ -66,16 +66,15 @@ class Verbs:
     def cache_explain(self, /, *args: Any, **kwargs: Any) -> str:
         """What a call would do now, and why: `hit …` with all that was read, or `miss: …` with what changed."""
         call = self.call_of(args, kwargs)
-        entry = call.table.find(*call.place)
-        held = None if entry is None else entry[1]
-        found = None if held is None or held.made_of != call.key else held.found
+        held = call.held(call.table.find)
+        found = None if held is None else held.found
         text: str = self.function.engine.explain(call.key, self.function.declared(), found)
         return text
 
     def cache_invalidate(self, /, *args: Any, **kwargs: Any) -> bool:
         """Forgets the result of a call, and makes out of date whatever was made with it. Whether there was one."""
         call = self.call_of(args, kwargs)
-        in_memory = call.table.remove(*call.place)
+        in_memory = call.held(call.table.find) is not None and call.table.remove(*call.place)
         return self.function.engine.invalidate(call.key) or bool(in_memory)
 
     def cache_refresh(self, /, *args: Any, **kwargs: Any) -> Any:

@@ -28,6 +28,11 @@ pub(super) fn all() -> Vec<ffi::PyMethodDef> {
             c"find($self, args, kwargs, /)\n--\n\nThe value and the state of an entry, past its deadline or not, or None. Not a use of it.",
         ),
         with_keywords(
+            c"use",
+            find_used,
+            c"use($self, args, kwargs, /)\n--\n\nThe same, for a call: not what was idle for too long; it is the last used now.",
+        ),
+        with_keywords(
             c"remove",
             remove,
             c"remove($self, args, kwargs, /)\n--\n\nRemove an entry; tell whether there was one.",
@@ -160,7 +165,21 @@ unsafe extern "C" fn find(
 ) -> *mut ffi::PyObject {
     let cached = me.cast::<CachedFunction>();
     // SAFETY: CPython passes a live object of this type.
-    unsafe { answer(|py| Ok(two(py, arguments, keywords)?.with(cached, Find { cached })?.transpose()?.flatten())) }
+    unsafe {
+        answer(|py| Ok(two(py, arguments, keywords)?.with(cached, Find { cached, uses: false })?.transpose()?.flatten()))
+    }
+}
+
+unsafe extern "C" fn find_used(
+    me: *mut ffi::PyObject,
+    arguments: *mut ffi::PyObject,
+    keywords: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    let cached = me.cast::<CachedFunction>();
+    // SAFETY: CPython passes a live object of this type.
+    unsafe {
+        answer(|py| Ok(two(py, arguments, keywords)?.with(cached, Find { cached, uses: true })?.transpose()?.flatten()))
+    }
 }
 
 unsafe extern "C" fn remove(
