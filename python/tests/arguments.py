@@ -113,7 +113,7 @@ def again(value: Data) -> Data:
         return cls().join([value[:1], value[1:]])
     if np is not None and cls is np.ndarray:
         spread = np.zeros([2 * size for size in value.shape], value.dtype, order="F")
-        every_other = ..., *(slice(None, None, 2) for _ in value.shape)
+        every_other: Data = ..., *(slice(None, None, 2) for _ in value.shape)
         spread[every_other] = value
         return spread[every_other]
     if pa is not None and cls is pa.Table:
@@ -136,7 +136,9 @@ HASHABLE: st.SearchStrategy[Data] = st.one_of(
     st.sampled_from(["", "1", "a", "None", "\0", "\ud800"]),
     st.text(max_size=4),
     st.binary(max_size=3),
-    st.sampled_from([decimal.Decimal(text) for text in ("1", "1.0", "1.00", "-0", "0", "NaN", "Infinity", "1E+2", "100")]),
+    st.sampled_from(
+        [decimal.Decimal(text) for text in ("1", "1.0", "1.00", "-0", "0", "NaN", "Infinity", "1E+2", "100")]
+    ),
     st.builds(
         lambda at, fold, zone: at.replace(fold=fold, tzinfo=zone),
         st.datetimes(datetime.datetime(2026, 10, 25, 0), datetime.datetime(2026, 10, 25, 3)).map(

@@ -166,7 +166,9 @@ unsafe extern "C" fn find(
     let cached = me.cast::<CachedFunction>();
     // SAFETY: CPython passes a live object of this type.
     unsafe {
-        answer(|py| Ok(two(py, arguments, keywords)?.with(cached, Find { cached, uses: false })?.transpose()?.flatten()))
+        answer(|py| {
+            Ok(two(py, arguments, keywords)?.with(cached, Find { cached, uses: false })?.transpose()?.flatten())
+        })
     }
 }
 
