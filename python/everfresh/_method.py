@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 import weakref
 
 from ._async import mark_coroutine
@@ -110,6 +111,23 @@ _VERBS_OF_CALLS = frozenset({
     "cache_contains", "cache_explain", "cache_invalidate", "cache_refresh", "call", "call_and_shelve",
     "check_call_in_cache",
 })  # fmt: skip
+
+
+class ClassMethod(classmethod):  # type: ignore[type-arg]
+    """A class method whose verbs know the class: from Python 3.13 on `classmethod` does not tell its function."""
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return BoundTo(self.__func__, type(instance) if owner is None else owner)
+
+
+def is_plain_class_method(function: Any, table: Any) -> bool:
+    """Whether a table stands under a `classmethod` of the class that it was written in, as far as names find that."""
+    home: Any = sys.modules.get(getattr(function, "__module__", ""))
+    *path, name = getattr(function, "__qualname__", "").split(".")
+    for part in path:
+        home = getattr(home, part, None)
+    held = home.__dict__.get(name) if isinstance(home, type) else None
+    return type(held) is classmethod and held.__func__ is table
 
 
 def _without_first(function: Any) -> Any:

@@ -29,7 +29,11 @@ def around(target: Any, decorate: Callable[[Any], Any]) -> Any:
     Raises:
         TypeError: for a property without a getter.
     """
-    if isinstance(target, classmethod | staticmethod):
+    if isinstance(target, classmethod):
+        from ._method import ClassMethod
+
+        return ClassMethod(decorate(target.__func__))
+    if isinstance(target, staticmethod):
         return type(target)(decorate(target.__func__))
     if isinstance(target, property):
         if target.fget is None:

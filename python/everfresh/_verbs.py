@@ -37,11 +37,21 @@ class Verbs:
         if method is not None:
             of_instance: Verbs = method.verbs(args[0])
             return of_instance.call_of(args[1:], kwargs)
+        if not first and not (args and isinstance(args[0], type)) and self._is_of_class():
+            raise TypeError(
+                f"{function.name} is a class method, and this Python does not tell it the class: give the class as the "
+                "first argument, or put `cached` on top of `classmethod`"
+            )
         function.look_at_code(self._table)
         bound = function.signature.bind(first + args, kwargs)
         if bound is None:
             raise TypeError(f"{function.name} cannot be called with these arguments")
         return Call(function, self._table, bound, args, kwargs, first)
+
+    def _is_of_class(self) -> bool:
+        from ._method import is_plain_class_method
+
+        return is_plain_class_method(self.function.function, self._table)
 
     def cache_info(self) -> CacheInfo:
         """Hits, misses, the bound and the number of results in memory, as `functools` gives them."""
