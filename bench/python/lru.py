@@ -174,6 +174,7 @@ def tabled(function: Function, deadline_ns: int | None = None) -> Function:
         typed=False,
         idle_ns=None,
         guard=None,
+        is_async=False,
     )
 
 

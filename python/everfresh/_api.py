@@ -160,7 +160,7 @@ def invalidate_tag(tag: str) -> None:
     for function in functions():
         if tag in function.settings.tags:
             function.engine.invalidate_tag(tag)
-            function.table.clear()
+            function.table.forget()
     for cache in caches():
         cache.invalidate_tag(tag)
 
@@ -170,6 +170,10 @@ def stats() -> dict[str, dict[str, float]]:
     said: dict[str, dict[str, float]] = {}
     for function in functions():
         own: dict[str, float] = function.engine.stats()
-        own["memory_hits"], _, _, own["size"], *_ = function.table.info()
+        hits, _, _, own["size"], *_ = function.table.info()
+        # Since the table was last cleared, which the engine does not hear of.
+        own["memory_hits"] = max(hits - own["disk_hits"], 0)
+        # What came too late to compute did not fail.
+        own["failures"] -= function.late
         said[function.name] = own
     return said

@@ -79,6 +79,7 @@ class Cache(MutableMapping):  # type: ignore[type-arg]
             typed=False,
             idle_ns=self._idle_ns,
             guard=None,
+            is_async=False,
         )
         _caches.append(weakref.ref(self))
 

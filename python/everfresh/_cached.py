@@ -9,7 +9,6 @@ import weakref
 from contextvars import ContextVar
 
 from . import _fork, _native
-from ._async import Ready
 from ._observed import CodeNow, Computation, Given, ImpureWarning, Purity, code_hook
 from ._signature import Signature
 from ._size import size_of
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
     from ._settings import Settings
     from ._signature import Bound
 
+    # A function, its arguments and its keyword arguments.
+    Begun = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+
 _HEAP_TYPE = 1 << 9
 _CO_GENERATOR, _CO_COROUTINE, _CO_ASYNC_GENERATOR = 0x20, 0x80, 0x200
 _PLAIN = frozenset({type(None), bool, int, str, bytes})
@@ -36,11 +38,6 @@ def _chance() -> float:
     import random
 
     return random.random()
-
-
-def _ready(copy: Callable[[Any], Any] | None) -> Callable[[Any], Ready]:
-    """What the table gives a caller who awaits."""
-    return Ready if copy is None else lambda value: Ready(copy(value))
 
 
 def _log(text: str) -> None:
@@ -204,6 +201,7 @@ class Function:
             typed=settings.typed,
             idle_ns=None if settings.idle is None else int(settings.idle * 1e9),
             guard=None,
+            is_async=self.is_async,
         )
         table.skip, table.epoch = skip, 0
         return table
@@ -233,7 +231,9 @@ class Function:
         kept, copy = _native.protect(value)
         parts = None
         if new and settings.store is not None:
-            parts = _native.encode(value, pickle=settings.pickle, checksum=False)
+            # What is kept of arrays is hashed once, here, and not where they are handed to.
+            own = kept if type(kept) is type(value) else value
+            parts = _native.encode(own, pickle=settings.pickle, checksum=False)
         return kept, copy, 0 if settings.maxbytes is None else size_of(kept), parts
 
     # Code.
@@ -254,7 +254,7 @@ class Function:
                 self.signature = Signature(self.function)
         if table.guard is not code.guard:
             if table.epoch != code.epoch:
-                table.clear()
+                table.forget()
                 table.set_defaults(self.defaults(table.skip))
                 table.epoch = code.epoch
             table.guard = code.guard
@@ -328,6 +328,7 @@ class Function:
         bound = self.signature.bind(first + args, kwargs)
         if bound is None:
             # The error says what is wrong with the arguments.
+            table.miss()
             return self.function(*first, *args, **(kwargs or {}))
         call = Call(self, table, bound, args, kwargs or {}, first)
         return call.answer_async(held) if self.is_async else call.answer(held)
@@ -364,7 +365,7 @@ class Function:
         self.refreshing.clear()
 
     def forget(self) -> None:
-        """Makes all results out of date."""
+        """Makes all results out of date, and counts from zero again."""
         self.engine.clear()
         self.table.clear()
 
@@ -373,8 +374,8 @@ class Call:
     """One call that the table has no answer for."""
 
     __slots__ = (
-        "__weakref__", "_codes", "all_args", "args", "bound", "function", "has_original", "key", "kwargs", "original",
-        "place", "table",
+        "__weakref__", "_codes", "all_args", "args", "bound", "computation", "function", "has_original", "key",
+        "kwargs", "original", "place", "table",
     )  # fmt: skip
 
     def __init__(
@@ -388,6 +389,7 @@ class Call:
     ) -> None:
         self.function, self.table, self.bound, self.args, self.kwargs = function, table, bound, args, kwargs
         self.all_args = first + args
+        self.computation: Computation
         self.original: Any = None
         self.has_original = False
         self._codes: Given | None = None
@@ -511,60 +513,47 @@ class Call:
             warnings.warn(what, ImpureWarning, stacklevel=caller_level())
 
     def answer(self, held: _Held | None) -> Any:
-        """What a caller gets."""
+        """What a caller gets, or a call for the table to run: no frame of ours lies below the function's."""
         found = self.kept(held)
-        if found is None:
-            try:
-                found = self.function.engine.call(self.key, self.function.declared(), self.compute_once)
-            except _Late as late:
-                return self.given(late.found)
-            self.keep(found)
-        return self.given(found)
+        return self.pending() if found is None else self.given(found)
 
-    def compute_once(self) -> Kept:
-        """Computes, unless somebody put a result into the table after this call had looked there."""
-        self.look_again()
-        return self.compute()
-
-    async def compute_once_async(self) -> Kept:
-        """The same for a coroutine function."""
-        self.look_again()
-        return await self.compute_async()
-
-    def look_again(self) -> None:
-        """Raises `_Late` if there is a result now: the engine lets go of one once it is in the table."""
-        found = self.kept(None)
-        if found is not None:
-            with self.function.lock:
-                self.function.late += 1
-            raise _Late(found)
+    def pending(self, *, anew: bool = False) -> _native.Pending:
+        """What computes the result, or waits for who does."""
+        return self.function.engine.pending(self.key, self.function.declared(), self, anew=anew)
 
     def refresh(self) -> Any:
         """Computes anew, whatever is kept."""
-        found = self.function.engine.call(self.key, self.function.declared(), self.compute, anew=True)
-        self.keep(found)
-        return self.given(found)
+        return self.pending(anew=True).run()
 
     async def refresh_async(self) -> Any:
         """The same for a coroutine function."""
-        declared = self.function.declared()
-        found = await self.function.engine.call_async(self.key, declared, self.compute_async, anew=True)
-        self.keep(found)
-        return self.given(found)
+        return await self._await(anew=True)
 
     def answer_async(self, held: _Held | None) -> Any:
         """What a caller awaits."""
         found = self.kept(held)
-        if found is not None:
-            return Ready(self.given(found))
-        return self._await()
+        if found is None:
+            return self._await()
+        # An error is for who awaits it.
+        return self._give(found) if isinstance(found.value, _Raised) else _native.Ready(self.given(found))
 
-    async def _await(self) -> Any:
+    async def _give(self, found: _native.Found) -> Any:
+        return self.given(found)
+
+    async def _await(self, *, anew: bool = False) -> Any:
+        compute, declared = self.compute_async if anew else self.compute_once_async, self.function.declared()
         try:
-            found = await self.function.engine.call_async(self.key, self.function.declared(), self.compute_once_async)
+            found = await self.function.engine.call_async(self.key, declared, compute, anew=anew)
         except _Late as late:
             return self.given(late.found)
-        self.keep(found)
+        return self.finish(found)
+
+    def finish(self, found: _native.Found) -> Any:
+        """Keeps a result that was computed, by this caller or another, or that came out of the store; gives it."""
+        if not self.has_original:
+            self.table.hit()
+        self.put(found)
+        self.function.engine.release(self.key)
         return self.given(found)
 
     def given(self, found: _native.Found) -> Any:
@@ -579,51 +568,83 @@ class Call:
             raise value.error.with_traceback(None)
         return value
 
-    def compute(self) -> Kept:
-        """Calls the function, and tells the engine what it was made from."""
+    def begin(self, anew: bool) -> Begun | _native.Found:
+        """What to call; or, unless it is to be computed anew, what there is by now."""
+        return (None if anew else self.late()) or self.start()
+
+    def late(self) -> _native.Found | None:
+        """What somebody put into the table after this call had looked there; `None`, which is a miss, if nobody did.
+
+        The engine lets go of a result once it is in the table.
+        """
+        found = self.kept(None)
+        if found is None:
+            self.table.miss()
+        else:
+            with self.function.lock:
+                self.function.late += 1
+        return found
+
+    def start(self) -> Begun:
+        """From here on all that runs and is read is written down. What to call."""
         function = self.function
-        computation = Computation(function.code, function.purity, self.values(), self.codes)
+        self.computation = Computation(function.code, function.purity, self.values(), self.codes)
+        self.computation.watch()
+        return function.function, self.all_args, self.kwargs
+
+    def compute(self) -> Kept:
+        """Computes where no table does."""
+        function, args, kwargs = self.start()
         try:
-            with computation.watching():
-                value = function.function(*self.all_args, **self.kwargs)
-        except Exception as error:
-            value = self.raised(error)
-        computation.end()
-        self.ask()
+            value = function(*args, **kwargs)
+        except BaseException as error:
+            kept = self.raised(error)
+            if kept is None:
+                raise
+            return kept
         return self.computed(value)
 
     async def compute_async(self) -> Kept:
         """The same for a coroutine function."""
-        function = self.function
-        computation = Computation(function.code, function.purity, self.values(), self.codes)
+        function, args, kwargs = self.start()
         try:
-            with computation.watching():
-                value = await function.function(*self.all_args, **self.kwargs)
-        except Exception as error:
-            value = self.raised(error)
-        computation.end()
-        self.ask()
+            value = await function(*args, **kwargs)
+        except BaseException as error:
+            kept = self.raised(error)
+            if kept is None:
+                raise
+            return kept
         return self.computed(value)
 
-    def raised(self, error: Exception) -> _Raised:
-        """An error as a result, if errors are kept."""
-        if self.function.settings.errors is False:
-            raise error
-        return _Raised(error.with_traceback(None))
+    async def compute_once_async(self) -> Kept:
+        """Computes, unless there is a result by now."""
+        late = self.late()
+        if late is not None:
+            raise _Late(late)
+        return await self.compute_async()
 
     def computed(self, value: Any) -> Kept:
-        """What is kept of it."""
+        """What is kept of a value, once the engine knows what it was made from."""
+        self.computation.unwatch()
+        return self.kept_of(value)
+
+    def raised(self, error: BaseException) -> Kept | None:
+        """The same for an error, if errors are kept."""
+        self.computation.unwatch()
+        if self.function.settings.errors is False or not isinstance(error, Exception):
+            return None
+        return self.kept_of(_Raised(error.with_traceback(None)))
+
+    def kept_of(self, value: Any) -> Kept:
+        """What is kept of what this call computed."""
+        self.computation.end()
+        self.ask()
         kept = self.function.kept(value, new=True)
         self.original, self.has_original = value, True
         return kept
 
-    def keep(self, found: _native.Found) -> None:
-        """Puts a result into the table, if it may be used again."""
-        self.put(found)
-        self.function.engine.release(self.key)
-
     def put(self, found: _native.Found) -> None:
-        """The same, while the engine has it too."""
+        """Puts a result into the table, if it may be used again."""
         function, settings = self.function, self.function.settings
         remaining = found.remaining
         if found.unstorable is not None or (remaining == 0 and settings.stale is None):
@@ -641,7 +662,7 @@ class Call:
             size=found.size,
             simple=simple,
             state=_Held(found, self.key),
-            copy=_ready(found.copy) if function.is_async else found.copy,
+            copy=found.copy,
         )
 
 

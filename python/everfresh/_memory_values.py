@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import mmap
 import os
 
@@ -66,8 +67,8 @@ def encode(value: object, compressed: Compression | None) -> list[Any]:
 def decode(stored: _native.Stored, mmap_mode: str | None) -> object:
     """A result of the caller's own, of which nothing that is done to it reaches the store.
 
-    Arrays lie in the mapped file: read-only for `r`, else so that a page is copied when it is first written to. They
-    are `numpy.memmap` where a mode was asked for.
+    Arrays lie in the mapped file: read-only for `r` and in pandas' frames, which copy before they write, else so that a
+    page is copied when it is first written to. They are `numpy.memmap` where a mode was asked for.
 
     Raises:
         Exception: whatever the classes of pickled parts raise; ValueError if the bytes are not what `encode` made.
@@ -75,16 +76,13 @@ def decode(stored: _native.Stored, mmap_mode: str | None) -> object:
     view = memoryview(stored)
     if view[: len(_COMPRESSED)] == _COMPRESSED:
         method = _METHODS[view[len(_COMPRESSED)]]
-        return _native.loads(
-            bytearray(_decompress(method, view[len(_COMPRESSED) + 1 :])), pickle_key=_key, verified=True, writable=True
-        )
-    opened = stored.open()
-    if opened is None and mmap_mode is None:
-        return _native.loads(bytearray(view), pickle_key=_key, verified=True, writable=True)
-    mapping = _map(view, opened, mmap_mode)
-    return _native.loads(
-        memoryview(mapping)[mapping.start :], pickle_key=_key, verified=True, writable=mmap_mode != "r"
-    )
+        data = bytearray(_decompress(method, view[len(_COMPRESSED) + 1 :]))
+        return _native.loads(data, pickle_key=_key, verified=True, writable=lambda: data)
+    if mmap_mode == "r":
+        path, start = stored.file or (None, 0)
+        as_array = functools.partial(_memmap, stored, "r", path, start)
+        return _native.loads(stored.with_arrays(as_array), pickle_key=_key, verified=True)
+    return _native.loads(stored, pickle_key=_key, verified=True, writable=functools.partial(_map, stored, mmap_mode))
 
 
 class Mapping(mmap.mmap):
@@ -96,31 +94,39 @@ class Mapping(mmap.mmap):
 
     def as_array(self, np: Any, array: Any) -> Any:
         """An array of this mapping as what its reader asked for."""
-        if self.mode is None or array.size == 0:
-            return array
-        begin = np.frombuffer(self, np.uint8).__array_interface__["data"][0]
-        offset = array.__array_interface__["data"][0] - begin
-        order = "C" if array.flags.c_contiguous else "F"
-        made = np.ndarray.__new__(np.memmap, array.shape, array.dtype, self, offset, order=order)
-        # As `numpy.memmap` itself does it, which would map the file once more.
-        made._mmap, made.offset, made.mode, made.filename = self, offset, self.mode, self.path
-        return made
+        return array if self.mode is None else _memmap(self, self.mode, self.path, 0, np, array)
 
 
-def _map(view: memoryview, opened: tuple[int, Any, int] | None, mmap_mode: str | None) -> Mapping:
+def _memmap(memory: object, mode: str, path: str | None, start: int, np: Any, array: Any) -> Any:
+    """An array in memory that is mapped from `start` on in a file, as a `numpy.memmap`: that would map it once more."""
+    if array.size == 0:
+        return array
+    begin = np.frombuffer(memory, np.uint8).__array_interface__["data"][0]
+    made = array.view(np.memmap)
+    made._mmap, made.offset = memory, start + array.__array_interface__["data"][0] - begin
+    made.mode, made.filename = mode, path
+    return made
+
+
+def _map(stored: _native.Stored, mmap_mode: str | None) -> memoryview:
+    """The bytes of a result, where writing to them reaches nobody else."""
+    opened = stored.open()
     if opened is None:
+        view = memoryview(stored)
+        if mmap_mode is None:
+            return memoryview(bytearray(view))
         mapping = Mapping(-1, len(view))
         mapping[:] = view
         mapping.path, mapping.start = None, 0
     else:
         descriptor, path, start = opened
         try:
-            mapping = Mapping(descriptor, 0, access=mmap.ACCESS_READ if mmap_mode == "r" else mmap.ACCESS_COPY)
+            mapping = Mapping(descriptor, 0, access=mmap.ACCESS_COPY)
         finally:
             os.close(descriptor)
         mapping.path, mapping.start = os.fspath(path), start
-    mapping.mode = "r" if mmap_mode == "r" else None if mmap_mode is None else "c"
-    return mapping
+    mapping.mode = None if mmap_mode is None else "c"
+    return memoryview(mapping)[mapping.start :]
 
 
 def _compress(method: str, data: bytes, level: int) -> bytes:

@@ -178,7 +178,7 @@ class Method:
         function, place = self._function, id(instance)
         alive: Any
         try:
-            alive = weakref.ref(instance, lambda _: self._tables.pop(place, None))
+            alive = weakref.ref(instance, lambda _: self._died(place))
             dies = True
         except TypeError:
             # Nothing tells when it dies, so nothing is kept in memory for it: the table is for one call.
@@ -197,6 +197,8 @@ class Method:
             mark_coroutine(table)
         if dies:
             self._tables[place] = (alive, table)
+        else:
+            table.hit, table.miss = self._table.hit, self._table.miss
         return table
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
@@ -231,13 +233,26 @@ class Method:
 
     def info(self) -> tuple[int, ...]:
         """The numbers of all instances."""
-        each = [table.info() for _, table in list(self._tables.values())]
+        each = [table.info() for table in self._every()]
         return tuple(sum(info[place] or 0 for info in each) for place in range(6))
 
     def clear(self) -> None:
-        """Forgets the results of all instances."""
-        for _, table in list(self._tables.values()):
+        """Forgets the results of all instances, and counts from zero again."""
+        for table in self._every():
             table.clear()
+
+    def forget(self) -> None:
+        """Forgets the results of all instances."""
+        for table in self._every():
+            table.forget()
+
+    def _every(self) -> list[Any]:
+        # The function's own counts what instances did that have no table any more.
+        return [self._table, *(table for _, table in list(self._tables.values()))]
+
+    def _died(self, place: int) -> None:
+        hits, misses, *_ = self._tables.pop(place)[1].info()
+        self._table.count(hits, misses)
 
 
 def of_getter(function: Function, cls: type) -> Method | None:

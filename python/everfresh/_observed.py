@@ -64,6 +64,11 @@ class CodeNow:
         self.epoch += 1
         self.guard = self._digest = None
 
+    def walk_openly(self) -> None:
+        """The first walk, with what the modules that it imports read while they are imported told to the engine."""
+        self._code.items()
+        self.refresh()
+
     @property
     def digest(self) -> bytes:
         """All items in one fingerprint."""
@@ -97,8 +102,6 @@ class CodeNow:
         found = self.items.get(name)
         if found is not None:
             return found
-        if name == _watch.ENVIRONMENT:
-            return _watch.environment_names()
         with _watch.silence:
             version: bytes | None = self._code.resolve(name)
         return version
@@ -272,7 +275,7 @@ def _databases(values: list[Any]) -> None:
 class Computation:
     """One computation of a function, with everything that it does written down."""
 
-    __slots__ = ("_before", "_code", "_given", "_paths", "_purity", "_ran")
+    __slots__ = ("_before", "_code", "_given", "_paths", "_purity", "_ran", "_watched")
 
     def __init__(self, code: CodeNow, purity: Purity, values: list[Any], given: Given | None = None) -> None:
         from ._code_ran import Ran
@@ -289,6 +292,15 @@ class Computation:
     def watching(self) -> AbstractContextManager[Any]:
         """Within it code that runs on this thread is written down, and what it reads."""
         return _Both(self._ran)
+
+    def watch(self) -> None:
+        """Begins such a block, which lasts until `unwatch`: for who has no frame to hold it in."""
+        self._watched = self.watching()
+        self._watched.__enter__()
+
+    def unwatch(self) -> None:
+        """Ends it."""
+        self._watched.__exit__(None, None, None)
 
     def end(self) -> None:
         """Tells the engine what the result was made by."""
@@ -328,8 +340,14 @@ class _Both:
 
     def __enter__(self) -> None:
         _watch.watching.__enter__()
-        self._ran.__enter__()
+        try:
+            self._ran.__enter__()
+        except BaseException:
+            _watch.watching.__exit__()
+            raise
 
     def __exit__(self, *error: object) -> None:
-        self._ran.__exit__(*error)
-        _watch.watching.__exit__(*error)
+        try:
+            self._ran.__exit__(*error)
+        finally:
+            _watch.watching.__exit__(*error)

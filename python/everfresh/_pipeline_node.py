@@ -122,6 +122,8 @@ class Recent:
         with self._lock:
             self._results.clear()
 
+    forget = clear
+
     def info(self) -> tuple[int, int, int | None, int, int | None, int]:
         """As other tables say it; the engine counts misses."""
         return self.hits, 0, self._maxsize, len(self._results), None, 0

@@ -40,6 +40,8 @@ def run(
 ) -> None:
     """Runs a pipeline file with the program `everfresh`, and shows its output.
 
+    Steps in Python run with this interpreter, unless the file or `EVERFRESH_PYTHON` says otherwise.
+
     Args:
         path: the file, or the folder that it is in.
         only: the steps that are wanted, and what they need; without, all.
@@ -72,12 +74,20 @@ def _stream(command: list[str]) -> int:
     """Runs a program whose output goes where Python's goes, in a notebook too."""
     import subprocess
 
+    # Steps in Python run with this interpreter, unless somebody chose another.
+    environment = {"EVERFRESH_PYTHON": sys.executable, **os.environ}
     out = sys.stdout
     if out is sys.__stdout__ and out is not None and out.isatty():
         out.flush()
-        return subprocess.call(command)
+        return subprocess.call(command, env=environment)
     running = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace"
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        env=environment,
     )
     with running:
         for line in running.stdout or ():

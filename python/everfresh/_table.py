@@ -60,7 +60,12 @@ class NoTable:
     def clear(self) -> None:
         """Nothing."""
 
+    forget = clear
+
     def hit(self) -> None:
+        """Nothing."""
+
+    def miss(self) -> None:
         """Nothing."""
 
     def set_defaults(self, *_: object) -> None:

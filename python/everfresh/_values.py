@@ -118,11 +118,16 @@ def _is_constant(value: object) -> bool:
     if enum is not None and isinstance(value, enum.Enum):
         return True
     if isinstance(value, tuple) and hasattr(cls, "_fields"):
-        return not getattr(value, "__dict__", None) and is_constant(tuple(tuple.__iter__(value)))
-    frozen = getattr(cls, "__dataclass_params__", None)
-    if frozen is not None and frozen.frozen and not isinstance(value, BUILTINS):
+        return not hasattr(value, "__dict__") and is_constant(tuple(tuple.__iter__(value)))
+    # A class that extends a frozen one takes further attributes, and a cached property becomes one.
+    frozen = cls.__dict__.get("__dataclass_params__")
+    if frozen is not None and frozen.frozen and not isinstance(value, BUILTINS) and not _has_cached_property(cls):
         return all(map(is_constant, state(value).values()))
     return False
+
+
+def _has_cached_property(cls: type) -> bool:
+    return any(type(item).__name__ == "cached_property" for base in cls.__mro__ for item in vars(base).values())
 
 
 def _library(root: str) -> Any:

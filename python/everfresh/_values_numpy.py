@@ -9,6 +9,7 @@ is.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from everfresh._values import Parts
+
+
+# From here on an array is kept in pages of its own, whose hash is remembered.
+_LARGE = 1 << 20
 
 
 def take_apart(value: Any, stored: bool) -> Parts | None:
@@ -73,6 +78,13 @@ def protect(value: Any) -> tuple[object, Callable[..., object] | None] | None:
     if type(value) not in (np.ndarray, np.memmap) or value.dtype.hasobject:
         return None
     order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
+    from everfresh import _native
+
+    if _native.is_owned(value):
+        return value.view(np.ndarray), np.ndarray.view
+    if value.nbytes >= _LARGE:
+        with contextlib.suppress(TypeError):  # a dtype that has no encoding
+            return _native.private(value), np.ndarray.view
     # Bytes own the memory, so that no one can make the array writeable.
     memory = value.tobytes(order=order)
     return np.ndarray(value.shape, value.dtype, buffer=memory, order=order), np.ndarray.view

@@ -44,7 +44,7 @@ def protect(value: Any) -> tuple[object, Callable[..., object] | None] | None:
     root = type(value).__module__.partition(".")[0]
     try:
         # What came from NumPy may still lie in memory that someone can write to.
-        private = _native.loads(_native.dumps(value, checksum=False), verified=True)
+        private = _native.private(value)
     except TypeError:
         if root == "pyarrow":
             raise

@@ -55,10 +55,8 @@ class Verbs:
 
     def cache_info(self) -> CacheInfo:
         """Hits, misses, the bound and the number of results in memory, as `functools` gives them."""
-        hits, _, _, size, *_ = self._table.info()
-        stats = self.function.engine.stats()
-        misses = int(stats["loads"] + stats["failures"]) - self.function.late
-        return CacheInfo(hits + int(stats["disk_hits"]), misses, self.function.settings.maxsize, size)
+        hits, misses, _, size, *_ = self._table.info()
+        return CacheInfo(hits, misses, self.function.settings.maxsize, size)
 
     def cache_clear(self) -> None:
         """Forgets all results, and makes out of date whatever was made with them."""
@@ -90,4 +88,5 @@ class Verbs:
     def cache_refresh(self, /, *args: Any, **kwargs: Any) -> Any:
         """Computes a call anew, keeps the result and returns it; if that fails, the old result stays."""
         call = self.call_of(args, kwargs)
+        call.table.miss()
         return call.refresh_async() if self.function.is_async else call.refresh()

@@ -240,20 +240,11 @@ def _environ_getitem(original: Callable[[Any, Any], Any]) -> Callable[[Any, Any]
 def _environ_iter(original: Callable[[Any], Iterator[Any]]) -> Callable[[Any], Iterator[Any]]:
     def iterate(self: Any) -> Iterator[Any]:
         if _tells():
-            _native.observe_version(ENVIRONMENT, environment_names())
+            # All names, and with each value that is taken its own.
+            _native.observe_env("")
         return original(self)
 
     return iterate
-
-
-ENVIRONMENT = "the names of all environment variables"
-
-
-def environment_names() -> bytes:
-    """A fingerprint of which variables there are."""
-    with silence:
-        names = sorted(os.environ._data)  # type: ignore[attr-defined]
-    return _native.fingerprint(names)
 
 
 def _start_wrapper(original: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -411,6 +402,15 @@ def _loops(module: Any) -> Iterator[tuple[Any, str, Any]]:
     yield loop, "call_soon_threadsafe", _call_wrapper(loop.call_soon_threadsafe, 0)
 
 
+def _uvloop(module: Any) -> Iterator[tuple[Any, str, Any]]:
+    loop = module.Loop
+    yield loop, "create_task", _create_task_wrapper(loop.create_task)
+    yield loop, "call_soon", _call_wrapper(loop.call_soon, 0)
+    yield loop, "call_later", _call_wrapper(loop.call_later, 1)
+    yield loop, "call_at", _call_wrapper(loop.call_at, 1)
+    yield loop, "call_soon_threadsafe", _call_wrapper(loop.call_soon_threadsafe, 0)
+
+
 def _tasks(module: Any) -> Iterator[tuple[Any, str, Any]]:
     wrapper = _threadsafe_wrapper(module.run_coroutine_threadsafe)
     yield module, "run_coroutine_threadsafe", wrapper
@@ -501,6 +501,7 @@ _LATE: dict[str, Callable[[Any], Iterator[tuple[Any, str, Any]]]] = {
     "multiprocessing.process": _processes,
     "asyncio.base_events": _loops,
     "asyncio.tasks": _tasks,
+    "uvloop": _uvloop,
     "polars": _polars,
     **dict.fromkeys(_PYARROW, _pyarrow),
 }

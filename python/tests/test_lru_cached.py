@@ -64,6 +64,7 @@ def cached(
         var_positional=any(p.kind is p.VAR_POSITIONAL for p in parameters),
         var_keyword=any(p.kind is p.VAR_KEYWORD for p in parameters),
         typed=typed,
+        is_async=False,
         **bounds,
     )
     return made, slow
@@ -449,6 +450,7 @@ def test_wrong_declarations_are_refused() -> None:
         "typed": False,
         "idle_ns": None,
         "guard": None,
+        "is_async": False,
     }
     CachedFunction(abs, abs, **right)
     for name in right:

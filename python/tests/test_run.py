@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import stat
+import sys
 from pathlib import Path
 
 import everfresh as ef
@@ -11,6 +12,7 @@ import pytest
 
 PROGRAM = """#!/bin/sh
 echo "$@"
+[ -n "$TELL" ] && echo "$EVERFRESH_PYTHON"
 echo "a warning" >&2
 exit ${CODE:-0}
 """
@@ -46,6 +48,18 @@ def test_a_failure_is_an_error(program: None, monkeypatch: pytest.MonkeyPatch, c
         ef.run("shop.yaml")
     again = pickle.loads(pickle.dumps(raised.value))
     assert (again.path, again.code) == ("shop.yaml", code)
+
+
+def test_steps_in_python_run_with_this_interpreter_unless_another_was_chosen(
+    program: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TELL", "1")
+    monkeypatch.delenv("EVERFRESH_PYTHON", raising=False)
+    ef.run()
+    monkeypatch.setenv("EVERFRESH_PYTHON", "another")
+    ef.run()
+    lines = capsys.readouterr().out.splitlines()
+    assert [lines[1], lines[4]] == [sys.executable, "another"]
 
 
 def test_without_the_program_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

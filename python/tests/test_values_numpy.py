@@ -228,6 +228,18 @@ def test_the_encoding_of_an_array_is_pinned() -> None:
     assert native.dumps(np.asfortranarray(array))[128:].hex() == "000002000400010003000500"
 
 
+def test_the_hashes_of_large_arrays_stand_before_them_in_their_order() -> None:
+    small, plain, turned = np.arange(10), np.arange(1e4), np.arange(2e4).reshape(2, -1).T
+    encoded = native.dumps([small, plain, turned], checksum=False)
+    tree = int.from_bytes(encoded[16:24], "little")
+    assert int.from_bytes(encoded[24:32], "little") == 3 * 32
+    hashes = [bytes(32), native.blake3_of(plain.tobytes()), native.blake3_of(turned.tobytes("C"))]
+    assert encoded[64 + tree :][: 3 * 32] == b"".join(hashes)
+    read: Any = native.loads(encoded, verified=True)
+    assert all(map(alike, read, [small, plain, turned]))
+    assert native.dumps([small, plain, turned])[24:32] == bytes(8)
+
+
 encodings = st.sampled_from([native.dumps(value) for value in ARRAYS + SCALARS])
 
 

@@ -40,6 +40,28 @@ class Fixed:
     parts: tuple[object, ...] = ()
 
 
+@dataclasses.dataclass(frozen=True)
+class Lazy:
+    name: str
+
+    @functools.cached_property
+    def parts(self) -> list[str]:
+        return [self.name]
+
+
+@dataclasses.dataclass(frozen=True)
+class Narrow:
+    name: str
+
+
+class Wider(Narrow):
+    pass
+
+
+class Wide(collections.namedtuple("Wide", "x")):
+    pass
+
+
 class Items(list[object]):
     pass
 
@@ -135,6 +157,25 @@ def test_a_copy_is_the_value(value: object) -> None:
     made = handed_out(*native.protect(value))
     assert native.fingerprint(made) == native.fingerprint(value)
     assert made == value
+
+
+def extended(value: object) -> Any:
+    """An object with an attribute that neither its class nor its fields tell of."""
+    value.more = [1]  # type: ignore[attr-defined]
+    return value
+
+
+@pytest.mark.parametrize("make", [lambda: Wider("a"), lambda: Wide(1)])
+def test_an_attribute_that_a_caller_adds_is_his_alone(make: Callable[[], Any]) -> None:
+    kept, copier = native.protect(make())
+    extended(handed_out(kept, copier)).more.append(2)
+    assert not hasattr(handed_out(kept, copier), "more")
+
+
+def test_what_a_cached_property_gave_is_its_callers_alone() -> None:
+    kept, copier = native.protect(Lazy("a"))
+    handed_out(kept, copier).parts.append("b")
+    assert handed_out(kept, copier).parts == ["a"]
 
 
 def test_what_is_shared_stays_shared_and_a_loop_closed() -> None:

@@ -3,6 +3,7 @@
 use crate::{
     engine::{ParsedSql, QueryEngine, SqlError},
     fault::Failure,
+    python::Workers,
     sabotage::Sabotage,
 };
 use everfresh::{
@@ -23,6 +24,8 @@ pub struct Cache {
     engine: Arc<dyn QueryEngine>,
     engine_version: String,
     engine_started: AtomicBool,
+    /// The processes that run Python steps.
+    pub python: Workers,
     opened: Mutex<Vec<Fingerprint>>,
     #[cfg(feature = "sabotage")]
     sabotage: Option<Sabotage>,
@@ -37,6 +40,7 @@ impl Cache {
             engine,
             engine_version,
             engine_started: AtomicBool::new(false),
+            python: Workers::default(),
             opened: Mutex::default(),
             #[cfg(feature = "sabotage")]
             sabotage: None,

@@ -32,10 +32,10 @@ impl Context<'_> {
         let origin = node.and_then(|node| match &node.kind {
             NodeKind::Step(step, _) => match &step.kind {
                 StepKind::Sql { origin, .. } => Some(origin),
-                StepKind::Scale { .. } | StepKind::Aggregate { .. } => None,
+                StepKind::Scale { .. } | StepKind::Aggregate { .. } | StepKind::Python { .. } => None,
             },
             NodeKind::Check(_, query) => query.as_ref()?.origin.as_ref(),
-            NodeKind::Source(_) | NodeKind::Sink(_) => None,
+            NodeKind::Source(_) | NodeKind::Python(..) | NodeKind::Sink(_) => None,
         });
         match origin {
             Some(origin) if *written => {

@@ -55,6 +55,14 @@ pub enum Failure {
         /// What the system says.
         error: std::io::Error,
     },
+    /// A Python step, or what it needs to run, failed.
+    #[error("{message}")]
+    Python {
+        /// What happened, with the lines of the user's code where there are any.
+        message: String,
+        /// Whether the user's code failed, which another attempt may change.
+        ran: bool,
+    },
     /// Arrow refuses the data.
     #[error("{0}")]
     Arrow(#[from] arrow::error::ArrowError),
@@ -76,6 +84,7 @@ impl Failure {
             Self::Sql { error, .. } => error.kind == crate::engine::SqlErrorKind::Runtime,
             Self::Url(error) => error.is_transient(),
             Self::Io { .. } => true,
+            Self::Python { ran, .. } => *ran,
             _ => false,
         }
     }

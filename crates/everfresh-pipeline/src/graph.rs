@@ -12,7 +12,7 @@ use crate::{
     cache::Cache,
     engine::SqlError,
     query::Query,
-    spec::model::{Check, Sink, Source, Span, Spec, SqlOrigin, Step},
+    spec::model::{Check, PythonFunction, Sink, Source, Span, Spec, SqlOrigin, Step},
 };
 use build::Building;
 use order::{cycle_problem, sort};
@@ -41,8 +41,10 @@ pub struct Node {
 pub enum NodeKind {
     /// A table from outside.
     Source(Source),
-    /// A computation.
+    /// A computation by the query engine.
     Step(Step, Query),
+    /// A computation by a function in Python.
+    Python(Step, PythonFunction),
     /// A check, with the query that finds its bad rows, where it has one.
     Check(Check, Option<Query>),
     /// A target.
@@ -54,7 +56,7 @@ impl Node {
     pub fn kind_name(&self) -> &'static str {
         match self.kind {
             NodeKind::Source(_) => "source",
-            NodeKind::Step(..) => "step",
+            NodeKind::Step(..) | NodeKind::Python(..) => "step",
             NodeKind::Check(..) => "check",
             NodeKind::Sink(_) => "sink",
         }

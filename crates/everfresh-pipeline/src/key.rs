@@ -29,6 +29,8 @@ pub struct KeyParts {
     pub partition_of: Option<String>,
     /// Whether a result that is not a function of its inputs was accepted.
     pub unrepeatable: bool,
+    /// What a Python step's function is made of: items by name, sorted.
+    pub code: Vec<(String, Fingerprint)>,
 }
 
 impl KeyParts {
@@ -50,7 +52,8 @@ impl KeyParts {
                 }
             })
             .option(self.partition_of.as_deref(), FingerprintBuilder::str)
-            .bool(self.unrepeatable);
+            .bool(self.unrepeatable)
+            .list(&self.code, |builder, (name, version)| builder.str(name).fingerprint(version));
         builder.finish()
     }
 }
@@ -69,12 +72,13 @@ mod tests {
             params: vec![("year".into(), ParamValue::Int(2013))],
             partition_of: None,
             unrepeatable: false,
+            code: Vec::new(),
         }
     }
 
     #[test]
     fn every_part_changes_the_key() {
-        let changed: [fn(&mut KeyParts); 9] = [
+        let changed: [fn(&mut KeyParts); 10] = [
             |parts| parts.kind = "check".into(),
             |parts| parts.operators = 2,
             |parts| parts.engine = "engine 2".into(),
@@ -84,6 +88,7 @@ mod tests {
             |parts| parts.params = Vec::new(),
             |parts| parts.partition_of = Some("t".into()),
             |parts| parts.unrepeatable = true,
+            |parts| parts.code = vec![("the code of `m.f`".into(), Fingerprint::of_bytes(b"code"))],
         ];
         let mut keys = std::collections::BTreeSet::from([parts().key()]);
         for change in changed {

@@ -6,6 +6,7 @@
 //! | [`graph`] | which node reads which, and in which order |
 //! | [`engine`] | what a pipeline asks of a query engine; none is named here |
 //! | [`query`] | steps and checks as SQL |
+//! | [`python`] | steps as functions in processes of their own |
 //! | [`key`], [`reason`] | which computation it is, and why it missed |
 //! | [`table`] | tables by fingerprint, by facts, by rows |
 //! | [`run`] | looking up, computing, planning |
@@ -23,6 +24,7 @@ pub mod graph;
 pub mod history;
 pub mod key;
 pub mod pipeline;
+pub mod python;
 pub mod query;
 pub mod reason;
 pub mod report;

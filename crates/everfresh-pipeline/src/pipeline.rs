@@ -213,7 +213,7 @@ impl Pipeline {
         let last = self.history().last.remove(name);
         let table = match self.graph.nodes.get(id).map(|node| &node.kind) {
             Some(NodeKind::Source(source)) => source_table(&context, id, source).ok().flatten().ok_or_else(nothing)?,
-            Some(NodeKind::Step(..)) => {
+            Some(NodeKind::Step(..) | NodeKind::Python(..)) => {
                 let fingerprint = last.and_then(|last| last.fingerprint).ok_or_else(nothing)?;
                 Arc::new(Table::known(fingerprint, Origin::Stored(id)))
             }

@@ -36,9 +36,10 @@ fn literal(value: &ParamValue) -> String {
     }
 }
 
-/// The SQL of a step.
-pub fn step_sql(kind: &StepKind) -> String {
-    match kind {
+/// The SQL of a step, if it is one that SQL computes.
+pub fn step_sql(kind: &StepKind) -> Option<String> {
+    Some(match kind {
+        StepKind::Python { .. } => return None,
         StepKind::Sql { text, .. } => text.clone(),
         StepKind::Scale { from, normalize, standardize } => {
             let replaced: Vec<String> = normalize
@@ -71,7 +72,7 @@ pub fn step_sql(kind: &StepKind) -> String {
             let group = if by.is_empty() { String::new() } else { format!(" group by {}", quote_all(by)) };
             format!("select {} from {}{group}", selected.join(", "), quote(&from.0))
         }
-    }
+    })
 }
 
 /// `(value - shift) / width`, and 0 where the column has one value only; nulls stay.
@@ -175,8 +176,8 @@ mod tests {
             columns: vec![("delay".into(), vec![AggregateFunction::Mean, AggregateFunction::Max])],
         };
         assert_eq!(
-            step_sql(&step),
-            r#"select "carrier", avg("delay") as "delay_mean", max("delay") as "delay_max" from "clean" group by "carrier""#
+            step_sql(&step).as_deref(),
+            Some(r#"select "carrier", avg("delay") as "delay_mean", max("delay") as "delay_max" from "clean" group by "carrier""#)
         );
     }
 }

@@ -90,6 +90,10 @@ pub enum Change {
         /// `changed`, `added`, `removed`, `edited`, `deleted`.
         how: String,
     },
+    /// The code of a Python step: the items that are others, each by its name.
+    Code(Vec<String>),
+    /// Anything else that a Python step read, in a sentence.
+    Observed(String),
 }
 
 impl fmt::Display for Change {
@@ -105,6 +109,12 @@ impl fmt::Display for Change {
             Self::Rows { table, before, after } => write!(f, "{table} has {after} rows, had {before}"),
             Self::Column { table, column, .. } => write!(f, "{table}.{column} changed"),
             Self::Input(table) => write!(f, "{table} is a new input"),
+            Self::Code(items) => match items.as_slice() {
+                [one] => write!(f, "{one} changed"),
+                [one, more @ ..] => write!(f, "{one} and {} more changed", more.len()),
+                [] => write!(f, "its code changed"),
+            },
+            Self::Observed(what) => write!(f, "{what}"),
             Self::File { path, how } => write!(f, "{path} {how}"),
         }
     }

@@ -90,6 +90,8 @@ pub struct RunReport {
     pub nodes: Vec<NodeReport>,
     /// Whether the query engine was used at all.
     pub engine_started: bool,
+    /// Whether a Python process was started.
+    pub python_started: bool,
     /// The bytes that were read to fingerprint files.
     pub hashed_bytes: u64,
 }
@@ -102,6 +104,7 @@ impl RunReport {
             "stopped": self.stopped,
             "seconds": self.seconds,
             "engine_started": self.engine_started,
+            "python_started": self.python_started,
             "hashed_bytes": self.hashed_bytes,
             "steps": self.nodes.iter().map(NodeReport::to_json).collect::<Vec<_>>(),
         })
@@ -166,6 +169,13 @@ pub enum Event<'a> {
         name: &'a str,
         /// The rows.
         rows: u64,
+    },
+    /// A Python step printed a line.
+    Printed {
+        /// The node.
+        name: &'a str,
+        /// The line.
+        line: &'a str,
     },
     /// A node ended.
     Ended(&'a NodeReport),

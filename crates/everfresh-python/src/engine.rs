@@ -5,6 +5,7 @@
 use crate::{
     buffer::{Stored, bytes_of},
     flight::Flight,
+    pending::Pending,
     store::{Slot, Store},
 };
 use everfresh::{
@@ -110,7 +111,7 @@ impl Encoding<Value> for ByPython {
 
     fn decode(&self, stored: Blob) -> Result<(Value, Fingerprint), EncodingError> {
         Python::attach(|py| {
-            let stored = Bound::new(py, Stored(stored))?;
+            let stored = Bound::new(py, Stored::new(stored))?;
             let kept = Kept::new(&self.0.bind(py).call1((stored,))?)?;
             Ok((Arc::new(kept), shape()))
         })
@@ -142,6 +143,39 @@ impl Function {
     pub fn memo(&self) -> Memo<Value> {
         let mut memo = self.memo.lock().unwrap_or_else(PoisonError::into_inner);
         memo.get_or_insert_with(|| self.make()).clone()
+    }
+
+    /// The result that is kept, or what `compute` gives. Where another caller computes, signals are looked at meanwhile: an
+    /// error that their handlers raise ends the wait.
+    pub fn found<E: From<PyErr> + Send>(
+        &self,
+        py: Python<'_>,
+        key: Fingerprint,
+        declared: &[Declared],
+        anew: bool,
+        compute: impl FnOnce(Python<'_>) -> Result<Value, E> + Send,
+    ) -> Result<Found, E> {
+        let interrupt = Arc::<Mutex<Option<PyErr>>>::default();
+        let raised = Arc::clone(&interrupt);
+        let goes_on = move || {
+            let error = Python::attach(|py| py.check_signals()).err();
+            let goes_on = error.is_none();
+            *raised.lock().unwrap_or_else(PoisonError::into_inner) = error;
+            goes_on
+        };
+        let interrupted = || interrupt.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err);
+        py.detach(|| {
+            let memo = self.memo();
+            let call = with(&memo, &key, declared).map_err(PyValueError::new_err)?;
+            let call = if anew { call.anew() } else { call }.wait_while(goes_on);
+            let entry = call.or_try_compute_entry(|| {
+                interrupted()?;
+                Python::attach(compute)
+            })?;
+            // What it waited for may have come at the same time.
+            interrupted()?;
+            Ok(Found { entry, key })
+        })
     }
 
     fn make(&self) -> Memo<Value> {
@@ -261,16 +295,15 @@ impl Engine {
         compute: Py<PyAny>,
         anew: bool,
     ) -> PyResult<Found> {
-        let key = Fingerprint::from_bytes(key);
-        py.detach(|| {
-            let memo = self.0.memo();
-            let mut call = with(&memo, &key, &declared).map_err(PyValueError::new_err)?;
-            if anew {
-                call = call.anew();
-            }
-            let compute = || Python::attach(|py| Kept::new(&compute.bind(py).call0()?).map(Arc::new));
-            Ok(Found { entry: call.or_try_compute_entry(compute)?, key })
+        self.0.found(py, Fingerprint::from_bytes(key), &declared, anew, |py| {
+            Kept::new(&compute.bind(py).call0()?).map(Arc::new)
         })
+    }
+
+    /// The same, to be run by the table that was called.
+    #[pyo3(signature = (key, declared, call, *, anew = false))]
+    fn pending(&self, key: [u8; 32], declared: Vec<Declared>, call: Py<PyAny>, anew: bool) -> Pending {
+        Pending::new(Arc::clone(&self.0), Fingerprint::from_bytes(key), declared, anew, call)
     }
 
     /// The same for a coroutine, of which `compute()` gives a new one.
@@ -305,7 +338,7 @@ impl Engine {
     /// One result of a key as it is stored, by its name, whether or not it would be served now; not if it was invalidated.
     fn stored(&self, py: Python<'_>, key: [u8; 32], output: [u8; 32]) -> Option<Stored> {
         let (key, output) = (Fingerprint::from_bytes(key), Fingerprint::from_bytes(output));
-        py.detach(|| self.0.memo().stored(&key, &output)).map(Stored)
+        py.detach(|| self.0.memo().stored(&key, &output)).map(Stored::new)
     }
 
     /// Lets go of a result that the caller has put into its own memory.
@@ -464,6 +497,18 @@ impl Found {
             _ => None,
         });
         PyTuple::new(py, names.collect::<Vec<_>>())
+    }
+
+    /// What was read of the world outside of the process, for the program `everfresh` of the same version.
+    fn observations<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let outside = |seen: &&Observation| match seen {
+            Observation::Function { .. } | Observation::Version { .. } => false,
+            Observation::Generation { home, .. } => home.is_some(),
+            _ => true,
+        };
+        let seen: Vec<&Observation> = self.entry.observations().iter().filter(outside).collect();
+        let encoded = everfresh::codec::to_vec(&seen).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        Ok(PyBytes::new(py, &encoded))
     }
 
     /// When it was computed, in seconds since the Unix epoch.

@@ -4,6 +4,8 @@
 //! | --- | --- |
 //! | `memo` | tables of results in memory: `LruCache`, and the one in front of `cached` |
 //! | `engine` | a cached function's results with their traces |
+//! | `pending` | calls that have to be computed or waited for, run by the table that was called |
+//! | `stack` | whether a thread has stack left for one more of them |
 //! | `flight` | asynchronous calls, driven by Python's event loop |
 //! | `store` | `everfresh.Store` |
 //! | `guard` | nothing that a function is made of has changed |
@@ -26,6 +28,8 @@ mod guard;
 mod log;
 mod memo;
 mod observe;
+mod pending;
+mod stack;
 mod store;
 mod units;
 mod value;
@@ -47,8 +51,9 @@ mod _native {
         guard::{Guard, attributes_of},
         observe::{
             PyContext, impure, impurities, is_made, is_recording, observe_env, observe_outputs, observe_path,
-            observe_version, observe_working_dir, observe_written, refuse, unseen,
+            observe_version, observe_working_dir, observe_written, refuse, unrecorded, unseen,
         },
+        pending::Pending,
         store::Store,
         units::{parse_duration, parse_size},
         yaml::parse_yaml,
@@ -59,7 +64,9 @@ mod _native {
     const __version__: &str = env!("CARGO_PKG_VERSION");
 
     #[pymodule_export]
-    use crate::value::api::{Template, dumps, encode, fingerprint, loads, protect, set_code_hook};
+    use crate::value::api::{
+        Template, dumps, encode, fingerprint, is_known, is_owned, loads, private, protect, set_code_hook,
+    };
 
     /// In a child, right after a fork: lets go of what belongs to its parent.
     #[pyfunction]

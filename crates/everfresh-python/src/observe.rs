@@ -108,6 +108,17 @@ pub fn impurities(py: Python<'_>) -> Vec<String> {
     })
 }
 
+/// Calls a function of which nothing is written down: what it reads counts by other means.
+#[pyfunction]
+#[pyo3(signature = (function, *args, **kwargs))]
+pub fn unrecorded<'py>(
+    function: &Bound<'py, PyAny>,
+    args: &Bound<'py, PyTuple>,
+    kwargs: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    observe::record(None, || function.call(args, kwargs)).0
+}
+
 /// The cached function that runs on this thread, for other threads that work for it.
 #[pyclass(frozen, module = "everfresh._native", name = "Context")]
 pub struct PyContext(Context);

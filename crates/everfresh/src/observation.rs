@@ -155,6 +155,7 @@ impl fmt::Display for Observation {
             Self::Metadata { path, metadata } => seen(&format!("stat of {path}"), metadata.is_some()),
             Self::Exists { path, exists } => seen(&format!("existence of {path}"), *exists),
             Self::Kind { path, kind } => seen(&format!("kind of {path}"), kind.is_some()),
+            Self::Env { name, .. } if name.is_empty() => "the names of all environment variables".to_owned(),
             Self::Env { name, value } => seen(&format!("environment variable {name}"), value.is_some()),
             Self::WorkingDir { path } => format!("working folder {path}"),
             Self::Value { name, .. } => format!("value {name}"),

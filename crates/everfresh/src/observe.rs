@@ -22,9 +22,11 @@
 
 use crate::{
     Fingerprint,
+    disk::Store,
+    memo::Reason,
     observation::{Observation, PathKind},
     recording::{
-        absolute, content, current, env_fingerprint, is_recording as recording, listing, metadata_fingerprint, real,
+        Frame, World, absolute, content, current, env_fingerprint, is_recording as recording, listing, metadata_fingerprint, real,
         recorded,
     },
 };
@@ -363,7 +365,7 @@ pub fn database(path: impl AsRef<Path>) {
     }
 }
 
-/// An environment variable that is about to be read.
+/// An environment variable that is about to be read; the empty name stands for the names of all.
 ///
 /// ```
 /// use everfresh::{Memo, observe};
@@ -395,6 +397,53 @@ pub fn env(name: impl AsRef<OsStr>) {
 pub fn version(name: &str, version: Fingerprint) {
     let Some(frame) = current() else { return };
     frame.add(Observation::Version { name: name.to_owned(), version });
+}
+
+/// Whether something that was observed is still so, for whoever keeps traces of its own; `store` remembers what is in
+/// files, so that they are hashed only when they changed.
+///
+/// Tables, versions and declared values never hold here: who made them has to look.
+///
+/// ```
+/// use everfresh::{observation::Observation, observe};
+///
+/// let unset = Observation::Env { name: "EVERFRESH_DOC_UNSET".to_owned(), value: None };
+/// assert!(observe::holds(&unset, None).is_ok());
+/// let there = Observation::Exists { path: "/".to_owned(), exists: false };
+/// assert!(observe::holds(&there, None).is_err());
+/// ```
+///
+/// # Errors
+/// What changed.
+pub fn holds(observation: &Observation, store: Option<&Store>) -> Result<(), Reason> {
+    World::new(store, &[], None).check(observation)
+}
+
+/// Does something, and tells what it read, for whoever keeps traces of its own; `store` remembers what is in files.
+///
+/// ```
+/// use everfresh::{fs, observe};
+///
+/// let (text, read) = observe::record(None, || fs::read_to_string("Cargo.toml"));
+/// assert!(text.is_ok());
+/// assert!(read?.iter().all(|seen| observe::holds(seen, None).is_ok()));
+/// # Ok::<_, String>(())
+/// ```
+///
+/// # Errors
+/// Beside the value: why it cannot be told.
+pub fn record<T>(store: Option<&Store>, compute: impl FnOnce() -> T) -> (T, Result<Vec<Observation>, String>) {
+    let frame = Frame::recording(store.cloned());
+    let entered = frame.enter();
+    let value = compute();
+    drop(entered);
+    let mut recorded = frame.take();
+    recorded.settle();
+    let read = match recorded.unstorable.take() {
+        Some(why) => Err(why),
+        None => Ok(recorded.into_observations()),
+    };
+    (value, read)
 }
 
 /// Says that the result hangs on something that cannot be observed: it is returned and not kept. The first reason counts.

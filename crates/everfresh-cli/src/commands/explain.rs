@@ -38,11 +38,12 @@ pub fn explain(args: &ExplainArgs, json: bool) -> Result<u8, CliError> {
     };
     let trace = trace(&pipeline, node);
     let seen: Vec<&TableObservation> = trace.iter().flat_map(tables).collect();
+    let others: Vec<String> = trace.iter().flat_map(others).collect();
     let env = env_changes(&pipeline, &history);
     if json {
-        output::print_json(&to_json(node, &seen, &env))?;
+        output::print_json(&to_json(node, &seen, &others, &env))?;
     } else {
-        output::print(&text(node, &seen, &env))?;
+        output::print(&text(node, &seen, &others, &env))?;
     }
     Ok(0)
 }
@@ -61,6 +62,11 @@ fn tables(trace: &Trace) -> impl Iterator<Item = &TableObservation> {
     })
 }
 
+/// What a Python step read by itself, a line each.
+fn others(trace: &Trace) -> impl Iterator<Item = String> {
+    trace.observations.iter().filter(|seen| !matches!(seen, Observation::Table(_))).map(ToString::to_string)
+}
+
 /// The environment variables that are not what they were when the last run ended.
 fn env_changes(pipeline: &Pipeline, history: &History) -> Vec<String> {
     let now = &pipeline.loaded().env;
@@ -68,7 +74,7 @@ fn env_changes(pipeline: &Pipeline, history: &History) -> Vec<String> {
     now.iter().filter(|read| differs(&read.name, read.value)).map(|read| read.name.clone()).collect()
 }
 
-fn text(node: &NodeReport, seen: &[&TableObservation], env: &[String]) -> String {
+fn text(node: &NodeReport, seen: &[&TableObservation], others: &[String], env: &[String]) -> String {
     let mut text = String::new();
     let known = matches!(node.reason, Reason::Unchanged | Reason::NotRead(_));
     let (word, style) = match node.outcome {
@@ -99,9 +105,11 @@ fn text(node: &NodeReport, seen: &[&TableObservation], env: &[String]) -> String
         let _ = writeln!(text, "\n{}", check_lines::verdict(check));
         text += &check_lines::details(check, &[], "  ");
     }
-    if !seen.is_empty() {
+    if !seen.is_empty() || !others.is_empty() {
         let _ =
             writeln!(text, "\n{}", if node.outcome == Outcome::Hit { "What it read still holds:" } else { "It read:" });
+    }
+    if !seen.is_empty() {
         let mut table = Table::new(&[
             ("table", Align::Left),
             ("rows", Align::Right),
@@ -115,6 +123,9 @@ fn text(node: &NodeReport, seen: &[&TableObservation], env: &[String]) -> String
             table.row([seen.name.clone(), grouped(seen.rows), columns]);
         }
         text += &table.render(None);
+    }
+    for other in others {
+        let _ = writeln!(text, "  {other}");
     }
     for name in env {
         let _ = writeln!(text, "\nSince that run, the environment variable {name} has changed.");
@@ -151,11 +162,12 @@ fn change_lines(text: &mut String, change: &Change) {
         Change::Column { table, column, before, after } => {
             writeln!(text, "  {table}.{column}: its values (fingerprint {before} → {after})")
         }
+        Change::Code(items) => writeln!(text, "  {}", items.join("\n  ")),
         other => writeln!(text, "  {other}"),
     };
 }
 
-fn to_json(node: &NodeReport, seen: &[&TableObservation], env: &[String]) -> Value {
+fn to_json(node: &NodeReport, seen: &[&TableObservation], others: &[String], env: &[String]) -> Value {
     let changes = match &node.reason {
         Reason::Changed(changes) => changes.iter().map(change_json).collect(),
         _ => Vec::new(),
@@ -173,6 +185,7 @@ fn to_json(node: &NodeReport, seen: &[&TableObservation], env: &[String]) -> Val
         object.shift_insert(0, "status".into(), "ok".into());
         object.insert("changes".into(), changes.into());
         object.insert("observations".into(), read.into());
+        object.insert("other_observations".into(), json!(others));
         object.insert("changed_env".into(), json!(env));
     }
     object
@@ -192,6 +205,8 @@ fn change_json(change: &Change) -> Value {
             json!({ "what": "column", "table": table, "column": column, "before": before, "after": after })
         }
         Change::Input(table) => json!({ "what": "input", "table": table }),
+        Change::Code(items) => json!({ "what": "code", "items": items }),
+        Change::Observed(what) => json!({ "what": "observed", "text": what }),
         Change::File { path, how } => json!({ "what": "file", "path": path, "how": how }),
     }
 }

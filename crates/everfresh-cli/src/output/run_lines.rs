@@ -221,6 +221,7 @@ impl Observer for RunLines<'_> {
                 state.live.start(name, reason);
             }
             Event::Progress { name, rows } => state.live.progress(name, rows),
+            Event::Printed { name, line } => above(|| eprintln!("{name}: {line}")),
             Event::Ended(report) => self.ended(&mut state, report),
         }
     }

@@ -155,7 +155,7 @@ mod tests {
     }
 
     fn report(nodes: Vec<NodeReport>) -> RunReport {
-        RunReport { ok: true, stopped: false, seconds: 0.9, nodes, engine_started: false, hashed_bytes: 0 }
+        RunReport { ok: true, stopped: false, seconds: 0.9, nodes, engine_started: false, python_started: false, hashed_bytes: 0 }
     }
 
     #[test]

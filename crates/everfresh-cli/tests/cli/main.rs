@@ -6,6 +6,7 @@ mod checks;
 mod examples;
 mod explain;
 mod plan;
+mod python_steps;
 mod rerun;
 mod sandbox;
 mod server;

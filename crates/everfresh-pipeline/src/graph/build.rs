@@ -67,26 +67,28 @@ impl Building {
     }
 
     fn step(&mut self, id: NodeId, step: &Step, spec: &Spec, cache: &Cache) {
-        let origin = match &step.kind {
-            StepKind::Sql { origin, .. } => Some(origin.clone()),
-            StepKind::Scale { .. } | StepKind::Aggregate { .. } => None,
-        };
-        let from = match &step.kind {
-            StepKind::Sql { .. } => None,
-            StepKind::Scale { from, .. } | StepKind::Aggregate { from, .. } => Some(from),
+        let (origin, from) = match &step.kind {
+            StepKind::Sql { origin, .. } => (Some(origin.clone()), None),
+            StepKind::Scale { from, .. } | StepKind::Aggregate { from, .. } => (None, Some(from)),
+            StepKind::Python { function, from } => {
+                let inputs: Vec<_> = from.iter().filter_map(|(name, _)| self.input(name)).collect();
+                return self.set(id, NodeKind::Python(step.clone(), function.clone()), inputs);
+            }
         };
         if let Some((name, _)) = from
             && self.input(name).is_none()
         {
             return;
         }
-        let Some((query, inputs)) = self.query(&step.name, &step.span, step_sql(&step.kind), origin, spec, cache)
-        else {
-            return;
-        };
+        let Some(sql) = step_sql(&step.kind) else { return };
+        if let Some((query, inputs)) = self.query(&step.name, &step.span, sql, origin, spec, cache) {
+            self.set(id, NodeKind::Step(step.clone(), query), inputs);
+        }
+    }
+
+    fn set(&mut self, id: NodeId, kind: NodeKind, inputs: Vec<(String, NodeId)>) {
         if let Some(node) = self.nodes.get_mut(id) {
-            node.kind = NodeKind::Step(step.clone(), query);
-            node.inputs = inputs;
+            (node.kind, node.inputs) = (kind, inputs);
         }
     }
 

@@ -62,7 +62,7 @@ pub fn cycle_problem(nodes: &[Node], cycle: &[NodeId]) -> Problem {
         .filter_map(|&id| nodes.get(id))
         .map(|node| match &node.kind {
             NodeKind::Source(source) => source.span.clone(),
-            NodeKind::Step(step, _) => step.span.clone(),
+            NodeKind::Step(step, _) | NodeKind::Python(step, _) => step.span.clone(),
             NodeKind::Check(check, _) => check.span.clone(),
             NodeKind::Sink(sink) => sink.span.clone(),
         })

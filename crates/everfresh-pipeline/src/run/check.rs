@@ -77,6 +77,7 @@ impl CheckRun<'_> {
             params: params.into_iter().collect(),
             partition_of: None,
             unrepeatable: false,
+            code: Vec::new(),
         }
     }
 

@@ -69,6 +69,11 @@ impl Context<'_> {
         node_key(&self.path, name)
     }
 
+    /// The folder of the pipeline file.
+    pub fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(&self.path)
+    }
+
     /// Tells an event.
     pub fn tell(&self, event: Event<'_>) {
         self.observer.event(event);
@@ -76,8 +81,7 @@ impl Context<'_> {
 
     /// A path as people write it: relative to the pipeline's folder where it lies inside.
     pub fn shown(&self, path: &Path) -> String {
-        let folder = self.path.parent().unwrap_or(&self.path);
-        path.strip_prefix(folder).unwrap_or(path).display().to_string()
+        path.strip_prefix(self.folder()).unwrap_or(path).display().to_string()
     }
 
     /// Whether the node's result is computed in any case.

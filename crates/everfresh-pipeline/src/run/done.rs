@@ -8,7 +8,10 @@ use crate::{
 };
 use everfresh::{Fingerprint, disk::Space};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 /// The result of a node.
 #[derive(Clone, Debug)]
@@ -122,6 +125,10 @@ impl NodeRecord {
         if before.query != now.query {
             changes.push(Change::Query { before: before.query.clone(), after: now.query.clone() });
         }
+        let code = changed_items(&before.code, &now.code);
+        if !code.is_empty() {
+            changes.push(Change::Code(code));
+        }
         let setting = |name: &str, before: Option<String>, after: Option<String>| Change::Setting {
             name: name.to_owned(),
             before,
@@ -153,6 +160,16 @@ impl NodeRecord {
         }
         changes
     }
+}
+
+/// The names of items that are not the same, or in one of the lists alone.
+fn changed_items(before: &[(String, Fingerprint)], now: &[(String, Fingerprint)]) -> Vec<String> {
+    let not_in = |list: &[(String, Fingerprint)]| {
+        let list: HashMap<String, Fingerprint> = list.iter().cloned().collect();
+        move |(name, version): &&(String, Fingerprint)| list.get(name) != Some(version)
+    };
+    let names = before.iter().filter(not_in(now)).chain(now.iter().filter(not_in(before))).map(|(name, _)| name.clone());
+    names.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn describe(partition_of: &Option<String>) -> String {

@@ -46,7 +46,7 @@ pub fn lookup(
     let mut too_old = None;
     let mut live = Vec::new();
     for trace in &traces.0 {
-        match expired(trace.made_ns, ttl) {
+        match expired(trace.made_ns, ttl).or_else(|| over(trace)) {
             Some(reason) => {
                 too_old.get_or_insert(reason);
             }
@@ -89,6 +89,23 @@ pub fn expired(made_ns: i64, ttl: Option<Duration>) -> Option<Reason> {
     (age >= ttl).then_some(Reason::Expired { age: age.as_secs(), ttl: ttl.as_secs() })
 }
 
+/// A result that was made with another one ends no later than that.
+fn over(trace: &Trace) -> Option<Reason> {
+    let ttl = Duration::from_nanos(u64::try_from(trace.expires_ns?.saturating_sub(trace.made_ns)).unwrap_or(0));
+    expired(trace.made_ns, Some(ttl))
+}
+
+/// What else than tables a trace saw and is not so any more: what Python code read by itself.
+fn other_changes<'a>(cache: &'a Cache, trace: &'a Trace) -> impl Iterator<Item = Change> + 'a {
+    let others = trace.observations.iter().filter(|seen| !matches!(seen, Observation::Table(_)));
+    others.filter_map(|seen| everfresh::observe::holds(seen, Some(&cache.store)).err()).map(|reason| match reason {
+        everfresh::memo::Reason::FileChanged { path } => Change::File { path, how: "changed".into() },
+        everfresh::memo::Reason::FileAppeared { path } => Change::File { path, how: "added".into() },
+        everfresh::memo::Reason::FileGone { path } => Change::File { path, how: "removed".into() },
+        other => Change::Observed(other.to_string()),
+    })
+}
+
 fn table_observations(trace: &Trace) -> impl Iterator<Item = &TableObservation> {
     trace.observations.iter().filter_map(|observation| match observation {
         Observation::Table(table) => Some(table),
@@ -105,7 +122,7 @@ fn holds_by_id(cache: &Cache, trace: &Trace, inputs: &[Input]) -> Result<bool, F
         }
         seen += 1;
     }
-    Ok(seen == inputs.len())
+    Ok(seen == inputs.len() && other_changes(cache, trace).next().is_none())
 }
 
 /// What differs between what a trace saw and what is there now; nothing means that it holds.
@@ -145,6 +162,7 @@ fn differences(cache: &Cache, trace: &Trace, inputs: &[Input]) -> Result<Vec<Cha
             }
         }
     }
+    changes.extend(other_changes(cache, trace));
     Ok(changes)
 }
 

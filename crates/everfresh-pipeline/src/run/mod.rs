@@ -1,11 +1,14 @@
 //! A run: every node of the graph looked up, and computed where it must be.
 
+mod attempts;
 mod check;
 mod context;
 mod done;
+mod kept;
 mod lookup;
 mod node;
 mod plan;
+mod python_step;
 mod query_run;
 mod schedule;
 mod source;

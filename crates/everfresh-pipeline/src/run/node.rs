@@ -1,6 +1,6 @@
 //! One node of any kind: looked up, or computed under its lock.
 
-use super::{Context, Done, Looked, check::CheckRun, lookup::Depth, source::SourceRun, step::StepRun};
+use super::{Context, Done, Looked, check::CheckRun, lookup::Depth, source::SourceRun, python_step::PythonRun, step::StepRun};
 use crate::{
     fault::Fault,
     graph::{Node, NodeId, NodeKind},
@@ -16,6 +16,7 @@ use std::sync::Arc;
 pub(super) enum NodeRun<'a> {
     Source(SourceRun<'a>),
     Step(StepRun<'a>),
+    Python(PythonRun<'a>),
     Check(CheckRun<'a>),
     Sink(SinkRun<'a>),
 }
@@ -39,6 +40,7 @@ impl<'a> NodeRun<'a> {
                 let partition_of = node.partition_of.as_deref();
                 Self::Step(StepRun { context, id, step, query, partition_of, inputs: inputs()? })
             }
+            NodeKind::Python(step, function) => Self::Python(PythonRun::new(context, id, step, function, inputs()?)),
             NodeKind::Check(check, query) => {
                 Self::Check(CheckRun { context, name: &node.name, check, query: query.as_ref(), inputs: inputs()? })
             }
@@ -51,6 +53,7 @@ impl<'a> NodeRun<'a> {
         match self {
             Self::Source(source) => source.quick(),
             Self::Step(step) => step.lookup(Depth::Ids),
+            Self::Python(step) => step.lookup(Depth::Ids),
             Self::Check(check) => check.lookup(Depth::Ids),
             Self::Sink(sink) => sink.lookup(),
         }
@@ -61,6 +64,7 @@ impl<'a> NodeRun<'a> {
         match self {
             Self::Source(source) => source.quick(),
             Self::Step(step) => step.lookup(Depth::Facts),
+            Self::Python(step) => step.lookup(Depth::Facts),
             Self::Check(check) => check.lookup(Depth::Facts),
             Self::Sink(sink) => sink.lookup(),
         }
@@ -79,6 +83,7 @@ impl<'a> NodeRun<'a> {
         match self {
             Self::Step(step) => step.key_parts("step").key(),
             Self::Source(SourceRun { context, .. }) => context.node_key(name),
+            Self::Python(step) => step.lock(),
             Self::Check(CheckRun { context, .. }) => context.node_key(name),
             // Two sinks of one database, or of one file, take turns.
             Self::Sink(SinkRun { sink, .. }) => {
@@ -107,6 +112,7 @@ impl<'a> NodeRun<'a> {
         match self {
             Self::Source(source) => source.full(reason),
             Self::Step(step) => step.compute(reason),
+            Self::Python(step) => step.compute(reason),
             Self::Check(check) => check.compute(reason),
             Self::Sink(sink) => sink.compute(reason),
         }

@@ -71,6 +71,7 @@ pub fn plan(context: &Context<'_>) -> Result<Vec<Planned>, Failure> {
         }
         lines.push(Planned { name: node.name.clone(), kind: node.kind_name(), forecast, reason });
     }
+    context.cache.python.end();
     Ok(lines)
 }
 

@@ -62,6 +62,7 @@ pub fn run(context: &Context<'_>) -> RunReport {
         walk.all(&answered);
         walk.reports()
     });
+    context.cache.python.end();
     let stopped = context.options.cancel.is_cancelled();
     let good = |node: &NodeReport| matches!(node.outcome, Outcome::Hit | Outcome::Ran);
     RunReport {
@@ -70,6 +71,7 @@ pub fn run(context: &Context<'_>) -> RunReport {
         seconds: started.elapsed().as_secs_f64(),
         nodes,
         engine_started: context.cache.engine_started(),
+        python_started: context.cache.python.started(),
         hashed_bytes: hashed_bytes() - hashed,
     }
 }

@@ -2,9 +2,11 @@
 
 use super::{
     Context,
+    attempts::attempts,
     context::elapsed_ns,
     done::{Done, Looked, NodeRecord},
-    lookup::{Depth, Lookup, expired, lookup, renewed},
+    kept::{Kept, asked_for, store_table},
+    lookup::{Depth, expired},
     query_run::{Prepared, Reads, Terms, observe, observe_to_store, trace},
 };
 use crate::{
@@ -14,20 +16,15 @@ use crate::{
     key::{KeyParts, OPERATORS},
     query::Query,
     reason::Reason,
-    report::{Event, Outcome},
+    report::Event,
     sabotage::Sabotage,
     spec::model::Step,
-    table::{Facts, Input, Origin, PartRecord, Table, TableRecord},
+    table::{Facts, Input, PartRecord, TableRecord},
 };
-use everfresh::{
-    Fingerprint, FingerprintBuilder,
-    disk::Space,
-    observation::Observation,
-    trace::{Trace, Traces},
-};
+use everfresh::{Fingerprint, FingerprintBuilder, disk::Space, observation::Observation, trace::Traces};
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Instant,
@@ -64,6 +61,7 @@ impl StepRun<'_> {
             params: if cache.planted(Sabotage::IgnoreParams) { Vec::new() } else { params },
             partition_of: self.partition_of.map(str::to_owned),
             unrepeatable: self.allow_unrepeatable(),
+            code: Vec::new(),
         }
     }
 
@@ -76,99 +74,35 @@ impl StepRun<'_> {
         Terms { allow_unrepeatable: self.allow_unrepeatable(), partition_of: self.partition_of.map(str::to_owned) }
     }
 
-    /// Looks whether the result can be served.
-    pub fn lookup(&self, depth: Depth) -> Result<Looked, Fault> {
-        let cache = self.context.cache;
-        if self.context.refreshes(&self.step.name) {
-            return Ok(Err(Reason::Refreshed));
-        }
-        if !self.step.enabled {
-            return Ok(Err(Reason::Disabled));
-        }
-        let parts = self.key_parts("step");
-        let key = parts.key();
-        match lookup(cache, &key, &self.inputs, self.step.ttl, depth)? {
-            Lookup::Hit(trace, reason) => {
-                if reason != Reason::Unchanged {
-                    cache.remember(&key, renewed(cache, &trace, &self.inputs)?)?;
-                }
-                Ok(Ok(self.hit(&trace, reason)))
-            }
-            Lookup::Miss(reason) if reason == Reason::New && depth == Depth::Facts => {
-                let changes = NodeRecord::load(cache, &self.context.node_key(&self.step.name)).changes(&parts);
-                Ok(Err(if changes.is_empty() { Reason::New } else { Reason::Changed(changes) }))
-            }
-            Lookup::Miss(reason) => Ok(Err(reason)),
-        }
+    /// What its results are kept under.
+    fn kept(&self) -> Kept<'_> {
+        Kept { context: self.context, id: self.id, step: self.step, inputs: &self.inputs, parts: self.key_parts("step") }
     }
 
-    fn hit(&self, trace: &Trace, reason: Reason) -> Done {
-        Done {
-            table: Some(Arc::new(Table::known(trace.output, Origin::Stored(self.id)))),
-            rows: Some(trace.rows),
-            bytes: Some(trace.bytes),
-            fingerprint: Some(trace.output),
-            saved_ns: trace.cost_ns,
-            ..Done::new(Outcome::Hit, reason)
+    /// Looks whether the result can be served.
+    pub fn lookup(&self, depth: Depth) -> Result<Looked, Fault> {
+        match asked_for(self.context, self.step) {
+            Some(reason) => Ok(Err(reason)),
+            None => self.kept().lookup(depth),
         }
     }
 
     /// Computes the result and stores it.
     pub fn compute(&self, reason: Reason) -> Result<Done, Fault> {
-        let mut attempt = 0;
-        loop {
-            let cancel = self.context.options.cancel.within(self.step.timeout);
-            let fault = match self.attempt(&cancel, &reason) {
-                Ok(done) => return Ok(done),
-                Err(fault) => fault,
-            };
-            let (fault, again) = match fault {
-                Fault::Cancelled if cancel.is_late() && !self.context.options.cancel.is_cancelled() => {
-                    let limit = self.step.timeout.unwrap_or_default();
-                    (Fault::Failed(Failure::Other(format!("it took longer than its timeout of {limit:?}"))), true)
-                }
-                Fault::Failed(failure) => {
-                    let again = failure.may_pass();
-                    (Fault::Failed(failure), again)
-                }
-                other => (other, false),
-            };
-            attempt += 1;
-            if !again || attempt > self.step.retries {
-                return Err(fault);
-            }
-            tracing::warn!(step = %self.step.name, attempt, %fault, "failed, trying again");
-        }
+        attempts(self.context, self.step, |cancel| self.attempt(cancel, &reason))
     }
 
     fn attempt(&self, cancel: &Cancel, reason: &Reason) -> Result<Done, Fault> {
-        let (cache, started) = (self.context.cache, Instant::now());
+        let started = Instant::now();
         let computed = match self.partition_of {
             Some(name) => self.by_partition(name, cancel)?,
             None => self.whole(cancel, started)?,
         };
-        let Computed { facts, reads, cost_ns, mut note } = computed;
-        let (id, rows, bytes) = (self.store_table(&facts)?, facts.rows(), facts.bytes());
-        if let Some(observations) = observe_to_store(self.context, &self.inputs, &reads)? {
-            let parts = self.key_parts("step");
-            if self.step.enabled {
-                cache.remember(&parts.key(), trace(observations, id, rows, bytes, cost_ns))?;
-            }
-            NodeRecord::store(cache, &self.context.node_key(&self.step.name), &parts)?;
-        } else {
-            note = Some(
-                "an input changed or was out of date while this ran: not stored, so the next run computes it again"
-                    .into(),
-            );
-        }
-        Ok(Done {
-            table: Some(Arc::new(Table::with_facts(id, Origin::Stored(self.id), facts))),
-            rows: Some(rows),
-            bytes: Some(bytes),
-            fingerprint: Some(id),
-            note,
-            ..Done::new(Outcome::Ran, reason.clone())
-        })
+        let Computed { facts, reads, cost_ns, note } = computed;
+        let id = store_table(self.context.cache, &facts)?;
+        let trace = observe_to_store(self.context, &self.inputs, &reads)?
+            .map(|observations| trace(observations, id, facts.rows(), facts.bytes(), cost_ns));
+        self.kept().store(id, facts, trace, note, reason)
     }
 
     fn progress(&self) -> impl Fn(u64) + Sync + '_ {
@@ -180,12 +114,6 @@ impl StepRun<'_> {
         let (written, reads) = prepared.write(self.context, self.query, cancel, started, &self.progress())?;
         let facts = Facts::new(written.schema, vec![written.part]);
         Ok(Computed { facts, reads, cost_ns: elapsed_ns(started), note: None })
-    }
-
-    fn store_table(&self, facts: &Facts) -> Result<Fingerprint, Fault> {
-        let (id, record) = (facts.content_id(), facts.record());
-        self.context.cache.put(Space::Tables, &id, &record, &record.blobs())?;
-        Ok(id)
     }
 
     /// The inputs, with one partition in the place of the partitioned table.
@@ -264,7 +192,7 @@ impl StepRun<'_> {
         let prepared = Prepared::new(self.context, self.query, inputs, &self.terms())?;
         let (written, reads) = prepared.write(self.context, self.query, cancel, started, &|_| {})?;
         let facts = Facts::new(written.schema, vec![written.part]);
-        let (id, cost_ns) = (self.store_table(&facts)?, elapsed_ns(started));
+        let (id, cost_ns) = (store_table(cache, &facts)?, elapsed_ns(started));
         let mut key = None;
         if let Some(observations) = observe_to_store(self.context, inputs, &reads)? {
             let key = key.insert(self.partition_key(&observations));

@@ -121,6 +121,12 @@ pub(super) static ROOT: Table = Table {
             Shape::MapOf(&Shape::Scalar),
             "Parameters with their values, which `--param NAME=VALUE` replaces: `$name` in SQL, `{name}` in paths.",
         ),
+        key(
+            "python",
+            Shape::Text,
+            "The interpreter for `python:` steps, relative to this file; unless said otherwise that of the active virtual \
+             environment, of `.venv` beside this file, or the first `python3`.",
+        ),
         key("sources", Shape::MapOf(&Shape::Record(&SOURCE)), "Tables that come from outside, by name."),
         key("steps", Shape::MapOf(&Shape::Record(&STEP)), "Computed tables, by name."),
         key(
@@ -277,6 +283,20 @@ pub(super) static STEP: Table = Table {
             keys: &[&[
                 required("from", Shape::Text, "The table to work on."),
                 key("aggregate", Shape::Record(&AGGREGATE), "What to sum up, and by what."),
+            ]],
+        },
+        Kind {
+            about: "a Python step",
+            marks: &["python"],
+            one_of: &[],
+            keys: &[&[
+                key(
+                    "python",
+                    Shape::Text,
+                    "`FILE.py:FUNCTION`, the file relative to this one. The function gets the tables of `from`, as pandas, \
+                     polars or pyarrow as its annotations say, and parameters by name; it returns a table.",
+                ),
+                key("from", Shape::LooseNames, "The tables that the function gets, by name or in this order; none if absent."),
             ]],
         },
     ],

@@ -9,7 +9,7 @@
 //! | `keys` | the tables of keys, from which both the parser and the JSON Schema work |
 //! | `reader`, `fields`, `values` | nodes as what they should be |
 //! | `substitute`, `filled`, `credentials` | `${NAME}`, `${secret:NAME}`, `{param}`; what must not be shown |
-//! | `settings`, `source`, `step`, `check`, `sink` | the parts of the file |
+//! | `settings`, `source`, `step`, `python`, `check`, `sink` | the parts of the file |
 //! | `references` | what holds between the parts |
 //! | `sql_text` | SQL in the file or beside it, and places in it |
 //!
@@ -29,6 +29,7 @@ mod fields;
 mod filled;
 mod json_schema;
 mod keys;
+mod python;
 mod quantity;
 mod reader;
 mod references;
@@ -215,6 +216,7 @@ fn parts<'a>(reader: &mut Reader<'a>, fields: &Fields<'a>) -> (Spec, BTreeSet<St
     reader.read_params(fields.get("params"));
     let name = settings::name(reader, fields);
     let cache = reader.cache(fields.get("cache"));
+    let python = fields.get("python").and_then(|field| reader.interpreter(field));
     let source_entries = section(reader, "sources", "{ flights: { file: data/flights.csv } }");
     let sources: Vec<_> = source_entries.iter().filter_map(|entry| reader.source(entry)).collect();
     let step_entries = section(reader, "steps", "{ clean: { sql: select * from flights } }");
@@ -237,5 +239,5 @@ fn parts<'a>(reader: &mut Reader<'a>, fields: &Fields<'a>) -> (Spec, BTreeSet<St
         .filter(|entry| !kept.contains(entry.key.as_ref()))
         .map(|entry| entry.key.to_string())
         .collect();
-    (Spec { name, cache, params, sources, steps, checks, sinks }, left_out)
+    (Spec { name, cache, python, params, sources, steps, checks, sinks }, left_out)
 }

@@ -11,6 +11,8 @@ pub struct Spec {
     pub name: String,
     /// Where and how results are kept.
     pub cache: CacheSpec,
+    /// The interpreter for Python steps, if the file names one.
+    pub python: Option<PathBuf>,
     /// Parameters, with what the command line set in place of the file's values.
     pub params: BTreeMap<String, ParamValue>,
     /// Sources, in the file's order.
@@ -154,6 +156,24 @@ pub enum StepKind {
         /// For each column, what to compute of it.
         columns: Vec<(String, Vec<AggregateFunction>)>,
     },
+    /// What a function in Python makes of tables.
+    Python {
+        /// The function.
+        function: PythonFunction,
+        /// The input tables, and where their names stand.
+        from: Vec<(String, Span)>,
+    },
+}
+
+/// A function in a Python file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PythonFunction {
+    /// The file, absolute.
+    pub file: PathBuf,
+    /// The file as the pipeline file names it.
+    pub shown: String,
+    /// The function's name.
+    pub name: String,
 }
 
 /// Where a query's text comes from.

@@ -59,7 +59,7 @@ impl<'a> Reader<'a> {
         complete.then_some(text)
     }
 
-    fn unreadable(&mut self, field: Field<'a>, shown: &str, path: &Path, error: &io::Error) {
+    pub(super) fn unreadable(&mut self, field: Field<'a>, shown: &str, path: &Path, error: &io::Error) {
         let message = match error.kind() {
             io::ErrorKind::NotFound => format!("there is no file `{shown}`"),
             io::ErrorKind::InvalidData => format!("`{shown}` is not UTF-8 text"),

@@ -31,6 +31,8 @@ impl<'a> Reader<'a> {
             self.sql(&fields).map(|(text, origin)| StepKind::Sql { text, origin })
         } else if fields.any(&["normalize", "standardize"]) {
             self.scale(&fields)
+        } else if let Some(python) = fields.get("python") {
+            self.python(&fields, python)
         } else if let Some(aggregate) = fields.get("aggregate") {
             self.aggregate(what, &fields, aggregate)
         } else {

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{cache::Cache, engine::TableScan, fault::Fault, sabotage::Sabotage};
 use everfresh::{Fingerprint, FingerprintBuilder, observation::TableObservation};
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 /// A table, or one partition of it, under the name that a computation knows it by.
 #[derive(Clone, Debug)]
@@ -80,6 +80,17 @@ impl Input {
         // Of the whole table, so that each of its partitions is read in the same way.
         let views = matches!(self.table.origin(), Origin::Files(origin) if origin.in_views());
         Ok(Arc::new(PartsScan { schema: facts.schema.clone(), rows, parts: scans, views }))
+    }
+
+    /// The files that its rows lie in, with where in them they begin, in Arrow's IPC file format; `None` if some lie
+    /// elsewhere.
+    pub fn files(&self, cache: &Cache) -> Result<Option<Vec<(PathBuf, usize)>>, Fault> {
+        let facts = self.table.facts(cache)?;
+        let file = |part: &PartRecord| {
+            let blob = part.blob.as_ref().and_then(|name| cache.store.blob(name))?;
+            blob.file().map(|(path, start)| (path.to_owned(), start))
+        };
+        Ok(self.parts(&facts).iter().map(file).collect())
     }
 
     /// Whether nobody touched what was read in place.

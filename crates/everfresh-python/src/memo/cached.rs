@@ -1,9 +1,9 @@
 //! `_native.CachedFunction` as a Python type: the memory tier of `everfresh.cached`, whose slow path is Python.
 //!
 //! A call that finds a plain entry in time, while the guard holds, returns its value here. All else is for `slow(self,
-//! args, kwargs, state)`, which returns the result and puts it in itself. `state` is that of an entry that was found in
-//! time and is not plain, or `None`: then nothing usable was found, the guard fails, or the arguments fit no parameter
-//! or have no hash.
+//! args, kwargs, state)`, which returns the result and puts it in itself; or a `Pending`, which is run here. `state` is that
+//! of an entry that was found in time and is not plain, or `None`: then nothing usable was found, the guard fails, or the
+//! arguments fit no parameter or have no hash.
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
@@ -159,6 +159,7 @@ unsafe fn make(
     let maxbytes: Option<usize> = need(keywords, "maxbytes")?;
     let idle: Option<u64> = need(keywords, "idle_ns")?;
     let guard: Option<Py<PyAny>> = need(keywords, "guard")?;
+    let is_async: bool = need(keywords, "is_async")?;
     let mut signature = signature(keywords)?;
     // SAFETY: a heap type always has an allocator; every field is written before Python can see the object.
     unsafe {
@@ -168,7 +169,7 @@ unsafe fn make(
             return Err(PyErr::fetch(arguments.py()));
         }
         let cached = me.cast::<CachedFunction>();
-        (&raw mut (*cached).vectorcall).write(cached_call::call);
+        (&raw mut (*cached).vectorcall).write(cached_call::choose(is_async));
         (&raw mut (*cached).table).write(Table::new(maxsize.is_some() || maxbytes.is_some()));
         (*cached).direct = signature.direct();
         (&raw mut (*cached).signature).write(signature);

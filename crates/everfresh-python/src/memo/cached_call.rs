@@ -1,6 +1,8 @@
 //! What a call of a `CachedFunction` does.
 
+use crate::pending::Pending;
 use pyo3::ffi;
+use pyo3::prelude::*;
 use std::ptr;
 
 use super::bind::{Ask, Canonical, Room};
@@ -8,9 +10,14 @@ use super::cached::{CachedFunction, NEVER};
 use super::call::Call;
 use super::key::{Int, Probe, Text};
 use super::table::{FAILED, NIL, Table};
-use super::{clock, guard_holds, layout, locked};
+use super::{clock, guard_holds, layout, locked, ready};
 
-pub(super) unsafe extern "C" fn call(
+/// What is called of a table: with `ASYNC`, a hit is an awaitable.
+pub(super) fn choose(is_async: bool) -> ffi::vectorcallfunc {
+    if is_async { call::<true> } else { call::<false> }
+}
+
+unsafe extern "C" fn call<const ASYNC: bool>(
     me: *mut ffi::PyObject,
     arguments: *const *mut ffi::PyObject,
     nargsf: usize,
@@ -21,25 +28,25 @@ pub(super) unsafe extern "C" fn call(
     unsafe {
         let call = Call { arguments, nargsf, names };
         if (*cached).direct != 1 || call.positional() != 1 || !names.is_null() {
-            return several(me, arguments, nargsf, names);
+            return several::<ASYNC>(me, arguments, nargsf, names);
         }
         let object = *arguments;
         if let Some(value) = layout::small_int(object) {
-            return Lookup { me, call }.ask(Int { value, object });
+            return Lookup::<ASYNC> { me, call }.ask(Int { value, object });
         }
         if layout::is_text(object) {
             let hash = layout::text_hash(object);
             if hash != -1 {
-                return Lookup { me, call }.ask(Text { hash, object });
+                return Lookup::<ASYNC> { me, call }.ask(Text { hash, object });
             }
         }
-        several(me, arguments, nargsf, names)
+        several::<ASYNC>(me, arguments, nargsf, names)
     }
 }
 
 /// Any call: bound if it has to be.
 #[inline(never)]
-unsafe extern "C" fn several(
+unsafe extern "C" fn several<const ASYNC: bool>(
     me: *mut ffi::PyObject,
     arguments: *const *mut ffi::PyObject,
     nargsf: usize,
@@ -50,11 +57,11 @@ unsafe extern "C" fn several(
     unsafe {
         let call = Call { arguments, nargsf, names };
         let answer = if names.is_null() && call.positional() == (*cached).direct {
-            Canonical::direct(arguments, (*cached).direct).probe(Lookup { me, call })
+            Canonical::direct(arguments, (*cached).direct).probe(Lookup::<ASYNC> { me, call })
         } else {
             let signature = &raw const (*cached).signature;
             let mut room = Room::new();
-            (*signature).bind(call, &mut room).and_then(|canonical| canonical.probe(Lookup { me, call }))
+            (*signature).bind(call, &mut room).and_then(|canonical| canonical.probe(Lookup::<ASYNC> { me, call }))
         };
         match answer {
             Some(answer) => answer,
@@ -80,7 +87,7 @@ pub(super) unsafe fn refused() -> bool {
 }
 
 #[derive(Clone, Copy)]
-struct Lookup {
+struct Lookup<const ASYNC: bool> {
     me: *mut ffi::PyObject,
     call: Call,
 }
@@ -96,7 +103,7 @@ enum Found {
     Failed,
 }
 
-impl Ask for Lookup {
+impl<const ASYNC: bool> Ask for Lookup<ASYNC> {
     type Answer = *mut ffi::PyObject;
 
     #[inline(always)]
@@ -108,8 +115,9 @@ impl Ask for Lookup {
             let holds = !everfresh::observe::is_recording() && ((*cached).guard.is_null() || guarded(cached));
             let found = if holds { locked(self.me, || look(cached, probe)) } else { Found::Nothing };
             match found {
+                Found::Value(value) if ASYNC => ready::new(value),
                 Found::Value(value) => value,
-                other => finish(self.me, self.call.arguments, self.call.nargsf, self.call.names, other),
+                other => finish::<ASYNC>(self.me, self.call.arguments, self.call.nargsf, self.call.names, other),
             }
         }
     }
@@ -178,7 +186,7 @@ unsafe fn guarded(cached: *mut CachedFunction) -> bool {
 
 /// All but a plain hit.
 #[inline(never)]
-unsafe fn finish(
+unsafe fn finish<const ASYNC: bool>(
     me: *mut ffi::PyObject,
     arguments: *const *mut ffi::PyObject,
     nargsf: usize,
@@ -193,7 +201,7 @@ unsafe fn finish(
                 let made = ffi::PyObject_CallOneArg(copy, value);
                 ffi::Py_DECREF(value);
                 ffi::Py_DECREF(copy);
-                made
+                if ASYNC { ready::new(made) } else { made }
             }
             Found::State(state) => {
                 let result = slow(me, arguments, nargsf, names, state);
@@ -203,6 +211,32 @@ unsafe fn finish(
             Found::Nothing => slow(me, arguments, nargsf, names, ptr::null_mut()),
             Found::Failed => ptr::null_mut(),
         }
+    }
+}
+
+/// What the slow path gave, or what comes of running it if it is pending; takes over its reference. It counts against the
+/// limit of recursion as the call of a function does, since it calls one.
+unsafe fn run(answer: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    if answer.is_null() {
+        return answer;
+    }
+    // SAFETY: the caller is attached, and passes a live object.
+    unsafe {
+        let py = Python::assume_attached();
+        let answer = Bound::from_owned_ptr(py, answer);
+        let Ok(pending) = answer.cast_exact::<Pending>() else { return answer.into_ptr() };
+        if ffi::Py_EnterRecursiveCall(c" while calling a Python object".as_ptr()) != 0 {
+            return ptr::null_mut();
+        }
+        let result = pending.get().run(py);
+        ffi::Py_LeaveRecursiveCall();
+        result.map_or_else(
+            |error| {
+                error.restore(py);
+                ptr::null_mut()
+            },
+            Bound::into_ptr,
+        )
     }
 }
 
@@ -235,6 +269,7 @@ unsafe fn slow(
             let handed = [ptr::null_mut(), me, args, kwargs, state];
             let nargsf = (handed.len() - 1) | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET;
             result = Call { arguments: handed.as_ptr().add(1), nargsf, names: ptr::null_mut() }.of((*cached).slow);
+            result = run(result);
             ffi::Py_DECREF(kwargs);
         }
         ffi::Py_DECREF(args);

@@ -38,6 +38,7 @@ pub(super) fn all() -> Vec<ffi::PyMethodDef> {
             c"remove($self, args, kwargs, /)\n--\n\nRemove an entry; tell whether there was one.",
         ),
         without_arguments(c"clear", clear, c"clear($self, /)\n--\n\nRemove every entry; count from zero again."),
+        without_arguments(c"forget", forget, c"forget($self, /)\n--\n\nRemove every entry."),
         without_arguments(
             c"info",
             info,
@@ -50,6 +51,7 @@ pub(super) fn all() -> Vec<ffi::PyMethodDef> {
         ),
         without_arguments(c"hit", hit, c"hit($self, /)\n--\n\nCount a hit that the slow path served."),
         without_arguments(c"miss", miss, c"miss($self, /)\n--\n\nCount a miss."),
+        with_keywords(c"count", count, c"count($self, hits, misses, /)\n--\n\nCount calls of another table too."),
         with_keywords(
             c"set_defaults",
             set_defaults,
@@ -73,7 +75,9 @@ pub(super) fn getters() -> Vec<ffi::PyGetSetDef> {
 }
 
 /// Restores an error of `body` for CPython.
-unsafe fn answer<'py, T: IntoPyObject<'py>>(body: impl FnOnce(Python<'py>) -> PyResult<T>) -> *mut ffi::PyObject {
+pub(super) unsafe fn answer<'py, T: IntoPyObject<'py>>(
+    body: impl FnOnce(Python<'py>) -> PyResult<T>,
+) -> *mut ffi::PyObject {
     // SAFETY: CPython calls methods attached.
     let py = unsafe { Python::assume_attached() };
     let made = body(py).and_then(|value| value.into_py_any(py).map(Py::into_ptr));
@@ -216,6 +220,14 @@ unsafe extern "C" fn clear(me: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mu
     }
 }
 
+unsafe extern "C" fn forget(me: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: CPython passes a live object of this type.
+    unsafe {
+        empty(me.cast());
+        answer(|_| Ok(()))
+    }
+}
+
 /// Takes every entry out, then releases them.
 pub(super) unsafe fn empty(cached: *mut CachedFunction) {
     // SAFETY: the caller passes a live object; releasing runs after the table is whole again.
@@ -292,6 +304,25 @@ unsafe extern "C" fn miss(me: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut
     unsafe {
         locked(me, || (*cached).misses += 1);
         answer(|_| Ok(()))
+    }
+}
+
+unsafe extern "C" fn count(
+    me: *mut ffi::PyObject,
+    arguments: *mut ffi::PyObject,
+    _: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    let cached = me.cast::<CachedFunction>();
+    // SAFETY: CPython passes a live object of this type and a tuple.
+    unsafe {
+        answer(|py| {
+            let (hits, misses): (u64, u64) = Bound::from_borrowed_ptr(py, arguments).extract()?;
+            locked(me, || {
+                (*cached).hits += hits;
+                (*cached).misses += misses;
+            });
+            Ok(())
+        })
     }
 }
 

@@ -73,7 +73,8 @@ pub(super) fn make<'py>(
     Ok(class.cast_into::<PyType>()?)
 }
 
-fn leak<T>(mut items: Vec<T>, end: T) -> *mut T {
+/// A declaration that CPython reads up to its end mark, for as long as the process lives.
+pub(super) fn leak<T>(mut items: Vec<T>, end: T) -> *mut T {
     items.push(end);
     items.leak().as_mut_ptr()
 }

@@ -10,6 +10,7 @@
 //! | `bind` | arguments in canonical order: positions, names and defaults meet |
 //! | `cached`, `cached_call`, `cached_entry`, `cached_methods` | `_native.CachedFunction`, the table behind `cached` |
 //! | `precomputed` | `_native.Precomputed`, the table behind `precomputed` |
+//! | `ready` | `_native.Ready`: a hit of a coroutine function |
 //! | `clock` | the clock of deadlines |
 //! | `class` | how a type with a vectorcall slot is declared |
 //!
@@ -38,11 +39,13 @@ mod layout;
 mod methods;
 mod object;
 mod precomputed;
+mod ready;
 mod table;
 
 /// Adds the types of this module to the extension module.
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("LruCache", object::class(module.py())?)?;
+    module.add("Ready", ready::class(module.py())?)?;
     module.add("CachedFunction", cached::class(module.py())?)?;
     module.add("Precomputed", precomputed::class(module.py())?)
 }

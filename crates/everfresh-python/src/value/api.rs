@@ -1,6 +1,6 @@
 //! The functions that Python sees.
 
-use super::{CODE_HOOK, decode, encode as encoding, hash, parts, protect as protection, seal::Seal};
+use super::{CODE_HOOK, decode, encode as encoding, hash, leaf, owned, parts, protect as protection, seal::Seal};
 use pyo3::{
     prelude::*,
     types::{PyBytes, PyList},
@@ -34,7 +34,8 @@ pub fn fingerprint<'py>(value: &Bound<'py, PyAny>, order_free: bool, what: &str)
 
 /// The buffers that make up the encoding of a value, to be written one after the other. Arrays stand in it as they are:
 /// they must not change until it is written. With `pickle`, parts that have no safe encoding are pickled, under a MAC
-/// whose key is `pickle_key` or the user's own. Without `checksum`, `loads` reads it only as `verified`.
+/// whose key is `pickle_key` or the user's own. Without `checksum`, `loads` reads it only as `verified`; in place of it stand
+/// the hashes of large arrays, which need not be hashed again where they lie in a stored result.
 ///
 /// Raises TypeError for a type that has no safe encoding, saying where in the value it stands and what can be done.
 #[pyfunction]
@@ -69,17 +70,17 @@ pub fn dumps<'py>(
 /// The value that a buffer encodes. No code runs but that of the types' own constructors; modules of dataclasses, enums
 /// and named tuples are imported. Arrays are read-only views of the buffer, which they keep alive. Pickled parts are
 /// read with the key that sealed them. `verified` tells that the bytes are known to be those that `encode` made: the
-/// checksum is not looked at, and opening takes no longer for larger arrays. `writable` hands the buffer over: arrays write
-/// to it if it can be written to.
+/// checksum is not looked at, and opening takes no longer for larger arrays. `writable` gives the same bytes as memory of the
+/// caller's own, for arrays to write to; frames stay views of the buffer, since pandas copies before it writes.
 ///
 /// Raises ValueError if the bytes are not what `encode` made, or hold a pickled part that the key does not open.
 #[pyfunction]
-#[pyo3(signature = (buffer, *, pickle_key = None, verified = false, writable = false))]
+#[pyo3(signature = (buffer, *, pickle_key = None, verified = false, writable = None))]
 pub fn loads<'py>(
     buffer: &Bound<'py, PyAny>,
     pickle_key: Option<&[u8]>,
     verified: bool,
-    writable: bool,
+    writable: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let seal = pickle_key.map(Seal::new).transpose()?;
     decode::decode(buffer, seal, verified, writable)
@@ -93,4 +94,27 @@ pub fn loads<'py>(
 #[pyfunction]
 pub fn protect<'py>(value: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Option<Bound<'py, PyAny>>)> {
     protection::protect(value)
+}
+
+/// A copy of a value, of encodable parts, whose arrays are read-only; memory that nobody can write to is shared and not
+/// copied.
+///
+/// Raises TypeError if a part has no safe encoding.
+#[pyfunction]
+pub fn private<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    encoding::private(value).map_err(|failure| failure.into_error("value"))
+}
+
+/// Whether an array, or a table of pyarrow, lies in memory that nobody can write to.
+#[pyfunction]
+pub fn is_owned(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let owned = leaf::at_place(object, |place| owned::is_owned(&place));
+    Ok(owned.map_err(|failure| failure.into_error("object"))?.unwrap_or(false))
+}
+
+/// Whether the hash of such an object is known, so that its fingerprint takes no look at its memory.
+#[pyfunction]
+pub fn is_known(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let known = leaf::at_place(object, |place| owned::known(&place).is_some());
+    Ok(known.map_err(|failure| failure.into_error("object"))?.unwrap_or(false))
 }

@@ -1,7 +1,7 @@
 //! Memory behind the buffer protocol.
 #![allow(unsafe_code)]
 
-use super::strided::Strided;
+use super::{owned::Place, strided::Strided};
 use pyo3::{ffi, prelude::*};
 use std::marker::PhantomData;
 
@@ -45,9 +45,40 @@ impl<'py> Buffer<'py> {
         Some(unsafe { std::slice::from_raw_parts(self.view.buf.cast(), self.len()) })
     }
 
+    /// Where the items lie; those that lie in one piece are bytes.
+    pub fn place(&self) -> Place {
+        let mut place = Place::new();
+        if let Some(bytes) = self.contiguous() {
+            place.add(bytes);
+            return place;
+        }
+        let (shape, strides) = self.axes();
+        let start = self.view.buf as usize;
+        let (mut low, mut high) = (start, start.wrapping_add_signed(self.view.itemsize));
+        for (size, stride) in shape.iter().zip(strides) {
+            let reach = (size - 1).wrapping_mul(*stride);
+            low = low.wrapping_add_signed(reach.min(0));
+            high = high.wrapping_add_signed(reach.max(0));
+        }
+        // Never around the end of memory.
+        if !shape.contains(&0) && low <= start && start < high {
+            place.cover(low, high);
+        }
+        place.words.extend([start, self.view.itemsize.cast_unsigned()]);
+        place.words.extend(shape.iter().chain(strides).map(|number| number.cast_unsigned()));
+        place
+    }
+
     /// The items, wherever they lie.
     pub fn strided(&self) -> Strided<'_> {
-        let (shape, strides) = match usize::try_from(self.view.ndim) {
+        let (shape, strides) = self.axes();
+        // SAFETY: the exporter promises that every item that shape and strides lead to can be read, while `self` lives.
+        unsafe { Strided::new(self.view.buf.cast(), shape, strides, self.view.itemsize) }
+    }
+
+    /// The number of items along each axis, and how far they are apart; none if it has no axes.
+    fn axes(&self) -> (&[isize], &[isize]) {
+        match usize::try_from(self.view.ndim) {
             Ok(axes) if axes > 0 && !self.view.shape.is_null() && !self.view.strides.is_null() => {
                 // SAFETY: asked for with `PyBUF_STRIDES`, both have one number for each axis.
                 unsafe {
@@ -57,10 +88,8 @@ impl<'py> Buffer<'py> {
                     )
                 }
             }
-            _ => (&[][..], &[][..]),
-        };
-        // SAFETY: the exporter promises that every item that shape and strides lead to can be read, while `self` lives.
-        unsafe { Strided::new(self.view.buf.cast(), shape, strides, self.view.itemsize) }
+            _ => (&[], &[]),
+        }
     }
 }
 

@@ -6,10 +6,13 @@
 use super::{
     DEPTH,
     buffer::Buffer,
-    format::{CHECKED, CHECKSUM, FLAGS, HEADER, MAGIC, TREE_LENGTH, padding, read_varint, tag, unzigzag},
-    parts, pool,
+    format::{
+        CHECKED, CHECKSUM, FLAGS, HASHES_LENGTH, HEADER, MAGIC, TREE_LENGTH, padding, read_varint, tag, unzigzag,
+    },
+    leaf, owned, parts, pool,
     seal::Seal,
 };
+use everfresh::Fingerprint;
 use pyo3::{
     exceptions::{PyException, PyMemoryError, PyValueError},
     prelude::*,
@@ -18,13 +21,15 @@ use pyo3::{
         PySlice, PyString, PyTuple,
     },
 };
+use std::vec;
 
-/// Reads a value; `verified` if the checksum need not be looked at, `writable` if arrays may write to the buffer.
+/// Reads a value; `verified` if the checksum need not be looked at, and what is said of its arrays is true. Arrays lie in
+/// the memory that `writable` gives, if any: the same bytes, to which they may write.
 pub(super) fn decode<'py>(
     buffer: &Bound<'py, PyAny>,
     seal: Option<Seal>,
     verified: bool,
-    writable: bool,
+    writable: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = buffer.py();
     let memory = Buffer::get(buffer)?;
@@ -41,20 +46,50 @@ pub(super) fn decode<'py>(
             return Err(damaged("its checksum is wrong"));
         }
     }
-    let length = u64::from_le_bytes(header[TREE_LENGTH..][..8].try_into().unwrap_or_default());
-    let tree = usize::try_from(length).ok().and_then(|length| body.get(..length));
-    let tree = tree.ok_or_else(|| damaged("it is cut off"))?;
-    let mut view = PyMemoryView::from(buffer)?.call_method1("cast", ("B",))?;
-    if !writable {
-        view = view.call_method0("toreadonly")?;
+    let (tree, rest) = section(header, TREE_LENGTH, body)?;
+    let (hashes, _) = section(header, HASHES_LENGTH, rest)?;
+    if !hashes.is_empty() && header[FLAGS] & CHECKED != 0 {
+        return Err(damaged("it has both a checksum and hashes"));
     }
-    let mut decoder =
-        Decoder { py, rest: tree, view, end: HEADER + tree.len(), length: bytes.len(), seal, verified, depth: 0 };
+    let whole = Whole {
+        view: bytes_of(buffer)?.call_method0("toreadonly")?,
+        writable,
+        written: None,
+        hashes,
+        end: HEADER + tree.len() + hashes.len(),
+        length: bytes.len(),
+    };
+    let mut decoder = Decoder { py, rest: tree, memory: Memory::Whole(whole), seal, verified, frozen: false, depth: 0 };
     let value = decoder.value()?;
-    if !decoder.rest.is_empty() || decoder.end != bytes.len() {
+    let is_at_end =
+        matches!(&decoder.memory, Memory::Whole(whole) if whole.end == bytes.len() && whole.hashes.is_empty());
+    if !decoder.rest.is_empty() || !is_at_end {
         return Err(damaged("it is longer than what it holds"));
     }
     Ok(value)
+}
+
+/// Cuts off as many bytes as the header tells at a place.
+fn section<'a>(header: &[u8; HEADER], at: usize, rest: &'a [u8]) -> PyResult<(&'a [u8], &'a [u8])> {
+    let length = u64::from_le_bytes(header[at..][..8].try_into().unwrap_or_default());
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    rest.split_at_checked(length).ok_or_else(|| damaged("it is cut off"))
+}
+
+/// Puts a value together from the tree, the buffers and the objects that it was just taken apart into.
+pub(super) fn put_together<'py>(
+    py: Python<'py>,
+    tree: &[u8],
+    buffers: Vec<Bound<'py, PyAny>>,
+    shared: Vec<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let memory = Memory::Pieces { buffers: buffers.into_iter(), shared: shared.into_iter() };
+    Decoder { py, rest: tree, memory, seal: None, verified: true, frozen: true, depth: 0 }.value()
+}
+
+/// The memory of an object as bytes.
+fn bytes_of<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    PyMemoryView::from(object)?.call_method1("cast", ("B",))
 }
 
 fn damaged(why: &str) -> PyErr {
@@ -64,14 +99,32 @@ fn damaged(why: &str) -> PyErr {
 struct Decoder<'py, 'a> {
     py: Python<'py>,
     rest: &'a [u8],
-    /// All of the buffer, read-only.
-    view: Bound<'py, PyAny>,
-    /// Where the last buffer that was read ends, or the tree.
-    end: usize,
-    length: usize,
+    memory: Memory<'py, 'a>,
     seal: Option<Seal>,
     verified: bool,
+    /// Whether what is read now never writes to its arrays.
+    frozen: bool,
     depth: usize,
+}
+
+/// Where the buffers come from.
+enum Memory<'py, 'a> {
+    Whole(Whole<'py, 'a>),
+    Pieces { buffers: vec::IntoIter<Bound<'py, PyAny>>, shared: vec::IntoIter<Bound<'py, PyAny>> },
+}
+
+/// All in one piece.
+struct Whole<'py, 'a> {
+    /// Read-only.
+    view: Bound<'py, PyAny>,
+    /// Gives the same bytes, to be written to; asked once.
+    writable: Option<Bound<'py, PyAny>>,
+    written: Option<Bound<'py, PyAny>>,
+    /// Those of the buffers that were not read yet.
+    hashes: &'a [u8],
+    /// Where the last buffer that was read ends, or the hashes.
+    end: usize,
+    length: usize,
 }
 
 impl<'py, 'a> Decoder<'py, 'a> {
@@ -112,7 +165,7 @@ impl<'py, 'a> Decoder<'py, 'a> {
                 text.map_err(|_| damaged("a text is no UTF-8"))?
             }
             tag::BYTES => PyBytes::new(py, self.bytes()?).into_any(),
-            tag::LARGE_BYTES => self.buffer()?.call_method0("tobytes")?,
+            tag::LARGE_BYTES => self.buffer()?.0.call_method0("tobytes")?,
             tag::BYTEARRAY => PyByteArray::new(py, self.bytes()?).into_any(),
             tag::TUPLE => PyTuple::new(py, self.items()?)?.into_any(),
             tag::LIST => PyList::new(py, self.items()?)?.into_any(),
@@ -127,12 +180,30 @@ impl<'py, 'a> Decoder<'py, 'a> {
                 dict.into_any()
             }
             tag::OBJECT => {
-                let (name, parts) = (self.value()?, self.value()?);
-                let buffers = PyList::empty(py);
+                let name = self.value()?;
+                let (around, frozen) = (self.frozen, parts::is_frozen(&name));
+                self.frozen = frozen.unwrap_or(around);
+                let (parts, buffers, mut hash) = (self.value()?, PyList::empty(py), None);
+                self.frozen = around || frozen == Some(true);
                 for _ in 0..self.count()? {
-                    buffers.append(self.buffer()?)?;
+                    let (buffer, its_hash) = self.buffer()?;
+                    buffers.append(buffer)?;
+                    hash = its_hash;
                 }
-                parts::put_together(&name, &parts, &buffers, self.verified).map_err(|error| made_wrong(py, error))?
+                self.frozen = around;
+                let object = parts::put_together(&name, &parts, &buffers, self.verified)
+                    .map_err(|error| made_wrong(py, error))?;
+                if let Some(hash) = hash {
+                    let learnt = leaf::at_place(&object, |place| owned::learn(place, hash));
+                    learnt.map_err(|failure| failure.into_error("value"))?;
+                }
+                object
+            }
+            tag::SHARED => {
+                let Memory::Pieces { shared, .. } = &mut self.memory else {
+                    return Err(damaged("it has an unknown tag"));
+                };
+                shared.next().ok_or_else(|| damaged("it is cut off"))?
             }
             tag::PICKLE => {
                 let mac = blake3::Hash::from_bytes(*self.take_chunk::<32>()?);
@@ -187,14 +258,31 @@ impl<'py, 'a> Decoder<'py, 'a> {
         (0..self.count()?).map(|_| self.value()).collect()
     }
 
-    /// The next buffer.
-    fn buffer(&mut self) -> PyResult<Bound<'py, PyAny>> {
+    /// The next buffer, and the hash of the array in it.
+    fn buffer(&mut self) -> PyResult<(Bound<'py, PyAny>, Option<Fingerprint>)> {
         let length = self.number()?;
-        let start = self.end + padding(self.end);
+        let whole = match &mut self.memory {
+            Memory::Whole(whole) => whole,
+            Memory::Pieces { buffers, .. } => {
+                let buffer = buffers.next().ok_or_else(|| damaged("it is cut off"))?;
+                return Ok((bytes_of(&buffer)?, None));
+            }
+        };
+        let start = whole.end + padding(whole.end);
         let end = usize::try_from(length).ok().and_then(|length| start.checked_add(length));
-        let end = end.filter(|end| *end <= self.length).ok_or_else(|| damaged("it is cut off"))?;
-        self.end = end;
-        self.view.get_item(PySlice::new(self.py, start as isize, end as isize, 1))
+        let end = end.filter(|end| *end <= whole.length).ok_or_else(|| damaged("it is cut off"))?;
+        whole.end = end;
+        let mut hash = None;
+        if let Some((first, rest)) = whole.hashes.split_first_chunk() {
+            whole.hashes = rest;
+            hash = (*first != [0; 32]).then(|| Fingerprint::from_bytes(*first));
+        }
+        let view = match (&whole.writable, &mut whole.written) {
+            (Some(_), Some(view)) if !self.frozen => &*view,
+            (Some(writable), written) if !self.frozen => written.insert(bytes_of(&writable.call0()?)?),
+            _ => &whole.view,
+        };
+        Ok((view.get_item(PySlice::new(self.py, start as isize, end as isize, 1))?, hash))
     }
 }
 

@@ -3,13 +3,18 @@
 use super::{
     DEPTH,
     buffer::Buffer,
+    decode,
     failure::{Failure, Outcome, index, type_name},
-    format::{self, CHECKED, CHECKSUM, FLAGS, HEADER, LARGE, MAGIC, TREE_LENGTH, padding, tag, write_varint, zigzag},
+    format::{
+        self, CHECKED, CHECKSUM, FLAGS, HASHED, HASHES_LENGTH, HEADER, LARGE, MAGIC, TREE_LENGTH, padding, tag,
+        write_varint, zigzag,
+    },
     hash::{fingerprint, large_int, surrogates},
-    parts, pool,
+    leaf, owned, parts, pool,
     seal::Seal,
     too_deep,
 };
+use everfresh::Fingerprint;
 use pyo3::{
     exceptions::PyException,
     prelude::*,
@@ -21,6 +26,14 @@ use pyo3::{
 
 const REMEDY: &str = "have no safe encoding: return another type, or allow pickles with `pickle=True`";
 
+/// A copy of a value that shares no memory with it that anybody can write to: arrays are read-only.
+pub(super) fn private<'py>(value: &Bound<'py, PyAny>) -> Outcome<Bound<'py, PyAny>> {
+    let mut encoder = Encoder { shared: Some(Vec::new()), ..Encoder::default() };
+    encoder.value(value)?;
+    let buffers = encoder.buffers.iter().map(|(buffer, _)| owned::sealed(buffer)).collect::<PyResult<Vec<_>>>()?;
+    Ok(decode::put_together(value.py(), &encoder.tree, buffers, encoder.shared.unwrap_or_default())?)
+}
+
 /// The buffers to write one after the other; parts without an encoding are pickled if there is something to seal them.
 pub(super) fn encode<'py>(
     value: &Bound<'py, PyAny>,
@@ -28,11 +41,19 @@ pub(super) fn encode<'py>(
     checksum: bool,
 ) -> Outcome<Bound<'py, PyList>> {
     let py = value.py();
-    let mut encoder = Encoder { tree: vec![0; HEADER], buffers: Vec::new(), seal, depth: 0 };
+    let mut encoder = Encoder { tree: vec![0; HEADER], seal, hashes: !checksum, ..Encoder::default() };
     let written = encoder.value(value);
     encoder.or_pickle(written, value, HEADER, 0)?;
     let Encoder { tree: mut head, buffers, .. } = encoder;
     let tree_length = head.len() - HEADER;
+    if buffers.iter().any(|(_, hash)| hash.is_some()) {
+        for (_, hash) in &buffers {
+            head.extend_from_slice(hash.as_ref().map_or(&[0; blake3::OUT_LEN], |hash| hash.as_bytes()));
+        }
+        let length = head.len() - HEADER - tree_length;
+        head[HASHES_LENGTH..][..8].copy_from_slice(&(length as u64).to_le_bytes());
+    }
+    let buffers: Vec<_> = buffers.into_iter().map(|(buffer, _)| buffer).collect();
     head.resize(head.len() + if buffers.is_empty() { 0 } else { padding(head.len()) }, 0);
     head[..MAGIC.len()].copy_from_slice(MAGIC);
     head[TREE_LENGTH..][..8].copy_from_slice(&(tree_length as u64).to_le_bytes());
@@ -67,10 +88,15 @@ fn zeros_after<T>(at: usize, buffers: &[T], length: usize) -> usize {
     if at + 1 == buffers.len() { 0 } else { padding(length) }
 }
 
+#[derive(Default)]
 struct Encoder<'py> {
     tree: Vec<u8>,
-    buffers: Vec<Bound<'py, PyAny>>,
+    /// Each with the hash of the array or table in it, if that is wanted and it is large.
+    buffers: Vec<(Bound<'py, PyAny>, Option<Fingerprint>)>,
     seal: Option<Seal>,
+    hashes: bool,
+    /// Objects that may stand as they are, if that is wanted.
+    shared: Option<Vec<Bound<'py, PyAny>>>,
     depth: usize,
 }
 
@@ -99,7 +125,7 @@ impl<'py> Encoder<'py> {
                 self.bytes(tag::BYTES, bytes);
             } else {
                 self.number(tag::LARGE_BYTES, bytes.len() as u64);
-                self.buffers.push(value.clone());
+                self.buffers.push((value.clone(), None));
             }
         } else if let Ok(bytes) = value.cast_exact::<PyByteArray>() {
             self.bytes(tag::BYTEARRAY, &bytes.to_vec());
@@ -211,6 +237,13 @@ impl<'py> Encoder<'py> {
     }
 
     fn parts(&mut self, object: &Bound<'py, PyAny>) -> Outcome<()> {
+        if let Some(shared) = &mut self.shared
+            && leaf::is_owned_table(object)?
+        {
+            shared.push(object.clone());
+            self.tree.push(tag::SHARED);
+            return Ok(());
+        }
         let Some(parts) = parts::take_apart(object, true)? else {
             return Err(parts::unknown(object, REMEDY));
         };
@@ -219,8 +252,10 @@ impl<'py> Encoder<'py> {
         self.value(&parts.value).map_err(Failure::inside)?;
         write_varint(&mut self.tree, parts.buffers.len() as u64);
         for buffer in parts.buffers.iter() {
-            write_varint(&mut self.tree, Buffer::get(&buffer)?.len() as u64);
-            self.buffers.push(buffer);
+            let length = Buffer::get(&buffer)?.len();
+            write_varint(&mut self.tree, length as u64);
+            let hash = if self.hashes && length >= HASHED { leaf::hash_of_object(object)? } else { None };
+            self.buffers.push((buffer, hash));
         }
         Ok(())
     }

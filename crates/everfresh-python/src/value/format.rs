@@ -1,13 +1,14 @@
 //! The encoding of a value, version 1.
 //!
 //! ```text
-//! value   = header, tree, zeros up to a multiple of 64, buffers
+//! value   = header, tree, hashes, zeros up to a multiple of 64, buffers
 //! header  = "EFVALUE" 0x01          7 bytes of magic, the version
 //!           flags                   1 byte: 1 if there is a checksum; the others are 0
 //!           zeros                   7 bytes
 //!           length of the tree      8 bytes
-//!           zeros                   8 bytes
+//!           length of the hashes    8 bytes: 32 for each buffer, or 0 if there are none, or a checksum
 //!           checksum                32 bytes: BLAKE3 of everything that follows the header, or zeros
+//! hashes  = for each buffer what the fingerprint of the array or table in it is made of (see `leaf`), or zeros
 //! buffers = each at a multiple of 64 from the header's first byte, zeros between them, in the order in which the tree
 //!           tells their lengths; the last one ends the value
 //! tree    = one item
@@ -32,17 +33,21 @@
 //! varint  = LEB128: seven bits a byte, the lowest first, the highest bit of all but the last byte set; 10 bytes at most
 //! ```
 //!
-//! Numbers are little-endian. What `everfresh._values` makes of an object is part of the format: a change there, or here, is
-//! a new version.
+//! Numbers are little-endian. What `everfresh._values` makes of an object is part of the format, and so is what a fingerprint
+//! makes of an array or a table: a change there, or here, is a new version.
 
 pub(super) const MAGIC: &[u8; 8] = b"EFVALUE\x01";
-/// Where the header has its flags, the tree's length, and the checksum.
+/// Where the header has its flags, the lengths of the tree and of the hashes, and the checksum.
 pub(super) const FLAGS: usize = 8;
 pub(super) const TREE_LENGTH: usize = 16;
+pub(super) const HASHES_LENGTH: usize = 24;
 pub(super) const CHECKSUM: usize = 32;
 /// How long the header is, and what buffers are aligned to.
 pub(super) const HEADER: usize = 64;
 pub(super) const CHECKED: u8 = 1;
+
+/// Arrays from here on are stored with the hash of their items: what is smaller is hashed in no time.
+pub(super) const HASHED: usize = 64 << 10;
 
 /// `bytes` from here on lie in a buffer of their own, and are not copied when they are written.
 pub(super) const LARGE: usize = 4096;
@@ -68,6 +73,8 @@ pub(super) mod tag {
     pub const DICT: u8 = b'd';
     pub const OBJECT: u8 = b'o';
     pub const PICKLE: u8 = b'p';
+    /// An object as it is: only in what never leaves the process.
+    pub const SHARED: u8 = b'r';
 }
 
 /// Writes a varint.

@@ -10,7 +10,9 @@ use super::{
     buffer::Buffer,
     code_hook,
     failure::{Failure, Outcome, index},
-    parts, pool, table, too_deep,
+    leaf, parts,
+    table::{self, Table},
+    too_deep,
 };
 use everfresh::{Fingerprint, FingerprintBuilder};
 use pyo3::{
@@ -21,9 +23,6 @@ use pyo3::{
         PyFunction, PyInt, PyList, PySet, PyString, PyTuple, PyType,
     },
 };
-
-/// Memory from here on is hashed while other threads run.
-const LARGE: usize = 64 << 10;
 
 const REMEDY: &str = "have no fingerprint: give the class a method `__everfresh_key__` that returns what counts, leave the \
                       argument out with `ignore=`, or make the key with `key=`";
@@ -168,30 +167,15 @@ impl Walk {
     fn leaf(&mut self, to: FingerprintBuilder, leaf: &Bound<'_, PyAny>) -> Outcome<FingerprintBuilder> {
         let Ok(buffer) = Buffer::get(leaf) else {
             table::check(leaf)?;
-            return Ok(to.str("table").fingerprint(&table::fingerprint(leaf)?));
+            return Ok(to.str("table").fingerprint(&Table::of(leaf)?.fingerprint(leaf.py())?));
         };
-        if let Some(bytes) = buffer.contiguous() {
-            return Ok(bytes_of(to, leaf.py(), bytes));
-        }
-        let (length, items) = (buffer.len(), buffer.strided());
-        let hash = leaf.py().detach(move || {
-            let mut hasher = blake3::Hasher::new();
-            items.gather(|block| {
-                hasher.update(block);
-            });
-            hasher.finalize()
-        });
-        Ok(to.u64(length as u64).fingerprint(&hash.into()))
+        Ok(to.u64(buffer.len() as u64).fingerprint(&leaf::hash_of(leaf.py(), &buffer)))
     }
 }
 
 /// Bytes enter by their hash, so that those that are gathered in blocks enter alike.
 fn bytes_of(to: FingerprintBuilder, py: Python<'_>, bytes: &[u8]) -> FingerprintBuilder {
-    let hash = match bytes.len() {
-        LARGE.. => py.detach(|| pool::hash(bytes)).into(),
-        _ => Fingerprint::of_bytes(bytes),
-    };
-    to.u64(bytes.len() as u64).fingerprint(&hash)
+    to.u64(bytes.len() as u64).fingerprint(&leaf::hash_of_bytes(py, bytes))
 }
 
 /// The fingerprint of one of several items without an order.

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `api` | the functions that Python sees |
 //! | `hash` | the walk that makes a fingerprint |
+//! | `leaf` | hashes of arrays and tables |
 //! | `table` | fingerprints of Arrow tables, by the engine's own hasher |
 //! | `format` | the encoding, to the byte: header, tags, lengths |
 //! | `encode`, `decode` | the two ways through it |
@@ -11,6 +12,7 @@
 //! | `protect`, `template` | what a memory tier keeps, and the copies that it hands out |
 //! | `parts` | objects taken apart and put together, by `everfresh._values` |
 //! | `buffer`, `strided` | memory behind the buffer protocol |
+//! | `owned` | memory that nobody can write to, and the hashes that are known of it |
 //! | `pool` | threads for hashing, also in the child of a fork |
 //! | `failure` | an error that knows where in the value it stands |
 //!
@@ -24,6 +26,8 @@ mod encode;
 mod failure;
 mod format;
 mod hash;
+mod leaf;
+pub mod owned;
 mod parts;
 mod pool;
 mod protect;

@@ -57,6 +57,20 @@ pub(super) fn put_together<'py>(
     imported(value.py(), &PUT_TOGETHER, VALUES, "put_together")?.call1((name, value, buffers, trusted))
 }
 
+/// Whether the memory in an object of a kind is never written to, because whoever changes it copies it before; `None` if
+/// that is as around it.
+pub(super) fn is_frozen(name: &Bound<'_, PyAny>) -> Option<bool> {
+    let name = name.cast::<PyString>().ok()?.to_str().ok()?;
+    match name.split_once('.')? {
+        ("pandas", "DataFrame" | "Series") => Some(true),
+        ("pandas", kind) if kind.ends_with("Index") => Some(true),
+        ("pyarrow" | "polars", _) => Some(true),
+        // Its items, if it is an array of objects.
+        ("numpy", _) => Some(false),
+        _ => None,
+    }
+}
+
 /// What a memory tier keeps of an object that Rust does not know: see `everfresh._values.protect`.
 pub(super) fn protect<'py>(object: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Option<Bound<'py, PyAny>>)> {
     static PROTECT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();

@@ -21,5 +21,10 @@ pub(super) fn close_at_exit() {
 
 extern "C" fn close() {
     // The process ends all the same.
-    let _ = catch_unwind(|| open_caches().iter().for_each(|cache| cache.presence.close()));
+    let _ = catch_unwind(|| {
+        for cache in open_caches() {
+            cache.write_uses();
+            cache.presence.close();
+        }
+    });
 }

@@ -87,6 +87,7 @@ struct Seen {
 impl Collection<'_> {
     pub fn run(&self) -> Result<GcReport, StoreError> {
         let mut report = GcReport::default();
+        self.inner.write_uses();
         self.inner.index.clear_stale_readers()?;
         report.removed_bytes += remove_leftovers(self.inner)?;
         let now_ms = now_ms();
@@ -304,7 +305,10 @@ fn remove_leftovers(inner: &Inner) -> Result<u64, StoreError> {
         // Its writer holds the lock from when it made the file until it dies.
         if age.is_some_and(|age| age >= TEMPORARY_GRACE) && file.try_lock().is_ok() {
             bytes += metadata.len();
-            remove_file(&path)?;
+            match metadata.is_dir() {
+                true => fs::remove_dir_all(&path).map_err(StoreError::io("remove", &path))?,
+                false => remove_file(&path)?,
+            }
         }
     }
     for path in list(inner.folder.path())? {

@@ -7,8 +7,9 @@
 //! | `open`, `exit`, `mark`, `soundness` | opening and closing; what is trusted and what is checked first |
 //! | `index`, `record`, `totals` | the LMDB index, its sealed records, and their sum |
 //! | `blob`, `blob_writer`, `header`, `entry` | payloads: reading, writing, their file's header, their part of the index |
+//! | `temporary` | folders for files that another process is handed |
 //! | `lock` | single flight between processes, and who has the cache open |
-//! | `gc`, `gdsf`, `reduce`, `verify` | what is removed, in which order, and finding damage |
+//! | `gc`, `gdsf`, `uses`, `reduce`, `verify` | what is removed, in which order, and finding damage |
 //!
 //! A *record* is a small value under a [`Space`] and a key; it may refer to *blobs*, payloads under a name. Both are
 //! found whole or not at all: whatever is damaged, cut short or gone is a miss.
@@ -42,7 +43,9 @@ mod record;
 mod reduce;
 mod soundness;
 mod store;
+mod temporary;
 mod totals;
+mod uses;
 mod verify;
 
 #[cfg(test)]
@@ -54,4 +57,5 @@ pub use error::StoreError;
 pub use gc::GcReport;
 pub use reduce::Limits;
 pub use store::{LockGuard, Record, Space, Store, StoreOptions};
+pub use temporary::TemporaryFolder;
 pub use verify::VerifyReport;

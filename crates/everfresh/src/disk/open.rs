@@ -18,10 +18,11 @@ use super::{
     fault,
     folder::Folder,
     gdsf,
-    index::{self, Index},
+    index::{self, Index, now_ms},
     lock::LockFile,
     mark::{self, Mark, Place},
     soundness,
+    uses::Uses,
 };
 use crate::{Fingerprint, file::FileStat};
 use std::{
@@ -43,7 +44,7 @@ static CLOSED: Condvar = Condvar::new();
 /// How long a process that ends waits to say that it closed the cache; the next one then only has more to check.
 const CLOSING_PATIENCE: Duration = Duration::from_secs(2);
 
-/// An open cache. The fields are dropped in this order, which matters.
+/// An open cache. The fields are dropped in this order, which matters; before them, uses are written.
 #[derive(Debug)]
 pub(super) struct Inner {
     pub index: Index,
@@ -54,6 +55,7 @@ pub(super) struct Inner {
     pub boot: u64,
     /// Numbers temporary files.
     pub serial: AtomicU64,
+    pub uses: Uses,
 }
 
 impl Inner {
@@ -101,7 +103,8 @@ impl Inner {
         presence.lock.end_opening()?;
         let presence = presence.settle();
         let boot = place.boot_tag();
-        Ok(Self { index, presence, _registration: Registration(identity), folder, boot, serial: AtomicU64::new(0) })
+        let (serial, uses) = (AtomicU64::new(0), Uses::new(now_ms()));
+        Ok(Self { index, presence, _registration: Registration(identity), folder, boot, serial, uses })
     }
 }
 

@@ -60,6 +60,7 @@ struct Snapshot {
 impl Limits {
     pub(super) fn impose(&self, inner: &Inner) -> Result<GcReport, StoreError> {
         let mut report = GcReport::default();
+        inner.write_uses();
         let snapshot = Snapshot::take(inner)?;
         let kept = self.kept(&snapshot);
         let (kept, removed) = snapshot.items.split_at(kept);

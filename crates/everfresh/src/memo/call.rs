@@ -7,7 +7,7 @@ use super::{
 };
 use crate::codec;
 use serde::Serialize;
-use std::{fmt, path::Path, time::Duration};
+use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 /// One call of a [`Memo`], with what it depends on; made by [`Memo::call`].
 ///
@@ -165,6 +165,37 @@ impl<'a, V, A: ?Sized> Call<'a, V, A> {
     /// ```
     pub fn anew(mut self) -> Self {
         self.terms.anew = true;
+        self
+    }
+
+    /// While the caller's thread waits for another caller, or another process, that computes the result, it asks `goes_on`
+    /// about every 50 ms. If that says no, the caller computes for itself, and the other goes on for whoever else waits.
+    /// So a wait ends early: `compute` then gives an error in place of a result. Without it a wait is as long as the other
+    /// takes. Tasks do not ask: who drops the future has ended the wait.
+    ///
+    /// ```
+    /// use everfresh::Memo;
+    /// use std::sync::mpsc;
+    ///
+    /// let rates = Memo::builder("Call::wait_while").build();
+    /// let (begun, begins) = mpsc::channel();
+    /// let (go_on, goes_on) = mpsc::channel::<()>();
+    /// std::thread::scope(|scope| {
+    ///     let other = scope.spawn(|| {
+    ///         rates.get_or_compute(&"EUR", move || {
+    ///             begun.send(()).ok();
+    ///             goes_on.recv().map_or(2, |()| 1)
+    ///         })
+    ///     });
+    ///     begins.recv().ok();
+    ///     let interrupted = rates.call(&"EUR").wait_while(|| false).or_try_compute(|| Err("interrupted"));
+    ///     assert_eq!(interrupted, Err("interrupted"));
+    ///     go_on.send(()).ok();
+    ///     assert_eq!(other.join().ok(), Some(1));
+    /// });
+    /// ```
+    pub fn wait_while(mut self, goes_on: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.terms.goes_on = Some(Arc::new(goes_on));
         self
     }
 }

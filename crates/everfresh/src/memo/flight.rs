@@ -47,7 +47,7 @@ impl<'a, V> Lookup<'a, V> {
             start = match start {
                 Start::Found(found) => return Ok(found),
                 Start::Lead(lead, old) => break (lead, old),
-                Start::Wait(wait) => self.waited(wait.wait()),
+                Start::Wait(wait) => self.waited(wait.wait_while(self.terms.goes_on())),
                 Start::Alone => {
                     let beside = self.beside();
                     let _entered = beside.0.enter();
@@ -56,7 +56,7 @@ impl<'a, V> Lookup<'a, V> {
             }
         };
         let disk = self.memo.inner.disk.as_ref().filter(|_| self.waits_for_lock(&old));
-        let lock = disk.and_then(|disk| disk.lock(&self.key));
+        let lock = disk.and_then(|disk| disk.lock(&self.key, self.terms.goes_on()));
         match self.ready(lead, lock, old) {
             Ok(ready) => Attempt::new(self, ready).run(compute),
             Err(found) => Ok(self.memo.inner.serve(found)),

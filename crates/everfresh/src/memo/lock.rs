@@ -1,7 +1,10 @@
 //! The lock of a key: one process computes it. Without one, where there are no locks, it costs at most a second computation.
 
 use super::disk::Disk;
-use crate::{Fingerprint, disk::LockGuard};
+use crate::{
+    Fingerprint,
+    disk::{LockGuard, StoreError},
+};
 use std::{
     sync::{Arc, Mutex, PoisonError, mpsc},
     task::{Poll, Waker},
@@ -9,9 +12,16 @@ use std::{
 };
 
 impl<V> Disk<V> {
-    /// Waits for the lock on this thread.
-    pub(super) fn lock(&self, key: &Fingerprint) -> Option<LockGuard> {
-        self.store.lock(key, &|| false).map_err(|error| tracing::warn!("{error}")).ok()
+    /// Waits for the lock on this thread, as long as `goes_on`.
+    pub(super) fn lock(&self, key: &Fingerprint, goes_on: Option<&dyn Fn() -> bool>) -> Option<LockGuard> {
+        match self.store.lock(key, &|| goes_on.is_some_and(|goes_on| !goes_on())) {
+            Ok(lock) => Some(lock),
+            Err(StoreError::Cancelled) => None,
+            Err(error) => {
+                tracing::warn!("{error}");
+                None
+            }
+        }
     }
 
     /// Where another process has the lock, a thread waits for it, and not the one that polls.

@@ -129,6 +129,7 @@ impl fmt::Display for Reason {
             Self::DirChanged { path } => write!(f, "the folder `{path}` has other entries"),
             Self::MetadataChanged { path } => write!(f, "what is at `{path}` changed"),
             Self::Unreadable { path, error } => write!(f, "`{path}` cannot be looked at: {error}"),
+            Self::EnvChanged { name } if name.is_empty() => write!(f, "there are other environment variables"),
             Self::EnvChanged { name } => write!(f, "the environment variable `{name}` changed"),
             Self::WorkingDirChanged { before } => {
                 write!(f, "a relative path was read, and the working folder is `{before}` no more")

@@ -8,6 +8,7 @@ use crate::{
 };
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -25,7 +26,11 @@ pub(super) struct Terms<V> {
     pub(super) anew: bool,
     /// How to compare a value that is there with one that is computed to verify it.
     pub(super) same: Option<Same<V>>,
+    /// Asked now and then while the caller's thread waits for somebody who computes: whether it waits on.
+    pub(super) goes_on: Option<GoesOn>,
 }
+
+pub(super) type GoesOn = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// An input that a caller declared.
 #[derive(Clone)]
@@ -38,11 +43,17 @@ pub(super) enum Dependency {
 impl<V> Default for Terms<V> {
     fn default() -> Self {
         let (depends, values, tags) = (Vec::new(), Vec::new(), Vec::new());
-        Self { depends, values, bad: None, ttl: None, tags, anew: false, same: None }
+        Self { depends, values, bad: None, ttl: None, tags, anew: false, same: None, goes_on: None }
     }
 }
 
 impl<V> Terms<V> {
+    /// Whether the caller waits on.
+    pub(super) fn goes_on(&self) -> Option<&dyn Fn() -> bool> {
+        let goes_on = self.goes_on.as_deref()?;
+        Some(goes_on)
+    }
+
     /// What has to be in a trace, since it is declared: the first that is not.
     pub(super) fn missing(&self, observations: &[Observation]) -> Option<String> {
         let path_of = |path: &Path| absolute(path).unwrap_or_default().display().to_string();

@@ -26,7 +26,11 @@ use std::{
     pin::Pin,
     sync::{Arc, PoisonError},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
+
+/// How long a thread that may be called away sleeps at most while it waits.
+const NAP: Duration = Duration::from_millis(50);
 
 thread_local! {
     /// The flights that are led on this thread at this moment, by their numbers.
@@ -380,13 +384,18 @@ pub(crate) enum Waited<'a, K, V> {
     Value(V),
     /// The leader gave up, so this caller computes.
     Lead(Lead<'a, K, V>),
-    /// Waiting here would keep the leader from going on.
+    /// Waiting here would keep the leader from going on, or the caller was called away.
     Blocked,
 }
 
 impl<'a, K, V: Clone> Wait<'a, K, V> {
     /// Blocks the thread until there is a value or the lead.
-    pub(crate) fn wait(mut self) -> Waited<'a, K, V> {
+    pub(crate) fn wait(self) -> Waited<'a, K, V> {
+        self.wait_while(None)
+    }
+
+    /// The same, as long as `goes_on`, which is asked now and then.
+    pub(crate) fn wait_while(mut self, goes_on: Option<&dyn Fn() -> bool>) -> Waited<'a, K, V> {
         loop {
             if let Some(waited) = self.look(|| Waiter::Thread(thread::current())) {
                 return waited;
@@ -394,7 +403,14 @@ impl<'a, K, V: Clone> Wait<'a, K, V> {
             if self.flight.polled_on.load(Ordering::Relaxed) == here() {
                 return Waited::Blocked;
             }
-            thread::park();
+            let Some(goes_on) = goes_on else {
+                thread::park();
+                continue;
+            };
+            thread::park_timeout(NAP);
+            if !goes_on() {
+                return Waited::Blocked;
+            }
         }
     }
 

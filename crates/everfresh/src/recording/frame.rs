@@ -273,6 +273,10 @@ impl Frame {
     }
 
     /// For one whose value is kept in memory alone.
+    pub(crate) fn recording(store: Option<Store>) -> Arc<Self> {
+        Arc::new(Self { store, clock: Arc::clone(&WALL_CLOCK), key: None, traced: true, recorded: Mutex::default() })
+    }
+
     pub(crate) fn plain() -> Arc<Self> {
         let caller = current();
         let store = caller.as_ref().and_then(|caller| caller.store.clone());

@@ -37,6 +37,13 @@ pub const CHUNK_ROWS: usize = 64 << 10;
 const QUEUED_ROWS: usize = 16 * CHUNK_ROWS;
 const QUEUED_BYTES: usize = 16 << 20;
 
+/// A table of at most so many bytes, and fewer than [`CHUNK_ROWS`] rows, is hashed on the caller's thread alone.
+///
+/// ```
+/// assert_eq!(everfresh::table::SMALL_BYTES, 65_536);
+/// ```
+pub const SMALL_BYTES: usize = 64 << 10;
+
 /// A column whose type has no fingerprint.
 ///
 /// ```
@@ -237,9 +244,15 @@ impl TableHasher {
             rows => chunk_rows - 1 - ((rows - 1) % chunk_rows as u64) as usize,
         };
         let batches = std::mem::take(&mut self.queued);
-        self.columns.par_iter_mut().enumerate().for_each(|(index, column)| {
+        let extend = |(index, column): (usize, &mut HashedColumn)| {
             column.extend(batches.iter().map(|batch| batch.column(index)), room, chunk_rows);
-        });
+        };
+        // To wake threads would take longer.
+        if self.queued_bytes <= SMALL_BYTES {
+            self.columns.iter_mut().enumerate().for_each(extend);
+        } else {
+            self.columns.par_iter_mut().enumerate().for_each(extend);
+        }
         self.rows += self.queued_rows as u64;
         (self.queued_rows, self.queued_bytes) = (0, 0);
     }
@@ -267,8 +280,10 @@ impl HashedColumn {
             arrays.iter().for_each(|array| run.extend(array, None));
             run
         };
-        let (full, last) =
-            rayon::join(|| full.into_par_iter().map(|run| add(run).finish()).collect::<Vec<_>>(), || add(last));
+        let (full, last) = match full.is_empty() {
+            true => (Vec::new(), add(last)),
+            false => rayon::join(|| full.into_par_iter().map(|run| add(run).finish()).collect(), || add(last)),
+        };
         for hash in full {
             self.runs.update(hash.as_bytes());
         }

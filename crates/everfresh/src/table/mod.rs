@@ -25,7 +25,7 @@ mod schema;
 mod stream;
 mod views;
 
-pub use hasher::{CHUNK_ROWS, TableHasher, TableMismatch, UnsupportedType};
+pub use hasher::{CHUNK_ROWS, SMALL_BYTES, TableHasher, TableMismatch, UnsupportedType};
 pub use schema::schema_fingerprint;
 
 use crate::{Fingerprint, FingerprintBuilder};

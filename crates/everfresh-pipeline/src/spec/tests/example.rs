@@ -14,6 +14,7 @@ pub const EVERY_KEY: &str = r#"
 name: flights
 x-defaults: &patient { timeout: 5m, retries: 2 }
 cache: { dir: .everfresh, max_size: 5GB, enabled: true, version: 1 }
+python: python3
 params: { year: 2013, min_delay: 15, share: 0.5, full: no-ne, flag: true }
 sources:
   flights: { file: "data/flights-{year}-*.parquet" }
@@ -310,6 +311,36 @@ fn sql_of_its_own_file_is_read() {
     assert!(messages[1].0.starts_with("cannot read `.`"), "{messages:?}");
     assert_eq!(messages[2].0, "variables are not filled into SQL");
     assert!(errors[2].file.name().ends_with("sql/pasted.sql"));
+}
+
+#[test]
+fn a_python_step_names_a_file_and_a_function() {
+    let folder = tempfile::tempdir().unwrap();
+    let load = |text: &str| {
+        let file = folder.path().join("everfresh.yaml");
+        fs::write(&file, text).unwrap();
+        spec::load(&file, &LoadOptions { params: &[], cache_dir: None, env: &|_| None, secret_key: &|| [0; 32] })
+    };
+    fs::write(folder.path().join("steps.py"), "def score(): ...").unwrap();
+    let from = "sources: { a: { file: a.csv }, b: { file: b.csv } }\n";
+    let step = |rest: &str| load(&format!("{from}steps: {{ s: {{ {rest} }} }}"));
+    let function = |loaded: spec::Loaded| match loaded.spec.steps.into_iter().next().unwrap().kind {
+        StepKind::Python { function, from } => (function, from.into_iter().map(|(name, _)| name).collect::<Vec<_>>()),
+        other => panic!("{other:?}"),
+    };
+    let (score, tables) = function(step("python: 'steps.py:score', from: [b, a]").unwrap());
+    assert_eq!((score.name.as_str(), score.file), ("score", folder.path().join("steps.py")));
+    assert_eq!(tables, ["b", "a"]);
+    assert_eq!(function(step("python: 'steps.py:score', from: a").unwrap()).1, ["a"]);
+    assert!(function(step("python: 'steps.py:score'").unwrap()).1.is_empty());
+
+    let wrong = |rest: &str| step(rest).unwrap_err().to_string();
+    assert!(wrong("python: steps.py").contains("does not name a function"));
+    assert!(wrong("python: 'steps.py:1st'").contains("as in `python: steps.py:score`"));
+    assert!(wrong("python: 'step.py:score'").contains("did you mean `steps.py`?"));
+    assert!(wrong("python: 'steps.py:score', from: [a, c]").contains("there is no table `c`"));
+    assert!(wrong("python: 'steps.py:score', per: partition").contains("`per`"));
+    assert!(load("python: env/bin/python").unwrap_err().to_string().contains("there is no interpreter"));
 }
 
 #[test]

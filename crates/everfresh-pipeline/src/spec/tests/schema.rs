@@ -190,7 +190,7 @@ fn every_key_occurs_in_the_file_with_every_key() {
     parser_keys(&ROOT, &mut parser);
     words(&to_json(EVERY_KEY).unwrap(), &mut used);
     let unused: Vec<_> = parser.iter().filter(|key| !used.contains(key.split(':').next().unwrap())).collect();
-    // It needs a file, and has a test of its own.
+    // It needs a file, and has a test of its own; so has `python` of a step.
     assert!(unused.iter().all(|key| key.starts_with("sql_file:")), "{unused:?}");
 }
 

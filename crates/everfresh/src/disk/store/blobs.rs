@@ -3,7 +3,7 @@
 use super::Store;
 use crate::{
     Fingerprint,
-    disk::{blob::Blob, blob_writer::BlobWriter, error::StoreError, gdsf},
+    disk::{blob::Blob, blob_writer::BlobWriter, error::StoreError, temporary::TemporaryFolder},
 };
 use std::sync::Arc;
 
@@ -29,6 +29,23 @@ impl Store {
     /// None yet: files are made when the payload outgrows memory.
     pub fn blob_writer(&self) -> Result<BlobWriter, StoreError> {
         Ok(BlobWriter::new(Arc::clone(&self.inner)))
+    }
+
+    /// Makes a folder on the cache's file system for files that are handed to another process.
+    ///
+    /// ```
+    /// use everfresh::disk::{Store, StoreOptions};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open(folder.path(), StoreOptions::default())?;
+    /// assert!(store.temporary_folder()?.path().starts_with(store.dir()));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn temporary_folder(&self) -> Result<TemporaryFolder, StoreError> {
+        TemporaryFolder::create(&self.inner)
     }
 
     /// The blob of that name, mapped if it is a file. `None` if there is none, or it is damaged: then it is removed.
@@ -72,6 +89,9 @@ impl Store {
 
     /// Counts uses of blobs, with the seconds that each saved, so that what is useful is evicted last. Best effort.
     ///
+    /// They are written together, at most once a second and before anything is removed: other processes see them so much later,
+    /// and a process that is killed loses its last ones.
+    ///
     /// ```
     /// use everfresh::{Fingerprint, disk::{Space, Store, StoreOptions}};
     /// use std::{io::Write, time::Duration};
@@ -91,24 +111,6 @@ impl Store {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     pub fn used(&self, names: &[(Fingerprint, f64)]) {
-        if names.is_empty() {
-            return;
-        }
-        let result = self.inner.index.write(|writer| {
-            for (name, saved) in names {
-                let Some(mut entry) = writer.entry(name)? else { continue };
-                entry.uses = entry.uses.saturating_add(1);
-                entry.touched_ms = writer.now_ms.max(entry.touched_ms + 1);
-                if saved.is_finite() {
-                    entry.cost = entry.cost.max(*saved);
-                }
-                entry.priority = gdsf::priority(writer.totals.clock, entry.cost, entry.uses, entry.bytes());
-                writer.put_entry(name, &entry)?;
-            }
-            Ok(())
-        });
-        if let Err(error) = result {
-            tracing::warn!("{error}");
-        }
+        self.inner.used(names);
     }
 }

@@ -2,7 +2,11 @@
 
 use super::*;
 use std::{
-    sync::{Barrier, mpsc},
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
     thread,
 };
 
@@ -69,4 +73,35 @@ fn what_is_invalidated_while_it_is_computed_is_not_kept() {
         6
     );
     assert_eq!(memo.get(&1), None);
+}
+
+#[test]
+fn who_is_called_away_while_it_waits_computes_for_itself_and_the_other_goes_on() {
+    let memo = memo().build();
+    let (begun, begins) = mpsc::channel();
+    let (go_on, wait_for_go) = mpsc::channel();
+    thread::scope(|scope| {
+        let memo = &memo;
+        let first = scope.spawn(move || {
+            memo.get_or_compute(&1, || {
+                begun.send(()).unwrap();
+                wait_for_go.recv().unwrap();
+                5
+            })
+        });
+        begins.recv().unwrap();
+        let called_away = memo.call(&1).wait_while(|| false).or_try_compute(|| Err("called away"));
+        assert_eq!(called_away, Err("called away"));
+        let asked = Arc::new(AtomicU32::new(0));
+        let asks = Arc::clone(&asked);
+        let goes_on = move || {
+            if asks.fetch_add(1, Ordering::SeqCst) == 1 {
+                go_on.send(()).unwrap();
+            }
+            true
+        };
+        assert_eq!(memo.call(&1).wait_while(goes_on).or_compute(|| unreachable!("the first is there")), 5);
+        assert_eq!((first.join().unwrap(), asked.load(Ordering::SeqCst) > 1), (5, true));
+    });
+    assert_eq!(memo.get(&1), Some(5));
 }
