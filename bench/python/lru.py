@@ -187,6 +187,14 @@ def tables(function: Function) -> dict[str, Function]:
     }
 
 
+def precomputed() -> dict[str, Function]:
+    domain = range(10_000, 10_000 + KEYS)
+    return {
+        "functools.lru_cache": functools.lru_cache(BOUND)(of_one),
+        "everfresh.precomputed": everfresh.precomputed(domain)(of_one),
+    }
+
+
 def unbounded(function: Function) -> dict[str, Function]:
     return {"functools.cache": functools.cache(function), "everfresh.cache": everfresh.cache(function)}
 
@@ -216,6 +224,7 @@ def main() -> None:
     rows += row("hit, str, equal but distinct", one, lru(of_one), words, texts(KEYS), rounds=rounds)
     rows += row("hit, 2 arguments", two, lru(of_two), keys, ints(KEYS), rounds=rounds)
     rows += row("hit, with a keyword", keyword, lru(of_two), keys, ints(KEYS), rounds=rounds)
+    rows += row("hit, int, inside a domain", one, precomputed(), keys, ints(KEYS), rounds=rounds)
     floats = [number / 4 for number in range(KEYS)]
     rows += row("hit, float", one, lru(of_one, others=False), floats, floats, rounds=rounds)
     rows += row("hit, int, cold", one, lru(of_one, others=False), keys, cold, rounds=rounds, cold=True)

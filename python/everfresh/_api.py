@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 
-from . import _fork, _native
+from . import _native
 from ._async import mark_coroutine
 from ._cache import caches
 from ._cached import Function, functions
-from ._method import Method
-from ._observed import code_hook
+from ._method import BoundTo, Method
 from ._settings import Settings
+from ._targets import around, check_code
 from ._verbs import Verbs
 
 TYPE_CHECKING = False
@@ -20,12 +20,17 @@ if TYPE_CHECKING:
     from typing import Any, overload
 
     from ._depends import Dependency
-    from ._types import CachedFunction, P, R
+    from ._types import CachedFunction, Decorator, Descriptor, P, R
 
     Duration = float | str | timedelta
 
 
+_MISSING: Any = object()
+
 if TYPE_CHECKING:
+
+    @overload
+    def cached(function: Descriptor, /) -> Descriptor: ...  # type: ignore[overload-overlap]
 
     @overload
     def cached(function: Callable[P, R], /) -> CachedFunction[P, R]: ...
@@ -50,11 +55,11 @@ if TYPE_CHECKING:
         check: Duration | None = None,
         order_free: bool = False,
         pickle: bool = False,
-    ) -> Callable[[Callable[P, R]], CachedFunction[P, R]]: ...
+    ) -> Decorator: ...
 
 
 def cached(
-    function: Callable[..., Any] | None = None,
+    function: Any = _MISSING,
     /,
     *,
     maxsize: int | None = 128,
@@ -82,14 +87,17 @@ def cached(
     would be computed. A result that callers could change is copied for each.
 
     Args:
-        function: what is cached, a function or a coroutine function.
+        function: what is cached, a function or a coroutine function, also that of a `classmethod`, `staticmethod` or
+            `property`.
         maxsize: how many results are kept in memory, the last used; `None` is any number.
         maxbytes: how many bytes they may take together: a number, or `"256MB"`.
         ttl: how long a result lives at most: seconds, a `timedelta`, or `"5m"`.
         idle: how long a result lives that nobody asks for.
         stale: how long after its `ttl` a result is still handed out while it is computed anew behind its callers.
         typed: whether 1, 1.0 and True are apart in memory. In a store they always are.
-        key: what stands in place of the arguments; it gets them.
+        key: what stands in place of the arguments. It gets them as they are bound to the parameters, defaults applied:
+            by position, keyword-only ones by name, the instance of a method first. So `f(1, 2)`, `f(x=1, y=2)` and a
+            default of 2 are one `key(1, 2)`.
         ignore: parameters that do not count.
         tags: names under which `invalidate_tag` finds the results.
         depends: what it reads that nobody can see: `file`, `dir`, `env`, `value`.
@@ -102,7 +110,8 @@ def cached(
         pickle: whether the store takes results of any type, pickled and sealed with a key of the user's.
 
     Raises:
-        TypeError: for generators; at a call, if an argument has no fingerprint, or a result no encoding.
+        TypeError: for generators, classes and built-in functions; at a call, if an argument has no fingerprint, or a
+            result no encoding.
         ValueError: for settings that make no sense.
     """
     settings = Settings(
@@ -125,17 +134,22 @@ def cached(
         pickle=pickle,
     )
 
-    def decorate(function: Callable[..., Any]) -> Any:
+    def decorate(function: Any) -> Any:
+        within = around(function, decorate)
+        if within is not None:
+            return within
+        check_code(function, "cached")
         made = Function(function, settings)
         table = made.table
         functools.update_wrapper(table, function)
         Verbs(made, table).attach()
-        table._on_set_name = lambda owner, name: setattr(owner, name, Method(made, table, name))
+        table._class_bound = BoundTo
+        table._on_set_name = lambda owner, name: setattr(owner, name, Method(made, table))
         if made.is_async:
             mark_coroutine(table)
         return table
 
-    return decorate if function is None else decorate(function)
+    return decorate if function is _MISSING else decorate(function)
 
 
 def invalidate_tag(tag: str) -> None:
@@ -163,7 +177,3 @@ def stats() -> dict[str, dict[str, float]]:
         own["failures"] -= function.late
         said[function.name] = own
     return said
-
-
-_native.set_code_hook(code_hook)
-_fork.register()

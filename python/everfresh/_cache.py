@@ -240,6 +240,12 @@ class Cache(MutableMapping):  # type: ignore[type-arg]
         hits, misses, maxsize, size, _, _ = self._table.info()
         return CacheInfo(hits, misses, maxsize, size)
 
+    def after_fork(self) -> None:
+        """In a child: the lock is free, and nobody computes but who forked."""
+        self._lock = threading.RLock()
+        own = threading.get_ident()
+        self._flights = {key: flight for key, flight in self._flights.items() if flight.leader == own}
+
     # With the lock held.
 
     def _put(self, key: object, value: Any, ttl: Duration | None, tags: Iterable[str]) -> None:

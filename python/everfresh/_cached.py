@@ -6,9 +6,10 @@ import threading
 import time
 import warnings
 import weakref
+from contextvars import ContextVar
 
-from . import _native
-from ._observed import CodeNow, Computation, ImpureWarning, Purity, code_hook
+from . import _fork, _native
+from ._observed import CodeNow, Computation, Given, ImpureWarning, Purity, code_hook
 from ._signature import Signature
 from ._size import size_of
 from ._watch_silence import caller_level, silence
@@ -33,14 +34,6 @@ _PLACES_OF_PLAIN = frozenset({"uuid", "datetime", "pathlib", "pathlib._local"})
 # Of so many keys it is known why nothing was kept.
 _MOST_REFUSED = 256
 _TEXTS = frozenset({type(None), str, bytes})
-
-
-def _has_hash(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    try:
-        hash((args, tuple(kwargs.values())))
-    except TypeError:
-        return False
-    return True
 
 
 def _chance() -> float:
@@ -72,7 +65,7 @@ class _Late(Exception):  # noqa: N818
 
 
 class _Key(bytes):
-    """The fingerprint of arguments that have no hash, in their place."""
+    """The fingerprint of arguments in their place, where they have no hash, or equal ones may be others."""
 
     __slots__ = ()
 
@@ -108,13 +101,14 @@ def _is_plain(value: Any) -> bool:
     if cls in _PLAIN:
         return True
     if cls is float:
-        return bool(value != 0.0)
+        # A NaN does not equal itself.
+        return bool(value != 0.0 and value == value)
     if cls is tuple:
         return all(type(item) in _TEXTS for item in value)
     return cls.__name__ in _PLAIN_OF and cls.__module__ in _PLACES_OF_PLAIN
 
 
-def _state(instance: Any) -> Any:
+def state_of(instance: Any) -> Any:
     """What an instance is told by in the keys of its methods."""
     cls = type(instance)
     if hasattr(cls, "__everfresh_key__") or hasattr(cls, "__dataclass_fields__"):
@@ -177,6 +171,9 @@ class Function:
         #: Why the last results of these keys were not kept.
         self.refused: dict[bytes, str] = {}
         self._code: CodeNow | None = None
+        home = getattr(function, "__qualname__", "").rpartition(".")[0]
+        self._in_class = bool(home) and not home.endswith("<locals>")
+        self._method: Any = None
         self.engine = _native.Engine(
             self.name,
             store=settings.store,
@@ -216,7 +213,12 @@ class Function:
     # What the engine asks.
 
     def _version(self, name: str) -> bytes | None:
-        return self.code.version(name)
+        version = self.code.version(name)
+        if version is None:
+            # A cached function among the arguments handed up what it is made of.
+            call = _asking.get()()
+            version = call.codes.version(name) if call is not None and call.function is self else None
+        return version
 
     def _decode(self, stored: _native.Stored) -> Kept:
         return self.kept(_native.loads(stored, verified=True))
@@ -271,7 +273,7 @@ class Function:
         """What the user declared, as it is now."""
         return [dependency.now() for dependency in self.settings.depends]
 
-    def key(self, bound: Bound, args: Any, kwargs: Any, *, of_method: bool) -> bytes:
+    def key(self, bound: Bound, *, of_method: bool) -> bytes:
         """The fingerprint of a call's arguments; the instance of a method is told by its attributes.
 
         Raises:
@@ -279,11 +281,11 @@ class Function:
         """
         settings = self.settings
         if settings.key is not None:
-            own = code_hook(settings.key), settings.key(*args, **(kwargs or {}))
+            own = code_hook(settings.key), self._own_key(bound)
             return _native.fingerprint(("key", own), order_free=settings.order_free)
         values, further, keywords = bound
         if of_method and values:
-            values = [_state(values[0]), *values[1:]]
+            values = [state_of(values[0]), *values[1:]]
         ignored = self.signature.places(settings.ignore)
         parts = []
         for place, (name, value) in enumerate(zip(self.signature.names, values, strict=True)):
@@ -294,6 +296,20 @@ class Function:
             (name, self._fingerprint(value, f"argument `{name}` of {self.name}")) for name, value in keywords.items()
         ]
         return _native.fingerprint((tuple(parts), tuple(rest), tuple(named)))
+
+    def _own_key(self, bound: Bound) -> Any:
+        """What the user's `key` makes of the arguments."""
+        key: Any = self.settings.key
+        args, kwargs = self.signature.spread(bound)
+        try:
+            return key(*args, **kwargs)
+        except TypeError as error:
+            if Signature(key).bind(args, kwargs) is not None:
+                raise
+            raise TypeError(
+                f"key of {self.name} gets all arguments, bound as the function's own and with defaults applied, and "
+                f"does not take them: {error}. Give it the parameters of the function, or `*args, **kwargs`."
+            ) from error
 
     def _fingerprint(self, value: Any, what: str) -> bytes:
         return _native.fingerprint(value, order_free=self.settings.order_free, what=what)
@@ -309,6 +325,9 @@ class Function:
         first: tuple[Any, ...] = (),
     ) -> Any:
         """Looks closer, then computes. `first` are arguments that the table does not know."""
+        method = None if first else self.method_of(args)
+        if method is not None:
+            return method(*args, **(kwargs or {}))
         self.look_at_code(table)
         bound = self.signature.bind(first + args, kwargs)
         if bound is None:
@@ -336,6 +355,37 @@ class Function:
         why = self.refused.get(key)
         return text if why is None or text.startswith("hit") else f"miss: the last result was not kept: {why}"
 
+    def stands_alone(self, found: _native.Found) -> bool:
+        """Whether nothing but the guard of the code, and the time, has to be looked at before a result is used."""
+        settings, code = self.settings, self.code
+        return (
+            settings.store is None
+            and not settings.depends
+            and not settings.verify
+            and not isinstance(found.value, _Raised)
+            and code.guard is not None
+            and not code.guard.volatile
+            and found.is_simple(self.generations)
+            and all(name in code.items for name in found.versions())
+        )
+
+    def method_of(self, args: tuple[Any, ...]) -> Any:
+        """The method for the first argument, if its class has the function as the getter of a property."""
+        if not self._in_class or not args or not type(args[0]).__flags__ & _HEAP_TYPE:
+            return None
+        if self._method is None:
+            from ._method import of_getter
+
+            self._method = of_getter(self, type(args[0]))
+        return self._method
+
+    def after_fork(self) -> None:
+        """In a child: what threads of the parent began here, nobody ends."""
+        if self.lock.locked() and self._code is not None:
+            self._code.interrupted()
+        self.lock = threading.Lock()
+        self.refreshing.clear()
+
     def forget(self) -> None:
         """Makes all results out of date, and counts from zero again."""
         self.engine.clear()
@@ -346,18 +396,9 @@ class Call:
     """One call that the table has no answer for."""
 
     __slots__ = (
-        "all_args",
-        "args",
-        "bound",
-        "computation",
-        "function",
-        "has_original",
-        "key",
-        "kwargs",
-        "original",
-        "place",
-        "table",
-    )
+        "__weakref__", "_codes", "all_args", "args", "bound", "computation", "function", "has_original", "key",
+        "kwargs", "original", "place", "table",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -373,17 +414,46 @@ class Call:
         self.computation: Computation
         self.original: Any = None
         self.has_original = False
-        self.key = function.key(bound, self.all_args, kwargs, of_method=bool(first))
+        self._codes: Given | None = None
+        self.ask()
+        self.key = function.key(bound, of_method=bool(first))
+        # Where its result stands in the table.
         self.place: tuple[tuple[Any, ...], dict[str, Any]] = (args, kwargs)
-        if function.settings.key is not None or not _has_hash(args, kwargs):
-            # In the table such arguments stand as their fingerprint, in a call that fits the parameters.
-            signature, key = function.signature, _Key(self.key)
-            self.place = (
-                (key,) * max(signature.positional - len(first), signature.var_positional),
-                dict.fromkeys(signature.names[signature.positional :], key),
-            )
-            if signature.var_keyword and not any(self.place):
-                self.place = (), {"key": key}
+        if function.settings.key is not None or not all(map(_is_plain, self.values())):
+            self.place = self.place_of_key()
+
+    def place_of_key(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """A call that fits the parameters, with the key for each argument."""
+        signature, key = self.function.signature, _Key(self.key)
+        given = len(self.all_args) - len(self.args)
+        place = (
+            (key,) * max(signature.positional - given, signature.var_positional),
+            dict.fromkeys(signature.names[signature.positional :], key),
+        )
+        return place if any(place) or not signature.var_keyword else ((), {"key": key})
+
+    def held(self, find: Callable[..., Any]) -> _Held | None:
+        """What the table has for it, by one of the table's methods."""
+        entry = find(*self.place)
+        held: _Held | None = None if entry is None else entry[1]
+        if held is None or held.made_of == self.key:
+            return held
+        # There are equal arguments that are others, such as 1 and 1.0.
+        self.place = self.place_of_key()
+        entry = find(*self.place)
+        held = None if entry is None else entry[1]
+        return None if held is None or held.made_of != self.key else held
+
+    @property
+    def codes(self) -> Given:
+        """The code among the arguments."""
+        if self._codes is None:
+            self._codes = Given(self.values())
+        return self._codes
+
+    def ask(self) -> None:
+        """What is looked at from now on in this thread or task is a result of this call."""
+        _asking.set(weakref.ref(self))
 
     def values(self) -> list[Any]:
         """All arguments."""
@@ -393,10 +463,9 @@ class Call:
     def kept(self, held: _Held | None) -> _native.Found | None:
         """What is in memory or in the store and holds."""
         function, settings = self.function, self.function.settings
-        if held is None:
-            entry = self.table.find(*self.place)
-            held = None if entry is None else entry[1]
-        if held is not None and held.made_of == self.key:
+        if held is None or held.made_of != self.key:
+            held = self.held(self.table.use)
+        if held is not None:
             if settings.verify and not function.is_async and _chance() < settings.verify:
                 self.verify(held.found)
             if settings.check is not None and held.was_looked_at(settings.check):
@@ -542,7 +611,7 @@ class Call:
     def start(self) -> Begun:
         """From here on all that runs and is read is written down. What to call."""
         function = self.function
-        self.computation = Computation(function.code, function.purity, self.values())
+        self.computation = Computation(function.code, function.purity, self.values(), self.codes)
         self.computation.watch()
         return function.function, self.all_args, self.kwargs
 
@@ -592,6 +661,7 @@ class Call:
     def kept_of(self, value: Any) -> Kept:
         """What is kept of what this call computed."""
         self.computation.end()
+        self.ask()
         kept = self.function.kept(value, new=True)
         self.original, self.has_original = value, True
         return kept
@@ -599,23 +669,12 @@ class Call:
     def put(self, found: _native.Found) -> None:
         """Puts a result into the table, if it may be used again."""
         function, settings = self.function, self.function.settings
-        code, remaining = function.code, found.remaining
+        remaining = found.remaining
         if found.unstorable is not None or (remaining == 0 and settings.stale is None):
             return
         if isinstance(found.value, _Raised) and settings.errors is not True:
             remaining = min(remaining or settings.errors, settings.errors)
-        simple = (
-            settings.store is None
-            and not settings.depends
-            and not settings.verify
-            and not isinstance(found.value, _Raised)
-            and self.place[0] is self.args
-            and code.guard is not None
-            and not code.guard.volatile
-            and all(map(_is_plain, self.values()))
-            and found.is_simple(function.generations)
-            and all(name in code.items for name in found.versions())
-        )
+        simple = self.place[1] is self.kwargs and function.stands_alone(found)
         deadline = None if remaining is None else time.monotonic_ns() + int(remaining * 1e9)
         args, kwargs = self.place
         self.table.put(
@@ -630,6 +689,8 @@ class Call:
         )
 
 
+# The call whose result is looked at in this thread or task.
+_asking: ContextVar[Callable[[], Call | None]] = ContextVar("everfresh_call", default=lambda: None)
 _functions: list[weakref.ref[Function]] = []
 
 
@@ -641,3 +702,7 @@ def functions() -> Iterator[Function]:
             _functions.remove(reference)
         else:
             yield function
+
+
+_native.set_code_hook(code_hook)
+_fork.register()

@@ -35,7 +35,7 @@ from everfresh._native import Guard
 
 
 class Code:
-    """What `target` is made of: a function, a class, a method, a partial, an object that is called.
+    """What `target` is made of: a function, a class, a method, a partial, an object that is called, a module.
 
     Every method may be called by several threads; a walk belongs to the thread that does it.
     """
@@ -51,7 +51,8 @@ class Code:
         return self._settled().items
 
     def resolve(self, name: str) -> bytes | None:
-        """The fingerprint of any item now: one of `items()`, or `the code found as ...`, which is guarded from then on.
+        """The fingerprint of any item now: one of `items()`, or `the code found as ...`, which is guarded from then on,
+        or one of those that make up the latter.
 
         None if there is no such thing.
         """
@@ -64,6 +65,9 @@ class Code:
                 walk.guard().retire()
                 walk = self._settled()
             found = walk.found.get(path)
+        elif found is None:
+            # Of a cached function that was found in this way, all items are its callers' as well.
+            found = next((inner.items[name] for inner in walk.inner.values() if name in inner.items), None)
         return found
 
     def guard(self) -> Guard:
@@ -81,6 +85,11 @@ class Code:
         What is read from the latter is not seen, though the item itself holds: keep such a result with a ttl alone.
         """
         return self._settled().unsure
+
+    def untold(self) -> dict[str, str]:
+        """Items that never match, by the reason why."""
+        walk = self._settled()
+        return {name: walk.unsure[name] for name in walk.never}
 
     def blind(self) -> dict[str, str]:
         """Items that hold an object of a package of which only the class counts, by its name: report them once."""

@@ -2,8 +2,8 @@
 
 A global that is a module is followed through the attributes taken from it; if the module itself goes anywhere (into a
 variable, as an argument), every name that the function uses as an attribute is looked up in it; with `getattr`, `vars`
-and their like, the whole module counts. A module that the function imports is imported for the walk if it is the
-user's.
+and their like, the whole module counts, and so does one that is an argument. A module that the function imports is
+imported for the walk if it is the user's.
 """
 
 from __future__ import annotations

@@ -221,7 +221,9 @@ class Values:
         label, owner = self.walk.class_(kind), self.walk.owner(kind)
         self.places.kind(value)
         if owner == "everfresh":
-            return f"instance({label},{self.of(getattr(value, '__wrapped__', None))})"
+            # A bound method's instance, too.
+            held = [getattr(value, name, None) for name in ("__wrapped__", "__self__")]
+            return f"instance({label},{self._all(held)})"
         if owner == USER:
             if hasattr(kind, "__everfresh_key__"):
                 self.volatile = True

@@ -50,8 +50,8 @@ class Walk:
         self.decimal = False
         self.lru_caches: dict[str, Any] = {}
         self.volatile: dict[str, Any] = {}
-        # Items that have other words at each walk.
-        self._never: set[str] = set()
+        #: Items that have other words at each walk.
+        self.never: set[str] = set()
         #: The functions that were walked, by the id of their code; their places keep them.
         self.codes: dict[int, list[FunctionType]] = {}
         #: Fingerprints of what `module:path` found; None for nothing.
@@ -75,12 +75,28 @@ class Walk:
     def root(self, target: object) -> None:
         if isinstance(target, (FunctionType, type)):
             Values(self, self.places).words(target)
+        elif isinstance(target, ModuleType):
+            self._everything(target, set())
         else:
             self.value(f"the callable `{getattr(target, '__qualname__', type(target).__qualname__)}`", target)
         self._drain()
         if self.blind:
             # Any module may have made them.
             self.items |= dict(imports.of_all())
+
+    def _everything(self, module: ModuleType, seen: set[ModuleType]) -> None:
+        """All that a module of the user's holds, and those of his modules that it holds; a package by its version."""
+        name = module.__name__
+        self.mention(name, module)
+        if module in seen or origin.of_module(name) != USER:
+            return
+        seen.add(module)
+        for key, value in sorted(self.places.contents(module.__dict__)):
+            if issubclass(type(value), ModuleType):
+                self.item(f"the global `{name}.{key}`", f"module {value.__name__!r}")
+                self._everything(value, seen)
+            elif not key.startswith("__") or key == "__getattr__":
+                self.value(f"the global `{name}.{key}`", value)
 
     def find(self, path: str) -> None:
         """Walks what `module:path` finds as a whole of its own, with one fingerprint for all of it."""
@@ -106,7 +122,7 @@ class Walk:
             if isinstance(value, Walk):
                 if not value.volatile_hold():
                     return False
-            elif name in self._never or self._fresh(value) != self.items[name]:
+            elif name in self.never or self._fresh(value) != self.items[name]:
                 return False
         return True
 
@@ -238,7 +254,7 @@ class Walk:
             words = values.words(value)
         except Unsure as why:
             self.unsure[name], words, values.volatile = str(why), random_words(), True
-            self._never.add(name)
+            self.never.add(name)
         if name.endswith("`") and words in (f"function {name[12:-1]!r}", f"class {name[12:-1]!r}"):
             return words
         if values.unseen:

@@ -1,13 +1,60 @@
-"""Forked processes: what a child inherits of its parent's stores it must not use."""
+"""Forked processes: a child uses neither its parent's stores nor locks that threads hold which it has not.
+
+| lock | at a fork |
+| --- | --- |
+| of a module, held for moments | taken before, so that no thread is within; new in the child |
+| of a cached function, held while its code is walked | new in the child, which walks anew what was begun |
+| of a node's results and of a `Cache` | new in the child; who computed there for others is not in it |
+"""
 
 from __future__ import annotations
 
 import os
+import sys
+import threading
 
 from . import _native
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# Each has a `_lock`, which is re-entrant: a signal's handler that forks may run in whoever holds it. The first is
+# always loaded, so that its lock keeps two forks apart.
+_MODULES = ("everfresh._watch", "everfresh._code_ran", "everfresh._memory_store")
+_held: list[Any] = []
+
 
 def register() -> None:
-    """Has each child of a fork open its stores anew when it needs them."""
+    """Has each child of a fork open its stores anew when it needs them, and find all locks free."""
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_native.after_fork)
+        os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
+
+
+def _before() -> None:
+    for name in _MODULES:
+        module: Any = sys.modules.get(name)
+        lock = getattr(module, "_lock", None)
+        if lock is not None:
+            lock.acquire()
+            _held.append((module, lock))
+
+
+def _in_parent() -> None:
+    held = _held.copy()
+    _held.clear()
+    for _, lock in reversed(held):
+        lock.release()
+
+
+def _in_child() -> None:
+    while _held:
+        _held.pop()[0]._lock = threading.RLock()
+    _native.after_fork()
+    from ._cached import functions
+
+    for function in functions():
+        function.after_fork()
+    cache: Any = sys.modules.get("everfresh._cache")
+    for one in () if cache is None else cache.caches():
+        one.after_fork()

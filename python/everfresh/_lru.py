@@ -8,25 +8,20 @@ from everfresh._native import LruCache
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from functools import _lru_cache_wrapper
-    from typing import Any, TypeVar, overload
+    from typing import Any, overload
 
-    T = TypeVar("T")
+    from ._types import LruFunction, P, R
 else:
 
-    def overload(function: Callable[..., T]) -> Callable[..., T]:
+    def overload(function: Callable[P, R]) -> Callable[P, R]:
         return function
 
 
 @overload
-def lru_cache(
-    maxsize: int | None = 128, typed: bool = False
-) -> Callable[[Callable[..., T]], _lru_cache_wrapper[T]]: ...
+def lru_cache(maxsize: int | None = 128, typed: bool = False) -> Callable[[Callable[P, R]], LruFunction[P, R]]: ...
 @overload
-def lru_cache(maxsize: Callable[..., T], typed: bool = False) -> _lru_cache_wrapper[T]: ...  # noqa: F811
-def lru_cache(  # noqa: F811
-    maxsize: int | Callable[..., T] | None = 128, typed: bool = False
-) -> Callable[[Callable[..., T]], _lru_cache_wrapper[T]] | _lru_cache_wrapper[T]:
+def lru_cache(maxsize: Callable[P, R], typed: bool = False) -> LruFunction[P, R]: ...  # noqa: F811
+def lru_cache(maxsize: Any = 128, typed: bool = False) -> Any:  # noqa: F811
     """Keep the last `maxsize` results of a function: `functools.lru_cache`, faster.
 
     `maxsize` is 128 unless given; `None` means no bound, 0 or less no caching. With `typed`, arguments of different
@@ -44,22 +39,22 @@ def lru_cache(  # noqa: F811
         raise TypeError("Expected first argument to be an integer, a callable, or None")
     bound = maxsize
 
-    def decorating_function(user_function: Callable[..., T]) -> _lru_cache_wrapper[T]:
+    def decorating_function(user_function: Callable[P, R]) -> LruFunction[P, R]:
         return _wrap(user_function, bound, typed)
 
     return decorating_function
 
 
-def cache(user_function: Callable[..., T], /) -> _lru_cache_wrapper[T]:
+def cache(user_function: Callable[P, R], /) -> LruFunction[P, R]:
     """Keep every result of a function, without a bound: `functools.cache`, faster."""
     return _wrap(user_function, None, False)
 
 
-def _wrap(function: Callable[..., T], maxsize: int | None, typed: bool) -> _lru_cache_wrapper[T]:
+def _wrap(function: Callable[P, R], maxsize: int | None, typed: bool) -> LruFunction[P, R]:
     from functools import _CacheInfo, update_wrapper
 
     wrapper: Any = LruCache(function, maxsize, bool(typed), _CacheInfo)
     wrapper.cache_parameters = lambda: {"maxsize": maxsize, "typed": typed}
     update_wrapper(wrapper, function)
-    cached: _lru_cache_wrapper[T] = wrapper
+    cached: LruFunction[P, R] = wrapper
     return cached

@@ -6,6 +6,7 @@ import os
 import warnings
 
 from ._memory_store import absolute, store_at
+from ._targets import around, check
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,7 +118,8 @@ class Memory:
         """Caches a function, coroutine functions too; also as a decorator, with arguments or without.
 
         Args:
-            func: the function, or a method of an instance, which counts by its attributes or its `__everfresh_key__`.
+            func: the function, also that of a `classmethod`, `staticmethod` or `property`. An instance whose method it
+                is counts by its attributes or its `__everfresh_key__`.
             ignore: parameters that do not count.
             verbose: in place of the memory's own.
             mmap_mode: in place of the memory's own.
@@ -126,7 +128,7 @@ class Memory:
 
         Raises:
             ValueError: if the callback cannot be called, or there is no parameter of a name that is ignored.
-            TypeError: for generator
+            TypeError: for generators, and for what is no function.
         """
         if cache_validation_callback is not None and not callable(cache_validation_callback):
             raise ValueError(f"cache_validation_callback needs to be callable. Got {cache_validation_callback}.")
@@ -138,6 +140,10 @@ class Memory:
 
         if isinstance(func, MemorizedFunc | NotMemorizedFunc):
             func = func.func
+        within = around(func, lambda inner: self.cache(inner, ignore, verbose, mmap_mode, cache_validation_callback))
+        if within is not None:
+            return within
+        check(func, "Memory.cache")
         is_async = bool(getattr(getattr(func, "__code__", None), "co_flags", 0) & 0x80)
         if self._place is None:
             return (AsyncNotMemorizedFunc if is_async else NotMemorizedFunc)(func)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 import types
 
 from . import _native
@@ -57,11 +58,11 @@ class StoredFunction(Function):
             if code.refresh():
                 self.signature = _signature(self.function)
 
-    def key(self, bound: Bound, args: Any, kwargs: Any, *, of_method: bool) -> bytes:
+    def key(self, bound: Bound, *, of_method: bool) -> bytes:
         values, further, keywords = bound
         further = () if "*" in self.without else further
         keywords = {} if "**" in self.without else keywords
-        return super().key((values, further, keywords), args, kwargs, of_method=False)
+        return super().key((values, further, keywords), of_method=False)
 
     def _fingerprint(self, value: Any, what: str) -> bytes:
         from ._memory_arguments import fingerprint
@@ -107,3 +108,18 @@ def taken_apart(func: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
             func, first, named = func.func, (*func.args, *first), func.keywords | named
         else:
             return func, first, named
+
+
+def is_found_by_name(wrapper: Any) -> bool:
+    """Whether its name finds it again, as that of a function which `Memory.cache` decorates."""
+    found: Any = sys.modules.get(getattr(wrapper, "__module__", ""))
+    for part in getattr(wrapper, "__qualname__", "").split("."):
+        found = getattr(found, part, None)
+    return found is wrapper
+
+
+def bound(wrapper: Any, instance: Any) -> Any:
+    """A memory's function as a method of an instance."""
+    from ._method import BoundTo
+
+    return BoundTo(wrapper, instance)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 import threading
 import time
 import types
 
 from . import _native
 from ._cached import Call
-from ._memory_engine import StoredFunction, taken_apart
+from ._memory_engine import StoredFunction, bound, is_found_by_name, taken_apart
 from ._memory_result import MemorizedResult, NotMemorizedResult
 from ._memory_store import absolute, store_at
 from ._settings import Settings
@@ -390,13 +389,16 @@ class MemorizedFunc:
             owners.pop()
         return self._function.function, given, tuple(self._named)
 
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """A function in a class is a method of its instances, which count as any other argument does."""
+        return self if instance is None else bound(self, instance)
+
+    def __copy__(self) -> MemorizedFunc:
+        return self
+
     def __reduce__(self) -> Any:
-        found: Any = sys.modules.get(getattr(self, "__module__", ""))
-        name = getattr(self, "__qualname__", None)
-        for part in (name or "").split("."):
-            found = getattr(found, part, None)
-        if found is self:
-            return name
+        if is_found_by_name(self):
+            return self.__qualname__  # type: ignore[attr-defined]
         func = self.func
         how = (func.__func__, func.__self__) if isinstance(func, types.MethodType) else (func,)
         options = (self.ignore, self.mmap_mode, self.compress, self._verbose)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 
+from ._memory_engine import bound, is_found_by_name
 from ._memory_result import NotMemorizedResult
 
 TYPE_CHECKING = False
@@ -40,8 +41,14 @@ class NotMemorizedFunc:
     def __everfresh_key__(self) -> object:
         return self.func
 
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else bound(self, instance)
+
+    def __copy__(self) -> NotMemorizedFunc:
+        return self
+
     def __reduce__(self) -> Any:
-        return type(self), (self.func,)
+        return self.__qualname__ if is_found_by_name(self) else (type(self), (self.func,))  # type: ignore[attr-defined]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(func={self.func})"

@@ -10,7 +10,7 @@ from . import _native
 
 # Beside a cache of joblib's in the same location, and whatever else lies there.
 _FOLDER = "everfresh"
-_lock = threading.Lock()
+_lock = threading.RLock()
 _stores: weakref.WeakValueDictionary[tuple[str, int | str | None], _native.Store] = weakref.WeakValueDictionary()
 
 

@@ -6,6 +6,8 @@ import os
 import sys
 import warnings
 import weakref
+from itertools import islice
+from types import FunctionType, MethodType, ModuleType
 
 from . import _ambient, _native
 from ._watch import watching
@@ -60,6 +62,11 @@ class CodeNow:
         self._digest = None
         return True
 
+    def interrupted(self) -> None:
+        """A look that nobody ended may have found another code, and told nobody."""
+        self.epoch += 1
+        self.guard = self._digest = None
+
     def walk_openly(self) -> None:
         """The first walk, with what the modules that it imports read while they are imported told to the engine."""
         self._code.items()
@@ -92,6 +99,10 @@ class CodeNow:
         """What counts by its class alone."""
         return [f"it reads {name}, of which nothing but its class counts" for name in self._code.blind()]
 
+    def untold(self) -> dict[str, str]:
+        """Items that are never found equal, and why."""
+        return self._code.untold()
+
     def ran(self, ran: Ran, others: list[CodeNow]) -> list[str]:
         """The names of what ran beyond `items`, and beyond what others are made of."""
         with silence:
@@ -106,9 +117,12 @@ class CodeNow:
             return _ambient.version(name) or self._code.resolve(name)
 
 
-# Functions and classes that were arguments, which a walk keeps alive: so only the last of them.
+# Functions, classes and modules that were arguments, which a walk keeps alive: so only the last of them.
 _MOST_CODES = 256
 _codes: dict[Any, CodeNow] = {}
+# So many values are looked through for such.
+_MOST_GIVEN = 1_000
+_SEVERAL = frozenset({tuple, list, dict, set, frozenset})
 _foreign: weakref.WeakSet[type] = weakref.WeakSet()
 
 
@@ -132,9 +146,60 @@ def code_hook(value: Any) -> bytes:
     return code.digest
 
 
-def _classes(values: list[Any]) -> list[CodeNow]:
-    """The code of the classes of arguments: it is a part of the key."""
-    return [_codes[cls] for cls in {type(value) for value in values} if cls in _codes]
+def module_hook(module: ModuleType) -> bytes:
+    """What tells one version of a module among the arguments from another: a user's by all that it holds.
+
+    Raises:
+        TypeError: if it holds something that nothing tells.
+    """
+    digest = code_hook(module)
+    for name, why in _codes[module].untold().items():
+        from ._values import Refusal
+
+        raise Refusal(
+            f"the module {module.__name__} has no fingerprint, since nothing tells {name}: {why}. Pass what counts of "
+            "it, leave the argument out with `ignore=`, or make the key with `key=`"
+        )
+    return digest
+
+
+class Given:
+    """The functions, classes and modules among the arguments, also in containers: their code is a part of the key."""
+
+    __slots__ = ("codes", "memos")
+
+    def version(self, name: str) -> bytes | None:
+        """The fingerprint of an item of theirs, as it was when the key was made."""
+        return next((code.items[name] for code in self.codes if name in code.items), None)
+
+    def __init__(self, values: list[Any]) -> None:
+        from functools import partial
+
+        from ._code_values import LRU_CACHES
+        from ._values_code import WRAPPERS
+
+        self.codes: list[CodeNow] = []
+        #: Plain memos: what they hold was read by somebody else, and nobody knows what.
+        self.memos: list[Any] = []
+        left, queue = _MOST_GIVEN, values.copy()
+        while queue and left:
+            value, left = queue.pop(), left - 1
+            kind = type(value)
+            for one in (kind, value) if isinstance(value, FunctionType | ModuleType | type) else (kind,):
+                code = _codes.get(one)
+                if code is not None and code not in self.codes:
+                    self.codes.append(code)
+                    self.memos += code.lru_caches().values()
+            if kind in _SEVERAL:
+                queue += islice(value.values() if kind is dict else value, left)
+            elif kind is partial:
+                queue += (value.func, value.args, value.keywords)
+            elif kind is MethodType:
+                queue += (value.__func__, value.__self__)
+            elif kind in WRAPPERS or kind.__module__ in ("everfresh._method", "everfresh._memory_function"):
+                queue += (value.__wrapped__, getattr(value, "__self__", None))
+            if kind in LRU_CACHES:
+                self.memos.append(value)
 
 
 class Purity:
@@ -228,10 +293,10 @@ class Computation:
 
     __slots__ = (
         "_before",
-        "_classes",
         "_code",
         "_connections",
         "_databases",
+        "_given",
         "_numpy",
         "_paths",
         "_purity",
@@ -239,15 +304,15 @@ class Computation:
         "_watched",
     )
 
-    def __init__(self, code: CodeNow, purity: Purity, values: list[Any]) -> None:
+    def __init__(self, code: CodeNow, purity: Purity, values: list[Any], given: Given | None = None) -> None:
         from ._code_ran import Ran
         from ._sources import Numpy, may_be
 
         self._code, self._purity, self._paths = code, purity, Paths(values)
-        self._classes = _classes(values)
+        self._given = given or Given(values)
         # Another call may look at the code while this one computes.
         self._before = code.items
-        sources = code.sources().union(*(cls.sources() for cls in self._classes))
+        sources = code.sources().union(*(cls.sources() for cls in self._given.codes))
         # Who gives it a seed draws what follows from that.
         drawn = not sources.isdisjoint(("random", "numpy.random")) and "seed" not in sources
         self._numpy = Numpy() if drawn and "numpy" in sys.modules else None
@@ -256,7 +321,7 @@ class Computation:
         self._databases = _observe_databases(self._connections, set())
         if code.uses_decimal() or any(map(_ambient.is_decimal, values)):
             _native.observe_version(_ambient.DECIMAL, _ambient.decimal_context())
-        for memo in code.lru_caches().values():
+        for memo in (*code.lru_caches().values(), *self._given.memos):
             # What it holds was read by somebody else, and nobody knows what.
             memo.cache_clear()
 
@@ -298,7 +363,7 @@ class Computation:
             _native.impure("it reads a random source (numpy.random)")
         for path in self._ran.modules():
             _native.observe_path("file", path)
-        for name in self._code.ran(self._ran, self._classes):
+        for name in self._code.ran(self._ran, self._given.codes):
             found = self._code.version(name)
             if found is None:
                 _native.unseen(f"it ran {name}, which no name finds again")

@@ -131,6 +131,10 @@ class Recent:
     def set_defaults(self, _: object) -> None:
         """Defaults are among the inputs."""
 
+    def after_fork(self) -> None:
+        """In a child: the lock is free."""
+        self._lock = threading.Lock()
+
 
 class Node(Function):
     """A source, step, check or sink. Its name is the pipeline's and its own."""
@@ -161,6 +165,10 @@ class Node(Function):
     def new_table(self, *_: Any) -> Recent:
         """Its results are few and large: no fast path is needed."""
         return Recent(self.settings.maxsize)
+
+    def after_fork(self) -> None:
+        super().after_fork()
+        self.table.after_fork()
 
     def key_of(self, inputs: Inputs) -> bytes:
         """The fingerprint of inputs.

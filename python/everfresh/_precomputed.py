@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 # A list of so many results takes 128 MB, without the results.
 _LARGEST = 1 << 24
-_MISSING: Any = object()
 
 
 def precomputed(*domains: Domain, store: _native.Store | bool | None = None) -> Callable[[_F], _F]:
@@ -72,14 +71,16 @@ def precomputed(*domains: Domain, store: _native.Store | bool | None = None) -> 
             return filled
 
         fill.__qualname__ = f"{getattr(function, '__qualname__', 'function')}.<table>"
-        table = cached(maxsize=1, store=store)(fill)
+        table: Any = cached(maxsize=1, store=store)(fill)
         first = values[0]
-        if len(values) == 1 and isinstance(first, range) and first.start == 0 and first.step == 1:
-            made = _from_zero(function, table, progress, len(first))
+        slow = _general(function, table, progress, values)
+        made: Any
+        if len(values) == 1 and isinstance(first, range) and first.step == 1:
+            made = _native_table(slow, table, first.start)
         else:
-            made = _general(function, table, progress, values)
+            made = _native.Precomputed(slow)
         functools.update_wrapper(made, function)
-        return made  # type: ignore[return-value]
+        return made  # type: ignore[no-any-return]
 
     return decorate
 
@@ -103,8 +104,8 @@ class _Progress:
             del self.filling[own]
 
     def find(self, function: Callable[..., Any], table: Table, at: int, args: Any, named: Any) -> Any:
-        """The result at a place, while some thread fills a table."""
-        results = self.filling.get(get_ident())
+        """The result at a place."""
+        results = self.filling.get(get_ident()) if self.filling else None
         if results is None:
             return table()[at]
         return results[at] if at < len(results) else function(*args, **named)
@@ -123,19 +124,25 @@ def _values(domain: Domain) -> range | list[Any]:
     raise TypeError(f"a domain is a range, bool or an Enum class, not {domain!r}")
 
 
-def _from_zero(function: Callable[..., Any], table: Table, progress: _Progress, size: int) -> Callable[..., Any]:
-    """The most usual domain, with the least work."""
+def _native_table(slow: Callable[..., Any], table: Any, first: int) -> Any:
+    """The same; native code has the table where nothing but the code's guard has to be looked at for it."""
+    function = table._verbs.function
+    handed: Any = None
 
-    def wrapper(n: Any = _MISSING, /, *rest: Any, **named: Any) -> Any:
-        if type(n) is int and 0 <= n < size and not rest and not named:
-            return progress.find(function, table, n, (n,), named) if progress.filling else table()[n]
-        if n is _MISSING and len(named) == 1:
-            (value,) = named.values()
-            if type(value) is int and 0 <= value < size and Signature(function).bind((), named) is not None:
-                return progress.find(function, table, value, (), named)
-        return function(*(() if n is _MISSING else (n,)), *rest, **named)
+    def fill(*args: Any, **named: Any) -> Any:
+        nonlocal handed
+        result = slow(*args, **named)
+        guard = table.guard
+        if guard is not handed:
+            held = table.find((), None)
+            # The guard was there before and after: it speaks for these results.
+            if held is not None and table.guard is guard and function.stands_alone(held[1].found):
+                made.fill(held[0], first, guard)
+                handed = guard
+        return result
 
-    return wrapper
+    made = _native.Precomputed(fill)
+    return made
 
 
 def _general(

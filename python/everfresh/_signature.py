@@ -107,3 +107,11 @@ class Signature:
             return None
         known = names[max(given, self.positional_only) :]
         return values, args[given:], {name: value for name, value in kwargs.items() if name not in known}
+
+    def spread(self, bound: Bound) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Bound arguments as a call: those that have a place by place, the others by name."""
+        values, further, keywords = bound
+        return (
+            (*values[: self.positional], *further),
+            dict(zip(self.names[self.positional :], values[self.positional :], strict=True)) | keywords,
+        )

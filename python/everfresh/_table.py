@@ -48,6 +48,8 @@ class NoTable:
     def find(self, *_: object) -> None:
         """Nothing."""
 
+    use = find
+
     def put(self, *_: object, **__: object) -> None:
         """Nothing."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import functools
 import types
 
+from everfresh import _native
 from everfresh._values import BUILTINS, state
 
 TYPE_CHECKING = False
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
 
     from everfresh._values import Parts
 
+#: As arguments, they are what they wrap.
+WRAPPERS = (functools._lru_cache_wrapper, _native.LruCache, _native.CachedFunction, _native.Precomputed)
+
 
 def take_apart(value: Any) -> Parts | None:
-    """The parts of a function, a class, or a value of a class that extends a builtin type; None for others."""
+    """The parts of a function, class or module, or of a value whose class extends a builtin type; None for others."""
     if isinstance(value, types.FunctionType):
         code = value.__module__, value.__qualname__, _code(value.__code__), value.__defaults__, value.__kwdefaults__
         return "function", code, ()
@@ -33,13 +37,16 @@ def take_apart(value: Any) -> Parts | None:
     if isinstance(value, types.MethodType):
         return "method", (value.__func__, value.__self__), ()
     if isinstance(value, types.ModuleType):
-        return "module", value.__name__, ()
+        from everfresh._observed import module_hook
+
+        return "module", (value.__name__, module_hook(value)), ()
     if isinstance(value, types.GenericAlias):
         return "alias", (value.__origin__, value.__args__), ()
     if type(value) is functools.partial:
         return "partial", (value.func, value.args, value.keywords), ()
-    if isinstance(value, functools._lru_cache_wrapper):
-        return "wrapper", value.__wrapped__, ()
+    if isinstance(value, WRAPPERS):
+        wrapped: object = value.__wrapped__
+        return "wrapper", wrapped, ()
     descriptors = types.MethodDescriptorType, types.WrapperDescriptorType, types.ClassMethodDescriptorType
     if isinstance(value, descriptors):
         return "descriptor", (value.__objclass__, value.__name__), ()

@@ -14,38 +14,58 @@ if TYPE_CHECKING:
 class Verbs:
     """The verbs of one table; `first` are arguments that somebody else gives, as an instance gives itself."""
 
-    __slots__ = ("_first", "_function", "_table")
+    __slots__ = ("_first", "_table", "function")
 
     def __init__(self, function: Function, table: Any, first: Callable[[], tuple[Any, ...]] = tuple) -> None:
-        self._function, self._table, self._first = function, table, first
+        self.function, self._table, self._first = function, table, first
 
     def attach(self) -> None:
         """Makes them attributes of the table."""
+        self._table._verbs = self
         for name in dir(type(self)):
             if name.startswith("cache_"):
                 setattr(self._table, name, getattr(self, name))
 
-    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
-        function, first = self._function, self._first()
+    def call_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+        """The call that a verb is about; it knows the table that would answer it.
+
+        Raises:
+            TypeError: if the arguments do not fit.
+        """
+        function, first = self.function, self._first()
+        method = None if first else function.method_of(args)
+        if method is not None:
+            of_instance: Verbs = method.verbs(args[0])
+            return of_instance.call_of(args[1:], kwargs)
+        if not first and not (args and isinstance(args[0], type)) and self._is_of_class():
+            raise TypeError(
+                f"{function.name} is a class method, and this Python does not tell it the class: give the class as the "
+                "first argument, or put `cached` on top of `classmethod`"
+            )
         function.look_at_code(self._table)
         bound = function.signature.bind(first + args, kwargs)
         if bound is None:
             raise TypeError(f"{function.name} cannot be called with these arguments")
         return Call(function, self._table, bound, args, kwargs, first)
 
+    def _is_of_class(self) -> bool:
+        from ._method import is_plain_class_method
+
+        return is_plain_class_method(self.function.function, self._table)
+
     def cache_info(self) -> CacheInfo:
         """Hits, misses, the bound and the number of results in memory, as `functools` gives them."""
         hits, misses, _, size, *_ = self._table.info()
-        return CacheInfo(hits, misses, self._function.settings.maxsize, size)
+        return CacheInfo(hits, misses, self.function.settings.maxsize, size)
 
     def cache_clear(self) -> None:
         """Forgets all results, and makes out of date whatever was made with them."""
-        self._function.forget()
+        self.function.forget()
         self._table.clear()
 
     def cache_parameters(self) -> dict[str, Any]:
         """What the cache was given: `maxsize`, `typed`, `ttl` and so on."""
-        return dict(vars(self._function.settings))
+        return dict(vars(self.function.settings))
 
     def cache_contains(self, /, *args: Any, **kwargs: Any) -> bool:
         """Whether a call would be answered without computing."""
@@ -56,20 +76,18 @@ class Verbs:
 
         `hit …` with all that was read; `miss: …` with what changed, or why this process did not keep the last result.
         """
-        call = self._call(args, kwargs)
-        entry = self._table.find(*call.place)
-        held = None if entry is None else entry[1]
-        found = None if held is None or held.made_of != call.key else held.found
-        return self._function.explain(call.key, found)
+        call = self.call_of(args, kwargs)
+        held = call.held(call.table.find)
+        return self.function.explain(call.key, None if held is None else held.found)
 
     def cache_invalidate(self, /, *args: Any, **kwargs: Any) -> bool:
         """Forgets the result of a call, and makes out of date whatever was made with it. Whether there was one."""
-        call = self._call(args, kwargs)
-        in_memory = self._table.remove(*call.place)
-        return self._function.engine.invalidate(call.key) or bool(in_memory)
+        call = self.call_of(args, kwargs)
+        in_memory = call.held(call.table.find) is not None and call.table.remove(*call.place)
+        return self.function.engine.invalidate(call.key) or bool(in_memory)
 
     def cache_refresh(self, /, *args: Any, **kwargs: Any) -> Any:
         """Computes a call anew, keeps the result and returns it; if that fails, the old result stays."""
-        call = self._call(args, kwargs)
+        call = self.call_of(args, kwargs)
         call.table.miss()
-        return call.refresh_async() if self._function.is_async else call.refresh()
+        return call.refresh_async() if self.function.is_async else call.refresh()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _depth = 0
 _installed: list[tuple[Any, str, Any, Any]] = []
 

@@ -37,5 +37,24 @@ def test_the_blocks_of_a_page_run_one_after_the_other(page: Path, tmp_path: Path
     assert run.returncode == 0, run.stderr
 
 
+def test_the_readme_runs_with_the_functions_that_it_names(tmp_path: Path) -> None:
+    listed = tmp_path / "words"
+    listed.write_text("received\nreceive\n")
+    (tmp_path / "db.yaml").write_text("host: db\n")
+    given = [
+        "import difflib",
+        "client = object()",
+        "def search(word, words): return difflib.get_close_matches(word, words.read().split())",
+    ]
+    source = blocks(ROOT / "README.md")
+    assert "/usr/share/dict/words" in source
+    (tmp_path / "readme.py").write_text("\n".join(given) + source.replace("/usr/share/dict/words", str(listed)))
+    own = {**os.environ, "XDG_DATA_HOME": str(tmp_path / "data")}
+    command = [sys.executable, "-W", "error", "readme.py"]
+    run = subprocess.run(command, cwd=tmp_path, env=own, capture_output=True, text=True, timeout=120, check=False)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith("hit")
+
+
 def test_there_are_pages() -> None:
     assert ROOT / "docs" / "coming-from.md" in PAGES

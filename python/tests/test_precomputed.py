@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import enum
 import inspect
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -161,3 +163,105 @@ def test_what_is_no_domain_is_refused() -> None:
         ef.precomputed(int)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="4,294,967,296 results is too large"):
         ef.precomputed(range(65_536), range(65_536))
+
+
+# The table in native code.
+
+
+OFFSET = 1
+
+
+@ef.precomputed(range(-2, 5))
+def shifted(n: int) -> int:
+    return n + OFFSET
+
+
+def test_a_native_table_is_filled_again_when_code_or_a_global_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [shifted(n) for n in range(-3, 6)] == list(range(-2, 7))
+    monkeypatch.setitem(globals(), "OFFSET", 10)
+    assert [shifted(n) for n in range(-3, 6)] == list(range(7, 16))
+    monkeypatch.undo()
+    assert [shifted(n) for n in range(-3, 6)] == list(range(-2, 7))
+
+
+def test_a_hit_runs_no_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (shifted(1), shifted(1)) == (2, 2)
+    ran: list[str] = []
+    before = sys.getprofile()
+    sys.setprofile(lambda frame, event, argument: ran.append(frame.f_code.co_name) if event == "call" else None)
+    try:
+        found = shifted(-2), shifted(0), shifted(4)
+    finally:
+        sys.setprofile(before)
+    assert (found, ran) == ((-1, 1, 5), [])
+
+
+def test_a_caller_that_is_cached_is_made_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    @ef.cached
+    def twice(n: int) -> int:
+        return 2 * shifted(n)
+
+    assert (shifted(1), twice(1), twice(1)) == (2, 4, 4)
+    monkeypatch.setitem(globals(), "OFFSET", 10)
+    assert twice(1) == 22
+
+
+def test_a_table_is_shared_by_threads() -> None:
+    computed: list[int] = []
+
+    @ef.precomputed(range(100))
+    def square(n: int) -> int:
+        computed.append(n)
+        return n * n
+
+    barrier = threading.Barrier(4)
+    found: list[list[int]] = []
+
+    def work() -> None:
+        barrier.wait(60)
+        found.append([square(n) for n in range(100)])
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert found == [[n * n for n in range(100)]] * 4
+    assert computed == list(range(100))
+
+
+def test_results_are_referred_to_as_often_as_they_are_held() -> None:
+    made = [object() for _ in range(3)]
+
+    @ef.precomputed(range(3))
+    def function(n: int) -> str:
+        return f"{n} of {len(made)}"
+
+    first = function(1)
+    before = sys.getrefcount(first)
+    held = [function(1) for _ in range(100)]
+    assert all(one is first for one in held)
+    assert sys.getrefcount(first) == before + 100
+    del held
+    assert sys.getrefcount(first) == before
+
+
+def test_a_native_table_takes_what_it_is_given_alone() -> None:
+    from everfresh import _native
+
+    table: Data = _native.Precomputed(lambda *args, **named: (args, named))
+    assert table(1) == ((1,), {})
+    assert table(1, 2, a=3) == ((1, 2), {"a": 3})
+    table.fill(("a", "b"), 5, True)
+    assert [table(n) for n in (4, 5, 6, 7)] == [((4,), {}), "a", "b", ((7,), {})]
+    assert table(True) == ((True,), {}) and table(5.0) == ((5.0,), {}) and table(2**70) == ((2**70,), {})
+    assert table(n=5) == ((), {"n": 5})
+    table.fill(("c",), 5, False)
+    assert table(5) == ((5,), {})
+    wrong: list[tuple[Data, ...]] = [(), ([], 0, True), ((), "0", True), ((), 2**70, True)]
+    for arguments in wrong:
+        with pytest.raises((TypeError, ValueError, OverflowError)):
+            table.fill(*arguments)
+    for arguments in ((), (5,), (len, len)):
+        with pytest.raises((TypeError, ValueError)):
+            _native.Precomputed(*arguments)

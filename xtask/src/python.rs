@@ -53,6 +53,11 @@ impl Interpreter {
         let mut pytest = process::command(self.program())?;
         pytest.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "-n", "2", "python/tests"]);
         pytest.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONHASHSEED", "0").env_remove("PYTHONPATH");
+        pytest.env("EVERFRESH_MYPY", setup::python_checks()?.join("mypy"));
+        match setup::pyright() {
+            Ok(pyright) => drop(pytest.env("EVERFRESH_PYRIGHT", pyright)),
+            Err(missing) => println!("SKIPPED: pyright cannot be installed here: {missing}"),
+        }
         process::run(&mut pytest)
     }
 }

@@ -16,6 +16,8 @@ const GUNGRAUN_RUNNER: &str = "0.20.0";
 const WORD_LIST: &str = "/usr/share/dict/american-english";
 /// What checks Python files, pinned.
 const PYTHON_CHECKS: &str = include_str!("../python-checks.txt");
+/// A second checker of types, for tests of what a user's editor shows.
+const PYTHON_TYPES: &str = include_str!("../python-types.txt");
 
 /// Installs everything that `cargo xtask test` needs.
 pub fn everything() -> Result<(), String> {
@@ -23,6 +25,10 @@ pub fn everything() -> Result<(), String> {
     println!("rustfmt, clippy: there");
     println!("cargo-deny: `{}`", cargo_deny()?.display());
     println!("ruff, mypy: `{}`", python_checks()?.display());
+    match pyright() {
+        Ok(pyright) => println!("pyright: `{}`", pyright.display()),
+        Err(missing) => println!("SKIPPED: pyright cannot be installed here: {missing}"),
+    }
     for interpreter in python::interpreters()? {
         println!("Python {}: `{}`", interpreter.version, interpreter.program().display());
     }
@@ -90,6 +96,13 @@ pub fn python_checks() -> Result<PathBuf, String> {
     let folder = place::cache()?.join("python-checks");
     virtual_environment(&python()?, &folder, PYTHON_CHECKS)?;
     Ok(folder.join("bin"))
+}
+
+/// Pyright, in a distribution that brings the `node` that it runs on.
+pub fn pyright() -> Result<PathBuf, String> {
+    let folder = place::cache()?.join("python-types");
+    virtual_environment(&python()?, &folder, PYTHON_TYPES)?;
+    Ok(folder.join("bin/basedpyright"))
 }
 
 /// The interpreter that virtual environments are made with.

@@ -96,7 +96,7 @@ pub(super) fn class(py: Python<'_>) -> PyResult<Bound<'_, PyType>> {
         (ffi::Py_tp_dealloc, dealloc as *mut c_void),
         (ffi::Py_tp_traverse, traverse as *mut c_void),
         (ffi::Py_tp_clear, clear as *mut c_void),
-        (ffi::Py_tp_descr_get, class::bind as *mut c_void),
+        (ffi::Py_tp_descr_get, cached_methods::bind as *mut c_void),
         (ffi::Py_mp_length, cached_methods::len as *mut c_void),
         (ffi::Py_nb_bool, always as *mut c_void),
         (ffi::Py_tp_doc, c"A function whose results are kept; made by `everfresh.cached`.".as_ptr() as *mut c_void),

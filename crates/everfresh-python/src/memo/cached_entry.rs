@@ -7,12 +7,12 @@ use pyo3::types::{PyDict, PyTuple};
 use std::ptr;
 
 use super::bind::{Ask, Room};
-use super::cached::{CachedFunction, Held};
+use super::cached::{CachedFunction, Held, NEVER};
 use super::cached_call::refused;
 use super::call::Call;
 use super::key::Probe;
-use super::locked;
 use super::table::{Entry, Extra, FAILED, NIL, Table};
+use super::{clock, locked};
 
 /// Arguments of a call as `slow` gets them, laid out as in a vectorcall; owns what it holds.
 pub(super) struct Arguments<'py> {
@@ -164,6 +164,8 @@ impl Ask for Remove {
 
 pub(super) struct Find {
     pub(super) cached: *mut CachedFunction,
+    /// Whether that is a use of the entry: one that was idle for too long is not found, another is the last used now.
+    pub(super) uses: bool,
 }
 
 impl Ask for Find {
@@ -181,6 +183,18 @@ impl Ask for Find {
                 }
                 if at == NIL {
                     return Ok(None);
+                }
+                let (idle, bounded) = ((*cached).idle, (*cached).bounded());
+                let entry = (*cached).table.entry(at);
+                if self.uses && idle != NEVER {
+                    let now = clock::now();
+                    if now.saturating_sub(entry.extra.used) > idle {
+                        return Ok(None);
+                    }
+                    entry.extra.used = now;
+                }
+                if self.uses && bounded {
+                    (*cached).table.touch(at);
                 }
                 let entry = (*cached).table.entry(at);
                 let value = Bound::from_borrowed_ptr(py, entry.value).unbind();

@@ -3,6 +3,7 @@
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::os::raw::{c_int, c_void};
@@ -25,6 +26,11 @@ pub(super) fn all() -> Vec<ffi::PyMethodDef> {
             c"find",
             find,
             c"find($self, args, kwargs, /)\n--\n\nThe value and the state of an entry, past its deadline or not, or None. Not a use of it.",
+        ),
+        with_keywords(
+            c"use",
+            find_used,
+            c"use($self, args, kwargs, /)\n--\n\nThe same, for a call: not what was idle for too long; it is the last used now.",
         ),
         with_keywords(
             c"remove",
@@ -163,7 +169,23 @@ unsafe extern "C" fn find(
 ) -> *mut ffi::PyObject {
     let cached = me.cast::<CachedFunction>();
     // SAFETY: CPython passes a live object of this type.
-    unsafe { answer(|py| Ok(two(py, arguments, keywords)?.with(cached, Find { cached })?.transpose()?.flatten())) }
+    unsafe {
+        answer(|py| {
+            Ok(two(py, arguments, keywords)?.with(cached, Find { cached, uses: false })?.transpose()?.flatten())
+        })
+    }
+}
+
+unsafe extern "C" fn find_used(
+    me: *mut ffi::PyObject,
+    arguments: *mut ffi::PyObject,
+    keywords: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    let cached = me.cast::<CachedFunction>();
+    // SAFETY: CPython passes a live object of this type.
+    unsafe {
+        answer(|py| Ok(two(py, arguments, keywords)?.with(cached, Find { cached, uses: true })?.transpose()?.flatten()))
+    }
 }
 
 unsafe extern "C" fn remove(
@@ -346,6 +368,31 @@ unsafe extern "C" fn set_name(
             }
             Ok(())
         })
+    }
+}
+
+/// `__get__`: to a class, which a `classmethod` gives, by `_class_bound(self, class)` if there is one.
+pub(super) unsafe extern "C" fn bind(
+    me: *mut ffi::PyObject,
+    instance: *mut ffi::PyObject,
+    class: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython passes live objects, or null for no instance.
+    unsafe {
+        if !instance.is_null() && ffi::PyType_Check(instance) != 0 {
+            let py = Python::assume_attached();
+            let (me, owner) = (Bound::from_borrowed_ptr(py, me), Bound::from_borrowed_ptr(py, instance));
+            let make = me.getattr_opt(intern!(py, "_class_bound"));
+            match make.and_then(|make| make.map(|make| make.call1((me, owner))).transpose()) {
+                Ok(Some(bound)) => return bound.into_ptr(),
+                Ok(None) => {}
+                Err(error) => {
+                    error.restore(py);
+                    return ptr::null_mut();
+                }
+            }
+        }
+        super::class::bind(me, instance, class)
     }
 }
 

@@ -9,6 +9,7 @@
 //! | `object`, `methods` | `_native.LruCache` as a Python type: life, garbage collection, methods |
 //! | `bind` | arguments in canonical order: positions, names and defaults meet |
 //! | `cached`, `cached_call`, `cached_entry`, `cached_methods` | `_native.CachedFunction`, the table behind `cached` |
+//! | `precomputed` | `_native.Precomputed`, the table behind `precomputed` |
 //! | `ready` | `_native.Ready`: a hit of a coroutine function |
 //! | `clock` | the clock of deadlines |
 //! | `class` | how a type with a vectorcall slot is declared |
@@ -37,6 +38,7 @@ mod key;
 mod layout;
 mod methods;
 mod object;
+mod precomputed;
 mod ready;
 mod table;
 
@@ -44,7 +46,8 @@ mod table;
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("LruCache", object::class(module.py())?)?;
     module.add("Ready", ready::class(module.py())?)?;
-    module.add("CachedFunction", cached::class(module.py())?)
+    module.add("CachedFunction", cached::class(module.py())?)?;
+    module.add("Precomputed", precomputed::class(module.py())?)
 }
 
 /// Whether a guard holds. Without one of our own, an object that is true does.
