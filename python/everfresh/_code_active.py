@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from everfresh import _code_origin as origin
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import CodeType, FrameType
 
     from everfresh._code_ran import Ran
@@ -22,7 +24,14 @@ current: ContextVar[Ran | None] = ContextVar("everfresh_ran", default=None)
 active: list[Ran] = []
 # Those of them that want to hear of calls.
 listening: list[Ran] = []
-lock = threading.RLock()
+_lock = threading.RLock()
+
+
+@contextmanager
+def locked() -> Iterator[None]:
+    """While this thread alone changes the lists. A child of a fork has a lock of its own."""
+    with _lock:
+        yield
 
 
 def blocks() -> list[Ran]:

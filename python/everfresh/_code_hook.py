@@ -17,7 +17,7 @@ GENERATORS = 0x20 | 0x80 | 0x200
 
 
 class Hook:
-    """3.11: one hook a thread, however blocks overlap on it; `begin` and `end` are called under `lock`."""
+    """3.11: one hook a thread, however blocks overlap on it; `begin` and `end` are called under `_lock`."""
 
     def __init__(self) -> None:
         self.local = threading.local()

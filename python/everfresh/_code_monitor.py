@@ -8,8 +8,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from everfresh import _sources
-from everfresh._code_active import OFTEN_CALLS, active, blocks, current, is_foreign, is_heeded, listening, lock
+from everfresh import _code_active, _sources
+from everfresh._code_active import OFTEN_CALLS, active, blocks, current, is_foreign, is_heeded, listening
 
 if TYPE_CHECKING:
     from types import CodeType, FrameType
@@ -18,7 +18,7 @@ GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
 class Monitor:
-    """The one tool of this process in `sys.monitoring`; used under `lock`."""
+    """The one tool of this process in `sys.monitoring`; used under `_lock`."""
 
     def __init__(self) -> None:
         self.tool: int | None = None
@@ -30,7 +30,7 @@ class Monitor:
         self.others: dict[tuple[int, int], int] = {}
 
     def begin(self) -> bool:
-        """Whether events will come; under `lock`, with the block in `active`."""
+        """Whether events will come; under `_lock`, with the block in `active`."""
         self.uses += 1
         monitoring = sys.monitoring  # type: ignore[attr-defined, unused-ignore]
         if self.tool is None:
@@ -110,6 +110,7 @@ class Monitor:
     def _off(self) -> object:
         """What switches a place off, if nobody else needs to hear of it."""
         # Who begins a block holds the lock, and waits for us: never wait for it here.
+        lock = _code_active._lock
         if GIL and lock.acquire(blocking=False):
             try:
                 if len(active) == 1:

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from everfresh import _code_origin as origin
 from everfresh import _native, _sources
-from everfresh._code_active import IMPORT, OFTEN, active, blocks, current, listening, lock
+from everfresh._code_active import IMPORT, OFTEN, active, blocks, current, listening, locked
 from everfresh._code_hook import Hook
 from everfresh._code_monitor import Monitor
 from everfresh._code_names import FOUND, name_of
@@ -83,7 +83,7 @@ class Ran:
         loop = sys.modules.get("asyncio")
         self._in_task = loop is not None and loop._get_running_loop() is not None
         self._around, self._token = current.get(), current.set(self)
-        with lock:
+        with locked():
             active.append(self)
             if self.sources is not None:
                 listening.append(self)
@@ -93,7 +93,7 @@ class Ran:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with lock:
+        with locked():
             active.remove(self)
             if self.sources is not None:
                 listening.remove(self)
@@ -117,12 +117,12 @@ class Ran:
     def here(self) -> Iterator[None]:
         """On another thread: what runs in this block counts for it too."""
         token = current.set(self)
-        with lock:
+        with locked():
             self.complete &= _monitor.begin()
         try:
             yield
         finally:
-            with lock:
+            with locked():
                 self.complete &= _monitor.end()
             current.reset(token)
 
