@@ -162,7 +162,8 @@ class Function:
         )
         self.signature = Signature(function)
         self.purity = Purity(self.name, strict=settings.strict, excused=settings.ttl is not None)
-        self.lock = threading.Lock()
+        # A walk may import what calls the function.
+        self.lock = threading.RLock()
         #: How many computations ended before they began, which the engine counts as failures.
         self.late = 0
         #: Keys that are computed anew behind their callers.
@@ -246,22 +247,26 @@ class Function:
     def code(self) -> CodeNow:
         """The function's code, walked when it is first called."""
         if self._code is None:
-            self._code = CodeNow(self.function)
-            self._code.refresh()
+            with self.lock:
+                if self._code is None:
+                    code = CodeNow(self.function)
+                    code.refresh()
+                    self._code = code
         return self._code
 
     def look_at_code(self, table: Any) -> None:
         """Forgets what a table holds if the code is another one than when it was filled."""
         code = self.code
+        # One thread at a time: who comes late must not forget what was put in meanwhile.
         with self.lock:
             if code.refresh():
                 self.signature = Signature(self.function)
-        if table.guard is not code.guard:
-            if table.epoch != code.epoch:
-                table.forget()
-                table.set_defaults(self.defaults(table.skip))
-                table.epoch = code.epoch
-            table.guard = code.guard
+            if table.guard is not code.guard:
+                if table.epoch != code.epoch:
+                    table.forget()
+                    table.set_defaults(self.defaults(table.skip))
+                    table.epoch = code.epoch
+                table.guard = code.guard
 
     def defaults(self, skip: int) -> tuple[tuple[int, Any], ...]:
         """Those of the parameters that a table knows, by their places."""
@@ -381,9 +386,9 @@ class Function:
 
     def after_fork(self) -> None:
         """In a child: what threads of the parent began here, nobody ends."""
-        if self.lock.locked() and self._code is not None:
+        if not self.lock.acquire(blocking=False) and self._code is not None:
             self._code.interrupted()
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.refreshing.clear()
 
     def forget(self) -> None:

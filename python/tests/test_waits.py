@@ -136,6 +136,33 @@ def test_who_waits_for_another_thread_counts_as_a_hit() -> None:
     assert slow.cache_info()[:2] == (3, 1)
 
 
+def test_threads_that_make_the_first_calls_of_a_function_compute_each_result_once() -> None:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for _ in range(40):
+
+            @ef.cached
+            def square(n: int) -> list[int]:
+                return [n * n]
+
+            together = threading.Barrier(4)
+
+            def ask(square: Any = square, together: threading.Barrier = together) -> None:
+                for n in range(3):
+                    together.wait()
+                    assert square(n) == [n * n]
+
+            threads = [threading.Thread(target=ask) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert square.cache_info()[:2] == (9, 3)
+    finally:
+        sys.setswitchinterval(interval)
+
+
 def test_every_call_is_a_hit_or_a_miss_however_threads_meet() -> None:
     @ef.cached
     def square(n: int) -> list[int]:
