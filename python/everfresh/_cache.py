@@ -187,7 +187,7 @@ class Cache(MutableMapping):  # type: ignore[type-arg]
         """The value of a key; if there is none, what `function()` returns, which is kept.
 
         Of all threads that ask for a key at once one computes, and the others wait. If it fails, the next one computes.
-        What is set, removed or invalidated meanwhile stays so.
+        What is set, removed or invalidated meanwhile stays so. Who would wait in a circle computes for itself.
         """
         if _native.is_recording():
             # What it reads counts for the function that calls.
@@ -210,7 +210,8 @@ class Cache(MutableMapping):  # type: ignore[type-arg]
                 if flight.leader == threading.get_ident():
                     # It asks for what it computes.
                     return function()
-            flight.done.wait()
+            if not _wait(flight):
+                return function()
             if flight.value is not _MISSING:
                 return flight.value
         try:
@@ -294,6 +295,28 @@ class _Flight:
     def __init__(self, tags: frozenset[str]) -> None:
         self.tags, self.leader, self.done = tags, threading.get_ident(), threading.Event()
         self.value: Any = _MISSING
+
+
+# What each thread waits for.
+_waiting: dict[int, _Flight] = {}
+_lock = threading.RLock()
+
+
+def _wait(flight: _Flight) -> bool:
+    """Waits for who computes, unless he waits for this thread, over others perhaps; whether it has waited."""
+    own, leader = threading.get_ident(), flight.leader
+    with _lock:
+        while leader in _waiting:
+            leader = _waiting[leader].leader
+            if leader == own:
+                return False
+        _waiting[own] = flight
+    try:
+        flight.done.wait()
+    finally:
+        with _lock:
+            del _waiting[own]
+    return True
 
 
 def _read() -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Each has a `_lock`, which is re-entrant: a signal's handler that forks may run in whoever holds it. The first is
 # always loaded, so that its lock keeps two forks apart.
-_MODULES = ("everfresh._watch", "everfresh._code_active", "everfresh._memory_store")
+_MODULES = ("everfresh._watch", "everfresh._code_active", "everfresh._memory_store", "everfresh._cache")
 _held: list[Any] = []
 
 

@@ -82,7 +82,7 @@ class Counted:
         self._lock.release()
 
 
-@pytest.mark.parametrize("module", ["_code_active", "_memory_store", "_watch"])
+@pytest.mark.parametrize("module", ["_cache", "_code_active", "_memory_store", "_watch"])
 def test_a_fork_waits_until_no_thread_is_within_a_module_and_its_child_finds_the_lock_free(
     module: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -274,3 +274,54 @@ def test_a_task_that_waits_counts_as_a_hit() -> None:
 
     asyncio.run(main())
     assert slow.cache_info()[:2] == (4, 1)
+
+
+def crosswise(left: Any, right: Any) -> list[Any]:
+    """What two threads get that begin with one function each, which then asks for what the other computes."""
+    together = threading.Barrier(2)
+
+    def meet(calls: int) -> None:
+        if calls == 1:
+            together.wait(60)
+
+    results: list[Any] = []
+    threads = [
+        threading.Thread(target=lambda first=first: results.append(first((), meet)), daemon=True)
+        for first in (left, right)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return results
+
+
+def test_threads_that_need_each_others_results_crosswise_end() -> None:
+    @ef.cached(ignore=("seen", "meet"))
+    def left(seen: tuple[str, ...], meet: Any) -> int:
+        meet(len(seen) + 1)
+        return 0 if "left" in seen else right((*seen, "left"), meet) + 1
+
+    @ef.cached(ignore=("seen", "meet"))
+    def right(seen: tuple[str, ...], meet: Any) -> int:
+        meet(len(seen) + 1)
+        return 0 if "right" in seen else left((*seen, "right"), meet) + 1
+
+    assert len(crosswise(left, right)) == 2
+
+
+def test_threads_that_need_each_others_entries_of_a_cache_crosswise_end() -> None:
+    cache: ef.Cache = ef.Cache()
+
+    def left(seen: tuple[str, ...], meet: Any) -> Any:
+        return cache.get_or_compute("left", lambda: compute("left", right, seen, meet))
+
+    def right(seen: tuple[str, ...], meet: Any) -> Any:
+        return cache.get_or_compute("right", lambda: compute("right", left, seen, meet))
+
+    def compute(name: str, other: Any, seen: tuple[str, ...], meet: Any) -> int:
+        meet(len(seen) + 1)
+        value: int = 0 if name in seen else other((*seen, name), meet) + 1
+        return value
+
+    assert len(crosswise(left, right)) == 2
