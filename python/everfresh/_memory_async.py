@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._cached import Call
+    from ._call import Call
     from ._native import Kept
 
 

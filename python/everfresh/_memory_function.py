@@ -9,7 +9,7 @@ import time
 import types
 
 from . import _native
-from ._cached import Call
+from ._call import Call
 from ._memory_engine import StoredFunction, bound, is_found_by_name, taken_apart
 from ._memory_result import MemorizedResult, NotMemorizedResult
 from ._memory_store import absolute, store_at

@@ -13,7 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._cached import Call, Function
+    from ._cached import Function
+    from ._call import Call
 
 
 class Bound:

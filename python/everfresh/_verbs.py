@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ._cached import Call, Function
+from ._cached import Function
+from ._call import Call
 from ._table import CacheInfo
 
 TYPE_CHECKING = False
