@@ -184,8 +184,7 @@ impl<'a> PythonRun<'a> {
         let Some(mut seen) = observe_to_store(context, &self.inputs, &reads)? else {
             return Ok(Err("an input changed or was out of date while this ran".into()));
         };
-        let (_, files) =
-            observe::record(Some(&context.cache.store), || answer.files.iter().for_each(|file| observe::file(file)));
+        let (_, files) = observe::record(Some(&context.cache.store), || answer.files.iter().for_each(observe::file));
         match files {
             Ok(files) => seen.extend(files),
             Err(why) => return Ok(Err(why)),

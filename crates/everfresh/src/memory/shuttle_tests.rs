@@ -40,7 +40,7 @@ fn explore_in(schedules: usize, test: impl Fn() + Send + Sync + Copy + 'static) 
     // It would warn that it takes relaxed atomics for sequentially consistent ones, which the header says.
     config.silence_warnings = true;
     // Futures are moved there, which are large where nothing is optimised.
-    config.stack_size *= 8;
+    config.stack_size *= 32;
     Runner::new(RandomScheduler::new_from_seed(SEED, schedules), config.clone()).run(test);
     Runner::new(PctScheduler::new_from_seed(SEED, SWITCHES, schedules), config).run(test);
 }
