@@ -19,7 +19,6 @@ import builtins
 import json
 import os
 import queue
-import signal
 import sys
 import threading
 import traceback
@@ -28,6 +27,7 @@ from . import _native
 from ._ambient import version as ambient
 from ._code_names import FOUND
 from ._code_origin import STARTED, USER, _folders, of_file, of_module
+from ._code_ran import Ran
 from ._observed import CodeNow, Computation, Purity
 from ._watch import watching
 
@@ -40,10 +40,12 @@ if TYPE_CHECKING:
     Request = dict[str, Any]
     Answer = dict[str, Any]
 
-# Files of modules whose time is so close to the start of the process may have been read before or after an edit.
-_CLOSE = 0.1
+# The user's modules are read after this process has started, so what was written before is what was read; a file
+# system's clock ticks a few hundred times a second.
+_CLOSE = 0.02
 # Any life of a step's results excuses what only the clock would make stale; how long it is the program knows.
 _A_DAY = 86_400.0
+_PRINTED = "\x00everfresh"
 
 
 class StepError(Exception):
@@ -53,7 +55,7 @@ class StepError(Exception):
 class Step:
     """A function of the file, with what its module read while it was imported."""
 
-    def __init__(self, module: ModuleType, imported: Observed, name: str) -> None:
+    def __init__(self, module: ModuleType, name: str, seen: list[Observed]) -> None:
         function = getattr(module, name, None)
         if function is None:
             own = (value for value in vars(module).values() if getattr(value, "__module__", None) == module.__name__)
@@ -62,15 +64,16 @@ class Step:
         if not callable(function):
             raise StepError(f"`{name}` is a {type(function).__name__}, not a function")
         self.function, self.name = function, name
-        self._imported = imported
+        #: The import of the file, and all walks so far: what one imports another finds imported.
+        self._seen = seen
         self.code = CodeNow(function)
 
         def walk() -> None:
-            with watching, _Packages() as packages:
+            with watching, _Packages() as packages, Ran(sources=True):
                 self.code.walk_openly()
             packages.observe()
 
-        self._walked = _observe(f"the code of {name}", walk, self.code.version)
+        seen.append(_observe(f"the code of {name}", walk, self.code.version))
 
     def look(self) -> Answer:
         """What the function is made of, and what tells that it still is."""
@@ -80,15 +83,17 @@ class Step:
         parameters = Parameters(self.function)
         items = {name: version.hex() for name, version in self.code.items.items()}
         items[f"what `{self.name}` is given and how"] = parameters.fingerprint().hex()
-        files = {str(module.__file__) for module in _users_modules()}
-        sources = _observe("modules", lambda: _observe_files(files), _no_version)
-        seen = (self._imported, self._walked, sources)
+        files = _files_of_code()
+        folders, packages = _folders_of_modules()
+        watched = files | {path for path in folders if os.path.isfile(path)} | _links(packages)
+        seen = [*self._seen, _observe("modules", lambda: _observe_files(watched), _no_version)]
         return {
             "items": items,
             "parameters": parameters.names,
             "observed": [one.found.observations().hex() for one in seen],
-            "folders": _folders_of_modules(),
-            "packages": sorted({str(folder) for folder in _folders.values()}),
+            "folders": folders,
+            "packages": packages,
+            "python": os.path.realpath(sys.executable),
             "storable": all(one.is_steady for one in seen) and not any(_is_fresh(file) for file in files),
         }
 
@@ -120,6 +125,10 @@ class Step:
                 unstorable = unstorable or f"it ran {name}, which no name finds again"
             else:
                 files.append(file)
+        if files:
+            # What such code is made of nobody has walked.
+            files = sorted(_files_of_code())
+            unstorable = unstorable or next((f"`{file}` is new" for file in files if _is_fresh(file)), None)
         write(found.value, request["output"])
         return {
             "observed": found.observations().hex(),
@@ -193,12 +202,35 @@ def _users_modules() -> list[ModuleType]:
     ]
 
 
-def _folders_of_modules() -> list[str]:
-    """Where else a module of the user's might appear that would be taken instead."""
-    folders = {path for path in sys.path if path and os.path.isdir(path) and of_file(f"{path}/any.py") == USER}
-    for module in _users_modules():
-        folders.update(path for path in getattr(module, "__path__", None) or () if isinstance(path, str))
-    return sorted(folders)
+def _files_of_code() -> set[str]:
+    """All files that the user's modules come from, those that nobody finds by a name too, and what they read when they
+    were imported."""
+    files = {str(module.__file__) for module in _users_modules()} | _sources
+    for module in files & set(_native.reading_modules()):
+        files |= {os.fspath(path) for path, _ in _native.import_reads(module)}
+    return files
+
+
+def _folders_of_modules() -> tuple[list[str], list[str]]:
+    """Where else a module of the user's might appear that would be taken instead, and where packages are."""
+    places = [os.path.abspath(path or ".") for path in sys.path]
+    folders = {path for path in places if of_file(f"{path}/any.py") == USER}
+    for module in list(sys.modules.values()):
+        # A namespace has no file.
+        inner = getattr(module, "__path__", None) or ()
+        folders.update(path for path in inner if isinstance(path, str) and of_file(f"{path}/any.py") == USER)
+    folders.update(os.path.dirname(str(module.__file__)) for module in _users_modules())
+    packages = {path for path in places if path not in folders and os.path.isdir(path)}
+    return sorted(folders), sorted(packages | {str(folder) for folder in _folders.values()})
+
+
+def _links(packages: list[str]) -> set[str]:
+    """Files among packages that lead to the user's code: editable installs."""
+    links = {os.path.join(sys.prefix, "pyvenv.cfg")}
+    for folder in packages:
+        names = os.listdir(folder) if os.path.isdir(folder) else []
+        links.update(os.path.join(folder, n) for n in names if n.endswith(".pth") or n.startswith("__editable__"))
+    return links
 
 
 def _is_fresh(file: str) -> bool:
@@ -219,6 +251,10 @@ def _file_of_item(name: str) -> str | None:
     return file if isinstance(file, str) else None
 
 
+#: The user's files that code was read from.
+_sources: set[str] = set()
+
+
 def _read_sources() -> None:
     """Has the user's modules compiled from their sources.
 
@@ -232,6 +268,7 @@ def _read_sources() -> None:
         path = self.get_filename(fullname)
         if of_file(path) != USER:
             return compiled(self, fullname)
+        _sources.add(path)
         code: CodeType = self.source_to_code(self.get_data(path), path)
         return code
 
@@ -254,7 +291,7 @@ def _import(file: str) -> tuple[ModuleType, Observed]:
     loader = spec.loader
 
     def load() -> None:
-        with watching, _Packages() as packages:
+        with watching, _Packages() as packages, Ran(sources=True):
             loader.exec_module(module)
         packages.observe()
 
@@ -265,19 +302,25 @@ class _Packages:
     """Within it a package that is imported reads files as it likes, since it counts by its version. Variables count."""
 
     def __init__(self) -> None:
-        self._names: set[str] = set()
+        self._values: dict[str, str | None] = {}
 
     def __enter__(self) -> _Packages:
         self._import, self._getitem = builtins.__import__, os._Environ.__getitem__
 
         def imported(name: str, *args: Any, **kwargs: Any) -> ModuleType:
-            if name.partition(".")[0] in sys.modules or of_module(name) == USER:
+            is_relative = args[3] if len(args) > 3 else kwargs.get("level", 0)
+            if is_relative or name.partition(".")[0] in sys.modules or of_module(name) == USER:
                 return self._import(name, *args, **kwargs)
-            return _native.unrecorded(self._import, name, *args, **kwargs)
+            heard = sys.getprofile()
+            sys.setprofile(None)
+            try:
+                return _native.unrecorded(self._import, name, *args, **kwargs)
+            finally:
+                sys.setprofile(heard)
 
         def getitem(environ: Any, name: Any) -> Any:
-            if isinstance(name, str):
-                self._names.add(name)
+            if isinstance(name, str) and name not in self._values:
+                self._values[name] = os.environ._data.get(os.fsencode(name))  # type: ignore[attr-defined]
             return self._getitem(environ, name)
 
         builtins.__import__, os._Environ.__getitem__ = imported, getitem  # type: ignore[method-assign]
@@ -288,8 +331,11 @@ class _Packages:
 
     def observe(self) -> None:
         """Tells of the variables."""
-        for name in self._names:
-            _native.observe_env(name)
+        for name, value in self._values.items():
+            if os.environ._data.get(os.fsencode(name)) == value:  # type: ignore[attr-defined]
+                _native.observe_env(name)
+            else:
+                _native.impure(f"it sets the environment variable {name}, which it read")
 
 
 class Worker:
@@ -297,17 +343,19 @@ class Worker:
 
     def __init__(self, file: str) -> None:
         self._file = file
-        self._module: tuple[ModuleType, Observed] | None = None
+        self._module: ModuleType | None = None
+        self._seen: list[Observed] = []
         self._steps: dict[str, Step] = {}
 
     def answer(self, request: Request) -> Answer:
         """What is asked for, or why it cannot be had."""
         try:
             if self._module is None:
-                self._module = _import(self._file)
+                self._module, imported = _import(self._file)
+                self._seen.append(imported)
             name = request["function"]
             if name not in self._steps:
-                self._steps[name] = Step(*self._module, name)
+                self._steps[name] = Step(self._module, name, self._seen)
             step = self._steps[name]
             return step.look() if request["do"] == "look" else step.compute(request)
         except StepError as error:
@@ -325,29 +373,40 @@ def _told(error: BaseException) -> str:
     return "".join(lines).strip()
 
 
-def _requests() -> queue.SimpleQueue[str]:
-    """Lines of standard input. When it ends the program is gone, and so is whoever wants an answer."""
+def _requests(busy: threading.Event) -> queue.SimpleQueue[str | None]:
+    """Lines of standard input, and `None` when it ends: nobody asks any more, or wants what is being computed."""
     source = os.fdopen(os.dup(0), encoding="utf-8")
     with open(os.devnull) as nothing:
         os.dup2(nothing.fileno(), 0)
-    requests: queue.SimpleQueue[str] = queue.SimpleQueue()
+    requests: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
     def read() -> None:
         for line in source:
             requests.put(line)
-        os._exit(0)
+        if busy.is_set():
+            os._exit(0)
+        requests.put(None)
 
     threading.Thread(target=read, name="everfresh requests", daemon=True).start()
     return requests
 
 
+def _end_with_the_program() -> None:
+    """Has the system end this process if the program is killed, whatever runs here then."""
+    if sys.platform == "linux":
+        import ctypes
+        import signal
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
 def main() -> None:
     """Serves until standard input ends."""
-    # Ctrl-C is for the program, which ends this process.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _end_with_the_program()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    requests = _requests()
+    busy = threading.Event()
+    requests = _requests(busy)
     _read_sources()
 
     def send(answer: Answer) -> None:
@@ -356,10 +415,14 @@ def main() -> None:
 
     send({"everfresh": _native.__version__})
     worker = Worker(sys.argv[1])
-    while True:
-        answer = worker.answer(json.loads(requests.get()))
+    while (request := requests.get()) is not None:
+        busy.set()
+        answer = worker.answer(json.loads(request))
         sys.stdout.flush()
+        # Whoever reads both knows by this that it has all that was printed before the answer.
+        sys.stderr.write(f"{_PRINTED}\n")
         sys.stderr.flush()
+        busy.clear()
         send(answer)
 
 

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `open` | a file is read, or made |
 //! | `os.listdir`, `os.scandir` | a folder is read |
+//! | `ctypes.dlopen` | a library is loaded, if it is named by a path |
 //! | `sqlite3.connect` | a database is read: by its stat, since hashing it would drop SQLite's locks on it |
 //! | `tempfile.*`, `os.mkdir`, `os.rename` … | files are made, moved, removed |
 //! | `socket.*`, `os.putenv` … | it is not pure |
@@ -174,6 +175,11 @@ fn heard(event: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
                 && !is_for_python(py)?
             {
                 py.detach(|| observe::dir(path));
+            }
+        }
+        "ctypes.dlopen" => {
+            if let Some(path) = path(0)?.filter(|path| path.components().count() > 1) {
+                py.detach(|| observe::file(path));
             }
         }
         "sqlite3.connect" => {

@@ -29,6 +29,24 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// What the interpreter itself reads of the environment, and decides on what code means or where it comes from.
+pub const ENVIRONMENT: [&str; 14] = [
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "PYTHONOPTIMIZE",
+    "PYTHONUSERBASE",
+    "PYTHONNOUSERSITE",
+    "PYTHONUTF8",
+    "PYTHONINTMAXSTRDIGITS",
+    "PYTHONIOENCODING",
+    "PYTHONHASHSEED",
+    "PYTHONSAFEPATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+];
+
 /// How many states of a function's files are remembered, so that going back to one starts no Python.
 const STATES: usize = 4;
 
@@ -57,6 +75,7 @@ struct Looked {
     observed: Vec<String>,
     folders: Vec<PathBuf>,
     packages: Vec<PathBuf>,
+    python: PathBuf,
     storable: bool,
 }
 
@@ -77,7 +96,9 @@ impl Code {
     ) -> Result<Self, Fault> {
         let answer = process.ask(&Request::Look { function: &function.name }, cancel, printed)?;
         let looked: Looked = serde_json::from_value(answer).map_err(|error| nonsense(&error))?;
-        let storable = looked.storable;
+        // What a wrapper starts may be another interpreter the next time.
+        let python = fs::canonicalize(python_of(context)).unwrap_or_default();
+        let storable = looked.storable && python == looked.python;
         let state = State::of(context, looked)?;
         let code = state.code.clone();
         if storable && state.holds(context.cache) {
@@ -119,7 +140,7 @@ impl State {
             if let Some(folder) = python.parent().and_then(Path::parent) {
                 observe::file(folder.join("pyvenv.cfg"));
             }
-            ["PYTHONPATH", "PYTHONHOME", "PYTHONOPTIMIZE"].iter().for_each(observe::env);
+            ENVIRONMENT.iter().for_each(observe::env);
             // An upgrade of a package renames a folder.
             looked.packages.iter().for_each(observe::dir);
         });
@@ -156,26 +177,41 @@ pub fn nonsense(error: &dyn std::fmt::Display) -> Fault {
     Failure::Python { message: format!("the Python process answered something unknown: {error}"), ran: false }.into()
 }
 
-/// The names of what could be imported from a folder: files of code, and folders that hold any.
+/// How many entries below a folder are looked at for code; a larger one counts by its name.
+const MOST_ENTRIES: usize = 10_000;
+
+/// The names of what could be imported from a folder: files of code, and folders that hold any at any depth.
 fn modules_in(folder: &Path) -> Fingerprint {
-    let is_code = |name: &OsStr| {
-        let name = name.as_encoded_bytes();
-        [b".py".as_slice(), b".pyc", b".so", b".pth"].iter().any(|suffix| name.ends_with(suffix))
-    };
-    let holds_code = |folder: &Path| {
-        fs::read_dir(folder).is_ok_and(|entries| entries.flatten().any(|entry| is_code(&entry.file_name())))
-    };
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut names: Vec<OsString> = entries
-        .filter(|entry| {
-            let name = entry.file_name();
-            is_code(&name) || (name != "__pycache__" && entry.path().is_dir() && holds_code(&entry.path()))
-        })
+    let mut left = MOST_ENTRIES;
+    let mut names: Vec<OsString> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| is_code(&entry.file_name()) || is_folder_of_code(entry, &mut left))
         .map(|entry| entry.file_name())
         .collect();
     names.sort();
     let builder = FingerprintBuilder::new("everfresh.python.modules");
     builder.list(&names, |builder, name| builder.bytes(name.as_encoded_bytes())).finish()
+}
+
+fn is_code(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    [b".py".as_slice(), b".pyc", b".so", b".pth"].iter().any(|suffix| name.ends_with(suffix))
+}
+
+fn is_folder_of_code(entry: &fs::DirEntry, left: &mut usize) -> bool {
+    let name = entry.file_name();
+    let could_be_imported =
+        name != "__pycache__" && name.to_string_lossy().chars().all(|c| c.is_alphanumeric() || c == '_');
+    could_be_imported
+        && fs::read_dir(entry.path()).is_ok_and(|mut entries| {
+            entries.any(|entry| {
+                let Ok(entry) = entry else { return false };
+                *left = left.saturating_sub(1);
+                *left == 0 || is_code(&entry.file_name()) || is_folder_of_code(&entry, left)
+            })
+        })
 }
 
 #[cfg(test)]
@@ -196,6 +232,8 @@ mod tests {
         assert_eq!(write("__pycache__/steps.cpython-311.pyc"), first);
         let second = write("json.py");
         assert_ne!(second, first);
-        assert_ne!(write("helpers/__init__.py"), second);
+        let third = write("helpers/__init__.py");
+        assert_ne!(third, second);
+        assert_ne!(write("deep/er/still.py"), third);
     }
 }

@@ -16,7 +16,7 @@ mod interpreter;
 mod process;
 mod workers;
 
-pub(crate) use code::{Code, nonsense, observations};
+pub(crate) use code::{Code, ENVIRONMENT, nonsense, observations};
 pub(crate) use exchange::{HandedOver, take_result};
 pub(crate) use process::{Answer, Request};
 pub use workers::Workers;

@@ -1,6 +1,6 @@
 //! What a run would do, with nothing done: no step computed, no sink written.
 //!
-//! Files are looked at, and read where only their content tells whether they changed.
+//! Python steps whose files changed are imported, to see what they are made of. Files are looked at, and read where only their content tells whether they changed.
 
 use super::{Context, node::NodeRun};
 use crate::{
@@ -98,6 +98,10 @@ fn foresee(context: &Context<'_>, id: NodeId, tables: &[Option<Arc<Table>>]) -> 
             Ok((Forecast::Maybe, format!("hangs on {name}, whose rows are gone"), None))
         }
         Err(Fault::Cancelled) => Err(Failure::Other("stopped".into())),
+        Err(Fault::Failed(Failure::Python { message, .. })) => {
+            let last = message.lines().last().unwrap_or_default().to_owned();
+            Ok((Forecast::Run, format!("its code cannot be looked at: {last}"), None))
+        }
         Err(Fault::Failed(failure)) => Err(failure),
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     fault::Fault,
     graph::NodeId,
     key::{KeyParts, OPERATORS},
-    python::{Answer, Code, HandedOver, Request, nonsense, observations, take_result},
+    python::{Answer, Code, ENVIRONMENT, HandedOver, Request, nonsense, observations, take_result},
     reason::Reason,
     report::Event,
     spec::model::{PythonFunction, Step},
@@ -23,7 +23,8 @@ use crate::{
 use everfresh::{Fingerprint, observation::Observation, observe, trace::Trace};
 use std::{
     collections::BTreeMap,
-    path::Path,
+    fs,
+    path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
     time::Instant,
 };
@@ -51,6 +52,12 @@ impl<'a> PythonRun<'a> {
         Self { context, id, step, function, inputs, code: Mutex::default() }
     }
 
+    /// The pipeline's folder, in which the function runs, as the system calls it.
+    fn folder(&self) -> PathBuf {
+        let folder = self.context.folder();
+        fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned())
+    }
+
     /// What is locked while it computes: its key is known to Python alone.
     pub fn lock(&self) -> Fingerprint {
         self.context.node_key(&self.step.name)
@@ -74,11 +81,13 @@ impl<'a> PythonRun<'a> {
             *slot = Code::known(self.context, self.function);
         }
         if slot.is_none() && depth == Depth::Facts {
-            let workers = &self.context.cache.python;
-            let mut working = workers.take(self.context, &self.function.file)?;
-            let cancel = self.context.options.cancel.within(self.step.timeout);
-            *slot = Some(Code::ask(self.context, self.function, &mut working.process, &cancel, &mut self.printed())?);
-            workers.put_back(working);
+            *slot = Some(attempts(self.context, self.step, |cancel| {
+                let workers = &self.context.cache.python;
+                let mut working = workers.take(self.context, &self.function.file)?;
+                let code = Code::ask(self.context, self.function, &mut working.process, cancel, &mut self.printed())?;
+                workers.put_back(working);
+                Ok(code)
+            })?);
         }
         Ok(slot.clone())
     }
@@ -103,7 +112,7 @@ impl<'a> PythonRun<'a> {
                     "{}({}) in {}",
                     self.function.name,
                     self.inputs.iter().map(|input| input.name.as_str()).collect::<Vec<_>>().join(", "),
-                    self.context.folder().display()
+                    self.folder().display()
                 ),
                 params: self.params(code).map(|(name, value)| (name.clone(), value.clone())).collect(),
                 partition_of: None,
@@ -118,10 +127,9 @@ impl<'a> PythonRun<'a> {
         self.step.ttl.is_some() || !self.step.enabled
     }
 
-    /// The parameters of the pipeline that the function takes, unless a table fills them.
+    /// The parameters of the pipeline that the function takes; a table comes before one of its name.
     fn params<'s>(&'s self, code: &'s Code) -> impl Iterator<Item = (&'s String, &'s ParamValue)> {
-        let params = self.context.spec.params.iter().filter(|(name, _)| code.parameters.contains(name));
-        params.filter(|(name, _)| !self.inputs.iter().any(|input| input.name == **name))
+        self.context.spec.params.iter().filter(|(name, _)| code.parameters.contains(name))
     }
 
     /// Computes the result and stores it.
@@ -147,7 +155,7 @@ impl<'a> PythonRun<'a> {
             has_ttl: self.has_ttl(),
         };
         let answer = working.process.ask(&request, cancel, &mut printed)?;
-        drop(working);
+        working.process.finish();
         let answer: Answer = serde_json::from_value(answer).map_err(|error| nonsense(&error))?;
         let progress = |rows| context.tell(Event::Progress { name: &self.step.name, rows });
         let written = take_result(context.cache, &output, cancel, started, &progress)?;
@@ -184,7 +192,10 @@ impl<'a> PythonRun<'a> {
         let Some(mut seen) = observe_to_store(context, &self.inputs, &reads)? else {
             return Ok(Err("an input changed or was out of date while this ran".into()));
         };
-        let (_, files) = observe::record(Some(&context.cache.store), || answer.files.iter().for_each(observe::file));
+        let (_, files) = observe::record(Some(&context.cache.store), || {
+            answer.files.iter().for_each(observe::file);
+            ENVIRONMENT.iter().for_each(observe::env);
+        });
         match files {
             Ok(files) => seen.extend(files),
             Err(why) => return Ok(Err(why)),
@@ -192,7 +203,7 @@ impl<'a> PythonRun<'a> {
         for observation in observations(&answer.observed)? {
             match observation {
                 // Part of the key.
-                Observation::WorkingDir { path } if Path::new(&path) == context.folder() => {}
+                Observation::WorkingDir { path } if Path::new(&path) == self.folder() => {}
                 Observation::WorkingDir { path } => return Ok(Err(format!("it works in another folder, `{path}`"))),
                 other => {
                     if let Err(why) = observe::holds(&other, Some(&context.cache.store)) {
