@@ -352,7 +352,9 @@ fn steps_of_one_file_share_what_a_module_read_while_it_was_imported() {
     shop.write("steps.py", &format!("{}{}", function("one"), function("two")));
     shop.write("limits.py", "LIMIT = int(open('n.txt').read())\n");
     shop.write("n.txt", "1");
-    ["steps.py", "limits.py", "n.txt"].map(|name| settle(&shop, name));
+    for name in ["steps.py", "limits.py", "n.txt"] {
+        settle(&shop, name);
+    }
     shop.run(&["--jobs", "1"], 0);
     // One process is asked about both.
     edit(&shop, "steps.py", "def one", "# a comment\ndef one");
