@@ -232,13 +232,19 @@ proptest! {
 
 #[test]
 fn what_is_used_again_and_again_survives_a_scan_that_is_not() {
+    const CACHES: usize = 20;
     for policy in [Policy::Adaptive, Policy::TinyLfu, Policy::S3Fifo, Policy::Lfu] {
-        let cache = with_policy(policy, 100);
-        for _ in 0..5 {
-            (0..50).for_each(|key| assert_eq!(cache.get_or_compute(&key, || key), key));
-        }
-        (1000..3000).for_each(|key| assert_eq!(cache.get_or_compute(&key, || key), key));
-        let kept = (0..50).filter(|key| cache.peek(key).is_some()).count();
-        assert!(kept >= 38, "{policy:?} kept {kept} of 50");
+        // The mean of several, since each cache hashes in its own way.
+        let kept: usize = (0..CACHES)
+            .map(|_| {
+                let cache = with_policy(policy, 100);
+                for _ in 0..5 {
+                    (0..50).for_each(|key| assert_eq!(cache.get_or_compute(&key, || key), key));
+                }
+                (1000..3000).for_each(|key| assert_eq!(cache.get_or_compute(&key, || key), key));
+                (0..50).filter(|key| cache.peek(key).is_some()).count()
+            })
+            .sum();
+        assert!(kept >= 45 * CACHES, "{policy:?} kept {} of 50 on the average", kept as f64 / CACHES as f64);
     }
 }
