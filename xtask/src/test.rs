@@ -61,7 +61,12 @@ pub fn run(long: bool) -> Result<(), String> {
 
     steps.step("tests of the Python package", python::test);
 
+    // Steps in Python are tested with the package that was installed just now.
+    let python = python::interpreters().ok().and_then(|found| found.first().map(python::Interpreter::program));
     let oracle = |mut command: Command| {
+        if let Some(python) = &python {
+            command.env("EVERFRESH_PYTHON", python);
+        }
         if long {
             command.env("EVERFRESH_ORACLE_CASES", LONG_ORACLE_CASES);
         }
