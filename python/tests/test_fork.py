@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import signal
 import sys
 import threading
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -181,27 +179,3 @@ def test_a_fork_within_a_computation_goes_on_in_the_child() -> None:
         return x + 1
 
     assert outer(1) == 2
-
-
-def test_forks_of_many_threads_do_not_wait_for_each_other() -> None:
-    @ef.cached
-    def double(x: int) -> int:
-        return 2 * x
-
-    failed: list[BaseException] = []
-    ends = time.monotonic() + SECONDS
-
-    def fork(number: int) -> None:
-        try:
-            for step in range(4):
-                in_child(functools.partial(double, -step))
-                double(number * 10 + step)
-        except BaseException as error:
-            failed.append(error)
-
-    threads = [threading.Thread(target=fork, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(max(ends - time.monotonic(), 0))
-    assert not failed and not any(thread.is_alive() for thread in threads)
