@@ -5,10 +5,15 @@
 | of a module, held for moments | taken before, so that no thread is within; new in the child |
 | of a cached function, held while its code is walked | new in the child, which walks anew what was begun |
 | of a node's results and of a `Cache` | new in the child; who computed there for others is not in it |
+| of the engine | no thread is inside of it |
+| of the import of a module of the package | no thread imports one |
 """
 
 from __future__ import annotations
 
+import _imp
+import contextlib
+import importlib
 import os
 import sys
 import threading
@@ -28,29 +33,59 @@ _held: list[Any] = []
 def register() -> None:
     """Has each child of a fork open its stores anew when it needs them, and find all locks free."""
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
+        os.register_at_fork(before=_before, after_in_parent=_release, after_in_child=_in_child)
 
 
 def _before() -> None:
+    _hold()
+    while begun := _begun_imports():
+        _release()
+        for name in begun:
+            # Waits for it; who imports it hears what goes wrong.
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
+        _hold()
+
+
+def _hold() -> None:
     for name in _MODULES:
         module: Any = sys.modules.get(name)
         lock = getattr(module, "_lock", None)
         if lock is not None:
             lock.acquire()
             _held.append((module, lock))
+    # From here on nobody begins an import, then nobody enters the engine: to come out of it takes none of these locks.
+    _imp.acquire_lock()
+    _native.before_fork()
 
 
-def _in_parent() -> None:
+def _release() -> None:
+    _native.after_fork(False)
+    _imp.release_lock()
     held = _held.copy()
     _held.clear()
     for _, lock in reversed(held):
         lock.release()
 
 
+def _begun_imports() -> list[str]:
+    """Modules of the package that other threads are importing. Python leaves their locks taken in a child."""
+    own = threading.get_ident()
+    bootstrap: Any = getattr(importlib, "_bootstrap", None)
+    locks: dict[str, Any] = getattr(bootstrap, "_module_locks", {})
+    begun = []
+    for name, reference in tuple(locks.items()):
+        lock = reference()
+        if name.startswith(f"{__package__}.") and getattr(lock, "owner", None) not in (None, own):
+            begun.append(name)
+    return begun
+
+
 def _in_child() -> None:
+    _native.after_fork(True)
+    _imp.release_lock()
     while _held:
         _held.pop()[0]._lock = threading.RLock()
-    _native.after_fork()
     from ._cached import functions
 
     for function in functions():

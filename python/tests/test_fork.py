@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
+import subprocess
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -168,6 +171,93 @@ def test_a_child_does_not_wait_for_who_runs_a_pipeline_in_its_parent() -> None:
     assert p.run(text="d")["words"] == ["d"]
 
 
+def test_a_child_uses_the_stores_that_threads_of_its_parent_compute_for(tmp_path: Path) -> None:
+    store = ef.Store(tmp_path / "store")
+    memory = ef.Memory(tmp_path / "memory", verbose=0)
+    begun, gate = threading.Event(), threading.Event()
+    computed: list[int] = []
+
+    def slow(x: int) -> int:
+        if not x:
+            begun.set()
+            gate.wait(SECONDS)
+        computed.append(x)
+        return 2 * x
+
+    stored: Any = ef.cached(store=store)(slow)
+    remembered: Any = memory.cache(slow)
+    computing = [threading.Thread(target=function, args=(0,)) for function in (stored, remembered)]
+    for thread in computing:
+        thread.start()
+        assert begun.wait(SECONDS)
+        begun.clear()
+
+    def work() -> None:
+        assert stored(3) == 6
+        assert remembered(4) == 8
+        assert computed == [3, 4]
+
+    in_child(work)
+    gate.set()
+    for thread in computing:
+        thread.join()
+    computed.clear()
+    # What the child stored, and what goes on here.
+    assert stored(3) == 6
+    assert remembered(4) == 8
+    assert stored(0) == remembered(0) == 0
+    assert not computed
+
+
+IMPORTING = """
+import importlib.machinery, importlib.util, os, signal, sys, threading
+import everfresh as ef
+from everfresh import _fork
+
+begun, waited = threading.Event(), threading.Event()
+
+class Slow(importlib.machinery.SourceFileLoader):
+    def exec_module(self, module):
+        begun.set()
+        waited.wait()
+        super().exec_module(module)
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "everfresh._memory_arguments":
+            place = os.path.join(os.path.dirname(ef.__file__), "_memory_arguments.py")
+            return importlib.util.spec_from_loader(name, Slow(name, place))
+
+@ef.cached
+def double(x):
+    return 2 * x
+
+sys.meta_path.insert(0, Finder())
+threading.Thread(target=importlib.import_module, args=("everfresh._memory_arguments",)).start()
+begun.wait()
+really = importlib.import_module
+
+def import_module(name):
+    waited.set()
+    return really(name)
+
+_fork.importlib.import_module = import_module
+child = os.fork()
+if not child:
+    signal.alarm(60)
+    assert really("everfresh._memory_arguments") and double(1) == 2
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_fork_waits_until_no_thread_imports_a_module_of_the_package() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", IMPORTING], timeout=2 * SECONDS, capture_output=True, text=True
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
 def test_a_fork_within_a_computation_goes_on_in_the_child() -> None:
     @ef.cached(ttl=60)
     def outer(x: int) -> int:
@@ -179,3 +269,27 @@ def test_a_fork_within_a_computation_goes_on_in_the_child() -> None:
         return x + 1
 
     assert outer(1) == 2
+
+
+def test_forks_of_many_threads_do_not_wait_for_each_other() -> None:
+    @ef.cached
+    def double(x: int) -> int:
+        return 2 * x
+
+    failed: list[BaseException] = []
+    ends = time.monotonic() + SECONDS
+
+    def fork(number: int) -> None:
+        try:
+            for step in range(4):
+                in_child(functools.partial(double, -step))
+                double(number * 10 + step)
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=fork, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(ends - time.monotonic(), 0))
+    assert not failed and not any(thread.is_alive() for thread in threads)

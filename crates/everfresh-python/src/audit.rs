@@ -13,9 +13,9 @@
 //! | `exec`, then `open` | whatever runs: a module that is imported reads a file (`imports`) |
 #![allow(unsafe_code)]
 
-use crate::{imports, observe::file};
+use crate::{gate, imports, observe::file, once::intern};
 use everfresh::observe;
-use pyo3::{ffi, intern, prelude::*, types::PyTuple};
+use pyo3::{ffi, prelude::*, types::PyTuple};
 use std::{
     cell::Cell,
     ffi::{CStr, OsString, c_char, c_int, c_void},
@@ -165,21 +165,21 @@ fn heard(event: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
         "os.listdir" | "os.scandir" => {
             let folder = args.get_item(0)?;
             if folder.is_none() {
-                py.detach(|| observe::dir("."));
+                gate::detached(py, || observe::dir("."));
             } else if let Ok(descriptor) = folder.extract::<c_int>() {
                 match of_descriptor(descriptor) {
-                    Some(path) => py.detach(|| observe::dir(path)),
+                    Some(path) => gate::detached(py, || observe::dir(path)),
                     None => observe::refuse("it lists a folder by its descriptor"),
                 }
             } else if let Some(path) = path_of(&folder)?
                 && !is_for_python(py)?
             {
-                py.detach(|| observe::dir(path));
+                gate::detached(py, || observe::dir(path));
             }
         }
         "ctypes.dlopen" => {
             if let Some(path) = path(0)?.filter(|path| path.components().count() > 1) {
-                py.detach(|| observe::file(path));
+                gate::detached(py, || observe::file(path));
             }
         }
         "sqlite3.connect" => {
@@ -188,7 +188,7 @@ fn heard(event: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
         }
         "tempfile.mkstemp" | "tempfile.mkdtemp" | "os.mkdir" => {
             if let Some(path) = path(0)? {
-                py.detach(|| observe::made(path));
+                gate::detached(py, || observe::made(path));
             }
         }
         "os.rename" | "os.link" | "os.symlink" => {
@@ -197,10 +197,10 @@ fn heard(event: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
                 && let Some(path) = path(0)?
                 && !observe::is_made(&path)
             {
-                py.detach(|| file(&path));
+                gate::detached(py, || file(&path));
             }
             if let Some(path) = path(1)? {
-                py.detach(|| observe::made(path));
+                gate::detached(py, || observe::made(path));
             }
         }
         "os.putenv" | "os.unsetenv" => observe::impure("it changes environment variables"),
@@ -224,10 +224,10 @@ fn heard(event: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
 fn opened(py: Python<'_>, path: &Path, used: &Use) {
     // Who wants to make a new file and finds one sees that it is there.
     if used.exclusive && path.symlink_metadata().is_ok() {
-        py.detach(|| observe::exists(path));
+        gate::detached(py, || observe::exists(path));
         return;
     }
-    py.detach(|| {
+    gate::detached(py, || {
         // A folder that is opened to be written gets a file without a name: nobody reads it, or makes it.
         if path.is_dir() && used.writes {
             return;
@@ -263,7 +263,7 @@ fn database(py: Python<'_>, path: &Path) {
     if text.is_empty() || text == ":memory:" {
         return;
     }
-    let Some(uri) = text.strip_prefix("file:") else { return py.detach(|| observe::database(path)) };
+    let Some(uri) = text.strip_prefix("file:") else { return gate::detached(py, || observe::database(path)) };
     let (name, options) = uri.split_once('?').unwrap_or((uri, ""));
     let name = decoded(name.split_once('#').map_or(name, |(name, _)| name));
     // `file://localhost/path` and `file:///path` say that it is on this machine.
@@ -271,7 +271,7 @@ fn database(py: Python<'_>, path: &Path) {
     if name.is_empty() || name == b":memory:" || options.contains("mode=memory") {
         return;
     }
-    py.detach(|| observe::database(OsString::from_vec(name.to_vec())));
+    gate::detached(py, || observe::database(OsString::from_vec(name.to_vec())));
 }
 
 /// A URI's path, with what `%20` and the like stand for.

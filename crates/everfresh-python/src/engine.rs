@@ -5,6 +5,8 @@
 use crate::{
     buffer::{Stored, bytes_of},
     flight::Flight,
+    gate,
+    once::intern,
     pending::Pending,
     store::{Slot, Store},
 };
@@ -17,7 +19,6 @@ use everfresh::{
 use pyo3::{
     buffer::PyUntypedBuffer,
     exceptions::{PyKeyboardInterrupt, PyRuntimeWarning, PyValueError},
-    intern,
     prelude::*,
     types::{PyBytes, PyDict, PyList, PyTuple},
 };
@@ -55,12 +56,9 @@ pub fn invalidations() -> u64 {
 /// In a child, right after a fork.
 pub fn after_fork() {
     everfresh::memo::after_fork();
-    let functions = FUNCTIONS.try_lock().map(|functions| functions.clone()).unwrap_or_default();
+    let functions = FUNCTIONS.lock().map(|functions| functions.clone()).unwrap_or_default();
     for function in functions.iter().filter_map(Weak::upgrade) {
-        // A thread that held the lock is not here any more; then the function goes on without a store.
-        if let Ok(mut memo) = function.memo.try_lock() {
-            *memo = None;
-        }
+        *function.memo.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -100,7 +98,7 @@ impl Encoding<Value> for ByPython {
     fn encode(&self, value: &Value, output: &mut dyn Write) -> Result<Fingerprint, EncodingError> {
         let parts = value.parts.lock().unwrap_or_else(PoisonError::into_inner).take();
         let parts = parts.ok_or("it is kept in memory alone")?;
-        Python::attach(|py| {
+        gate::attached(|py| {
             for part in parts.bind(py).try_iter()? {
                 let buffer = PyUntypedBuffer::get(&part?)?;
                 output.write_all(bytes_of(py, &buffer).ok_or("an encoding in pieces")?)?;
@@ -110,7 +108,7 @@ impl Encoding<Value> for ByPython {
     }
 
     fn decode(&self, stored: Blob) -> Result<(Value, Fingerprint), EncodingError> {
-        Python::attach(|py| {
+        gate::attached(|py| {
             let stored = Bound::new(py, Stored::new(stored))?;
             let kept = Kept::new(&self.0.bind(py).call1((stored,))?)?;
             Ok((Arc::new(kept), shape()))
@@ -141,8 +139,13 @@ struct Settings {
 impl Function {
     /// The memo, made when it is first needed. Not with the interpreter attached.
     pub fn memo(&self) -> Memo<Value> {
-        let mut memo = self.memo.lock().unwrap_or_else(PoisonError::into_inner);
-        memo.get_or_insert_with(|| self.make()).clone()
+        let memo = || self.memo.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = memo().clone();
+        known.unwrap_or_else(|| {
+            // Not with the lock in hand, since it asks the interpreter.
+            let made = self.make();
+            memo().get_or_insert(made).clone()
+        })
     }
 
     /// The result that is kept, or what `compute` gives. Where another caller computes, signals are looked at meanwhile: an
@@ -158,19 +161,19 @@ impl Function {
         let interrupt = Arc::<Mutex<Option<PyErr>>>::default();
         let raised = Arc::clone(&interrupt);
         let goes_on = move || {
-            let error = Python::attach(|py| py.check_signals()).err();
+            let error = gate::attached(|py| py.check_signals()).err();
             let goes_on = error.is_none();
             *raised.lock().unwrap_or_else(PoisonError::into_inner) = error;
             goes_on
         };
         let interrupted = || interrupt.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err);
-        py.detach(|| {
+        gate::detached(py, || {
             let memo = self.memo();
             let call = with(&memo, &key, declared).map_err(PyValueError::new_err)?;
             let call = if anew { call.anew() } else { call }.wait_while(goes_on);
             let entry = call.or_try_compute_entry(|| {
                 interrupted()?;
-                Python::attach(compute)
+                gate::attached(compute)
             })?;
             // What it waited for may have come at the same time.
             interrupted()?;
@@ -184,7 +187,7 @@ impl Function {
         // A result stays here until it is in the faster memory in front: whoever asks in between finds it. A version stands
         // for the code, which is observed apart.
         let mut builder = Memo::builder(&self.name).version(1).max_entries(IN_BETWEEN).versions(move |name| {
-            Python::attach(|py| {
+            gate::attached(|py| {
                 let version = versions.bind(py).call1((name,)).inspect_err(|error| interrupted(py, error)).ok()?;
                 let version: Option<Vec<u8>> = version.extract().ok()?;
                 Some(Fingerprint::from_bytes(version?.try_into().ok()?))
@@ -199,7 +202,7 @@ impl Function {
         match slot.as_ref().map(|slot| slot.get()) {
             None => builder.build(),
             Some(Ok(store)) => {
-                let decode = Python::attach(|py| decode.clone_ref(py));
+                let decode = gate::attached(|py| decode.clone_ref(py));
                 builder.store_with(store, ByPython(decode)).build()
             }
             Some(Err(error)) => {
@@ -223,7 +226,7 @@ fn interrupted(py: Python<'_>, error: &PyErr) {
 
 /// Says something to the user once for each place, as Python's warnings do.
 pub fn warn(message: &str) {
-    Python::attach(|py| {
+    gate::attached(|py| {
         let Ok(text) = CString::new(message.replace('\0', "")) else { return };
         if let Err(error) = PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &text, 1) {
             error.write_unraisable(py, None);
@@ -315,7 +318,7 @@ impl Engine {
     /// The result that is kept and holds.
     fn find(&self, py: Python<'_>, key: [u8; 32], declared: Vec<Declared>) -> PyResult<Option<Found>> {
         let key = Fingerprint::from_bytes(key);
-        py.detach(|| {
+        gate::detached(py, || {
             let memo = self.0.memo();
             let call = with(&memo, &key, &declared).map_err(PyValueError::new_err)?;
             Ok(call.entry().map(|entry| Found { entry, key }))
@@ -324,7 +327,7 @@ impl Engine {
 
     /// Whether a result that was found before may be used again, which it then counts as.
     fn reuse(&self, py: Python<'_>, found: &Found, declared: Vec<Declared>) -> PyResult<bool> {
-        py.detach(|| {
+        gate::detached(py, || {
             let memo = self.0.memo();
             let call = with(&memo, &found.key, &declared).map_err(PyValueError::new_err)?;
             if found.entry.unstorable().is_some() || call.check(&found.entry).is_err() {
@@ -338,17 +341,17 @@ impl Engine {
     /// One result of a key as it is stored, by its name, whether or not it would be served now; not if it was invalidated.
     fn stored(&self, py: Python<'_>, key: [u8; 32], output: [u8; 32]) -> Option<Stored> {
         let (key, output) = (Fingerprint::from_bytes(key), Fingerprint::from_bytes(output));
-        py.detach(|| self.0.memo().stored(&key, &output)).map(Stored::new)
+        gate::detached(py, || self.0.memo().stored(&key, &output)).map(Stored::new)
     }
 
     /// Lets go of a result that the caller has put into its own memory.
     fn release(&self, py: Python<'_>, key: [u8; 32]) {
-        py.detach(|| self.0.memo().release(&Fingerprint::from_bytes(key)));
+        gate::detached(py, || self.0.memo().release(&Fingerprint::from_bytes(key)));
     }
 
     /// How many seconds ago the time of a result was over, if that is all that keeps it from being used.
     fn expired_for(&self, py: Python<'_>, found: &Found, declared: Vec<Declared>) -> PyResult<Option<f64>> {
-        py.detach(|| {
+        gate::detached(py, || {
             let memo = self.0.memo();
             let call = with(&memo, &found.key, &declared).map_err(PyValueError::new_err)?;
             Ok(match call.check(&found.entry) {
@@ -367,7 +370,7 @@ impl Engine {
         found: Option<&Found>,
     ) -> PyResult<String> {
         let key = Fingerprint::from_bytes(key);
-        py.detach(|| {
+        gate::detached(py, || {
             let memo = self.0.memo();
             let call = || with(&memo, &key, &declared).map_err(PyValueError::new_err);
             let kept = found.filter(|found| found.key == key);
@@ -383,26 +386,26 @@ impl Engine {
 
     /// Forgets the result of a key.
     fn invalidate(&self, py: Python<'_>, key: [u8; 32]) -> bool {
-        let forgot = py.detach(|| self.0.memo().invalidate(&Fingerprint::from_bytes(key)));
+        let forgot = gate::detached(py, || self.0.memo().invalidate(&Fingerprint::from_bytes(key)));
         outdated();
         forgot
     }
 
     /// Forgets what has a tag.
     fn invalidate_tag(&self, py: Python<'_>, tag: &str) {
-        py.detach(|| self.0.memo().invalidate_tag(tag));
+        gate::detached(py, || self.0.memo().invalidate_tag(tag));
         outdated();
     }
 
     /// Forgets everything.
     fn clear(&self, py: Python<'_>) {
-        py.detach(|| self.0.memo().clear());
+        gate::detached(py, || self.0.memo().clear());
         outdated();
     }
 
     /// What was done so far in this process.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let stats = py.detach(|| self.0.memo().stats());
+        let stats = gate::detached(py, || self.0.memo().stats());
         stats_of(py, &stats)
     }
 }
@@ -522,7 +525,8 @@ impl Found {
     fn is_simple(&self, py: Python<'_>, generations: usize, store: Option<&Bound<'_, Store>>) -> bool {
         let mut left = generations;
         let slot = store.map(|store| Arc::clone(&store.get().slot));
-        let folder = slot.map(|slot| py.detach(|| slot.get().map(|store| store.dir().to_string_lossy().into_owned())));
+        let folder =
+            slot.map(|slot| gate::detached(py, || slot.get().map(|store| store.dir().to_string_lossy().into_owned())));
         let Ok(folder) = folder.transpose() else { return false };
         self.entry.observations().iter().all(|seen| match seen {
             Observation::Function { .. } | Observation::Version { .. } => true,

@@ -4,11 +4,14 @@
 //! yields goes through to the event loop, and what the loop sends or throws goes back. Where it waits for another caller, it
 //! yields a future of the loop, which the engine's waker completes from whatever thread it is on.
 
-use crate::engine::{Declared, Found, Function, Kept, Value, with};
+use crate::{
+    engine::{Declared, Found, Function, Kept, Value, with},
+    gate,
+    once::intern,
+};
 use everfresh::Fingerprint;
 use pyo3::{
     exceptions::{PyRuntimeError, PyStopIteration, PyValueError},
-    intern,
     prelude::*,
 };
 use std::{
@@ -41,7 +44,7 @@ impl Future for Coroutine {
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<PyResult<Value>> {
         let resume = lock(&self.exchange).resume.take();
-        Python::attach(|py| {
+        gate::attached(|py| {
             let step = (|| {
                 let coroutine = match &self.running {
                     Some(running) => running.bind(py).clone(),
@@ -94,7 +97,7 @@ impl Wake for Alarm {
             waiting.future.take()
         };
         let Some((event_loop, future)) = future else { return };
-        Python::attach(|py| {
+        gate::attached(|py| {
             let ring = || {
                 let done = py.import(intern!(py, "everfresh._async"))?.getattr(intern!(py, "ring"))?;
                 event_loop.bind(py).call_method1(intern!(py, "call_soon_threadsafe"), (done, future.bind(py)))
@@ -143,7 +146,7 @@ impl Flight {
         lock(&self.exchange).resume = resume;
         loop {
             lock(&self.alarm.waiting).rang = false;
-            let polled = py.detach(|| {
+            let polled = gate::detached(py, || {
                 let mut future = lock(&self.future);
                 let awaited = future.as_mut()?;
                 let waker = Waker::from(Arc::clone(&self.alarm));
@@ -194,7 +197,7 @@ impl Flight {
 
     /// The next caller who waits takes over.
     fn give_up(&self, py: Python<'_>) {
-        py.detach(|| {
+        gate::detached(py, || {
             let future = lock(&self.future).take();
             drop(future);
         });

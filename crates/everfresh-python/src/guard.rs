@@ -30,10 +30,10 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
+use crate::once::Once;
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyFunction, PyList, PySet, PyString, PyTuple, PyType};
 use pyo3::{Borrowed, ffi};
 
@@ -251,7 +251,7 @@ impl Tagged {
         // With tags, the interpreter's lock is held and no Python runs in `same`: `now` belongs to what it sees.
         let holds = same(dict);
         if holds {
-            self.tag.store(if tags_work(py) { now } else { 0 }, Relaxed);
+            self.tag.store(if tags_work() { now } else { 0 }, Relaxed);
         }
         holds
     }
@@ -409,16 +409,16 @@ fn tag(_dict: &Bound<'_, PyDict>) -> u64 {
     0
 }
 
-static TAGS_WORK: PyOnceLock<bool> = PyOnceLock::new();
+static TAGS_WORK: Once<bool> = Once::new();
 
-fn tags_work(py: Python<'_>) -> bool {
-    TAGS_WORK.get(py).is_some_and(|works| *works)
+fn tags_work() -> bool {
+    TAGS_WORK.get().is_some_and(|works| *works)
 }
 
 /// The self-test, once a process, before the first guard: each way to change a dict gives it a tag that it never had, reading does
 /// not, and the fields are where the headers say.
 fn tags_move(py: Python<'_>) -> bool {
-    *TAGS_WORK.get_or_init(py, || self_test(py).unwrap_or(false))
+    *TAGS_WORK.make(|| self_test(py).unwrap_or(false))
 }
 
 fn self_test(py: Python<'_>) -> PyResult<bool> {

@@ -4,9 +4,9 @@
 //! `exec` says that the body of a module begins; nothing says that one ends. So a thread that began one looks for its frame
 //! whenever it opens a file, until there is none.
 
-use crate::audit::Use;
+use crate::{audit::Use, gate, once::intern};
 use everfresh::file::hash_file;
-use pyo3::{ffi, intern, prelude::*};
+use pyo3::{ffi, prelude::*};
 use std::{
     cell::Cell,
     collections::{HashMap, HashSet},
@@ -132,7 +132,7 @@ pub fn reading_modules() -> Vec<String> {
 /// The fingerprint of a file's content, unless it was written since that stamp was taken.
 #[pyfunction]
 pub fn content_since(py: Python<'_>, path: PathBuf, then: Stamp) -> Option<[u8; 32]> {
-    py.detach(|| {
+    gate::detached(py, || {
         let now = || path.metadata().ok().map(|metadata| stamp(&metadata));
         let unchanged = |found: Option<Stamp>| found == Some(then);
         let content = unchanged(now()).then(|| hash_file(&path).ok()).flatten()?;

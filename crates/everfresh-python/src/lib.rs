@@ -7,6 +7,7 @@
 //! | `pending` | calls that have to be computed or waited for, run by the table that was called |
 //! | `stack` | whether a thread has stack left for one more of them |
 //! | `flight` | asynchronous calls, driven by Python's event loop |
+//! | `gate` | no fork while a thread is inside the engine |
 //! | `store` | `everfresh.Store` |
 //! | `guard` | nothing that a function is made of has changed |
 //! | `observe`, `audit` | what a cached function reads: as the package tells it, and by audit events |
@@ -14,6 +15,7 @@
 //! | `buffer` | stored results as read-only buffers |
 //! | `value` | fingerprints, safe encodings, and protected copies of values |
 //! | `blake3_of` | BLAKE3-256 of bytes, for what is written in Python |
+//! | `once` | what is made once and kept |
 //! | `units` | sizes and durations as people write them |
 //! | `yaml` | YAML as Python values |
 //! | `log` | what the engine has to say, for `logging` |
@@ -25,11 +27,13 @@ mod buffer;
 mod engine;
 mod errors;
 mod flight;
+mod gate;
 mod guard;
 mod imports;
 mod log;
 mod memo;
 mod observe;
+mod once;
 mod pending;
 mod stack;
 mod store;
@@ -71,11 +75,20 @@ mod _native {
         Template, dumps, encode, fingerprint, is_known, is_owned, loads, private, protect, set_code_hook,
     };
 
-    /// In a child, right after a fork: lets go of what belongs to its parent.
+    /// Right before a fork: waits until no other thread is inside the engine, and lets none in.
     #[pyfunction]
-    fn after_fork() {
-        super::engine::after_fork();
-        super::store::after_fork();
+    fn before_fork(py: pyo3::Python<'_>) {
+        super::gate::close(py);
+    }
+
+    /// Right after it; `in_child`: lets go of what belongs to the parent.
+    #[pyfunction]
+    fn after_fork(in_child: bool) {
+        super::gate::open();
+        if in_child {
+            super::engine::after_fork();
+            super::store::after_fork();
+        }
     }
 
     #[pymodule_init]

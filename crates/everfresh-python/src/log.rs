@@ -1,6 +1,7 @@
 //! What the engine has to say goes to Python's `logging`, to the logger `everfresh`.
 
-use pyo3::{intern, prelude::*};
+use crate::{gate, once::intern};
+use pyo3::prelude::*;
 use std::fmt::{self, Write as _};
 use tracing::{
     Event, Level, Metadata, Subscriber,
@@ -29,7 +30,7 @@ impl Subscriber for ToLogging {
         event.record(&mut text);
         let verb = if *event.metadata().level() == Level::ERROR { "error" } else { "warning" };
         // At exit there may be no interpreter any more.
-        let _ = Python::try_attach(|py| {
+        let _ = gate::try_attached(|py| {
             let say = || {
                 let logger =
                     py.import(intern!(py, "logging"))?.call_method1(intern!(py, "getLogger"), ("everfresh",))?;

@@ -1,5 +1,6 @@
 //! What a cached function reads, as the package's wrappers around `os` tell it, and its threads.
 
+use crate::gate;
 use everfresh::{Context, Fingerprint, observe};
 use pyo3::{
     prelude::*,
@@ -17,7 +18,7 @@ pub fn is_recording() -> bool {
 /// `stat` says of it (`metadata`); that it is `made` by the function itself.
 #[pyfunction]
 pub fn observe_path(py: Python<'_>, how: &str, path: PathBuf) {
-    py.detach(|| match how {
+    gate::detached(py, || match how {
         "file" => file(&path),
         "dir" => observe::dir(path),
         "exists" => observe::exists(path),
@@ -58,7 +59,7 @@ pub fn observe_outputs() {
 /// Looks at what such a function wrote.
 #[pyfunction]
 pub fn observe_written(py: Python<'_>) {
-    py.detach(observe::written);
+    gate::detached(py, observe::written);
 }
 
 /// Says that an environment variable is about to be read.
@@ -100,7 +101,7 @@ pub fn impure(what: &str) {
 /// What the function did so far that no pure function does.
 #[pyfunction]
 pub fn impurities(py: Python<'_>) -> Vec<String> {
-    py.detach(|| {
+    gate::detached(py, || {
         for path in observe::left_behind() {
             observe::impure(format!("it writes {}", path.display()));
         }

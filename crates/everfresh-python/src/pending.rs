@@ -12,12 +12,12 @@
 
 use crate::{
     engine::{Declared, Found, Function, Kept, Value},
+    once::intern,
     stack,
 };
 use everfresh::Fingerprint;
 use pyo3::{
     exceptions::PyRecursionError,
-    intern,
     prelude::*,
     types::{PyDict, PyTuple},
 };

@@ -1,6 +1,6 @@
 //! `everfresh.Store`: a folder of results, shared by the processes of a machine.
 
-use crate::{errors::store_error, units::parse_size};
+use crate::{errors::store_error, gate, units::parse_size};
 use everfresh::{
     disk::{self, GcReport, Limits, StoreOptions},
     memo::{default_folder, function_stats},
@@ -44,10 +44,7 @@ impl Slot {
 pub fn after_fork() {
     let slots = SLOTS.lock().map(|slots| slots.clone()).unwrap_or_default();
     for slot in slots.iter().filter_map(Weak::upgrade) {
-        // A thread that held the lock is not here any more.
-        if let Ok(mut open) = slot.open.try_lock() {
-            *open = None;
-        }
+        *slot.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -95,7 +92,7 @@ impl Store {
 
     /// Opens the store anew when it is used next, if somebody removed its folder. Whether that is so.
     fn reopen_if_gone(&self, py: Python<'_>) -> bool {
-        py.detach(|| {
+        gate::detached(py, || {
             let gone = !self.slot.path.is_dir();
             if gone {
                 *self.slot.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -110,9 +107,9 @@ impl Store {
         if let Ok(open) = self.slot.open.try_lock()
             && let Some(store) = &*open
         {
-            return Ok(store.revision());
+            return store.revision().map_err(store_error);
         }
-        py.detach(|| Ok(self.slot.get()?.revision())).map_err(store_error)
+        gate::detached(py, || self.slot.get()?.revision()).map_err(store_error)
     }
 
     /// Removes results of functions, those that were used the longest ago first, until they take at most `max_size` bytes,
@@ -128,18 +125,18 @@ impl Store {
         let unused_for = unused_for.map(Duration::try_from_secs_f64).transpose();
         let unused_for = unused_for.map_err(|error| PyValueError::new_err(error.to_string()))?;
         let limits = Limits { bytes: max_size, results: max_results, unused_for };
-        let report = py.detach(|| self.slot.get()?.reduce(&limits)).map_err(store_error)?;
+        let report = gate::detached(py, || self.slot.get()?.reduce(&limits)).map_err(store_error)?;
         said(py, &report)
     }
 
     /// How many bytes it holds.
     fn size(&self, py: Python<'_>) -> PyResult<u64> {
-        py.detach(|| Ok(self.slot.get()?.size())).map_err(store_error)
+        gate::detached(py, || Ok(self.slot.get()?.size())).map_err(store_error)
     }
 
     /// Forgets everything.
     fn clear(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.slot.get()?.wipe()).map_err(store_error)?;
+        gate::detached(py, || self.slot.get()?.wipe()).map_err(store_error)?;
         crate::engine::outdated();
         Ok(())
     }
@@ -148,13 +145,13 @@ impl Store {
     #[pyo3(signature = (*, max_size=None))]
     fn gc<'py>(&self, py: Python<'py>, max_size: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyDict>> {
         let max_size = max_size.map(parse_size).transpose()?;
-        let report = py.detach(|| self.slot.get()?.gc(max_size)).map_err(store_error)?;
+        let report = gate::detached(py, || self.slot.get()?.gc(max_size)).map_err(store_error)?;
         said(py, &report)
     }
 
     /// Reads everything, and removes what is damaged. Says what was found.
     fn verify<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let report = py.detach(|| self.slot.get()?.verify()).map_err(store_error)?;
+        let report = gate::detached(py, || self.slot.get()?.verify()).map_err(store_error)?;
         let said = PyDict::new(py);
         said.set_item("records", report.records)?;
         said.set_item("results", report.blobs)?;
@@ -165,7 +162,7 @@ impl Store {
 
     /// What its functions did in all processes: for each name its hits, misses and times in seconds.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let functions = py.detach(|| function_stats(&self.slot.get()?)).map_err(store_error)?;
+        let functions = gate::detached(py, || function_stats(&self.slot.get()?)).map_err(store_error)?;
         let said = PyDict::new(py);
         for function in functions {
             said.set_item(&function.name, crate::engine::stats_of(py, &function.stats)?)?;

@@ -3,7 +3,6 @@
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::os::raw::{c_int, c_void};
@@ -14,6 +13,7 @@ use super::cached_entry::{Arguments, Find, Put, Remove};
 use super::class::{itself, of_one, reduce, with_keywords, without_arguments};
 use super::table::Extra;
 use super::{clock, locked};
+use crate::once::intern;
 
 pub(super) fn all() -> Vec<ffi::PyMethodDef> {
     vec![

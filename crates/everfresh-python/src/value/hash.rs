@@ -14,9 +14,9 @@ use super::{
     table::{self, Table},
     too_deep,
 };
+use crate::once::intern;
 use everfresh::{Fingerprint, FingerprintBuilder};
 use pyo3::{
-    intern,
     prelude::*,
     types::{
         PyBool, PyByteArray, PyBytes, PyComplex, PyComplexMethods, PyDict, PyEllipsis, PyFloat, PyFrozenSet,

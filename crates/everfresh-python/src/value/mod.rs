@@ -36,8 +36,9 @@ mod strided;
 mod table;
 mod template;
 
+use crate::once::Once;
 use failure::Failure;
-use pyo3::{prelude::*, sync::PyOnceLock};
+use pyo3::prelude::*;
 use std::sync::Mutex;
 
 /// How deep values may be nested: a release build needs less than a megabyte of the thread's stack for that.
@@ -58,9 +59,9 @@ fn code_hook(py: Python<'_>) -> Option<Py<PyAny>> {
 /// An attribute of a module, looked up once.
 fn imported<'py>(
     py: Python<'py>,
-    cell: &'static PyOnceLock<Py<PyAny>>,
+    cell: &'static Once<Py<PyAny>>,
     module: &str,
     name: &str,
 ) -> PyResult<&'py Bound<'py, PyAny>> {
-    cell.get_or_try_init(py, || Ok(py.import(module)?.getattr(name)?.unbind())).map(|object| object.bind(py))
+    cell.try_make(|| Ok(py.import(module)?.getattr(name)?.unbind())).map(|object| object.bind(py))
 }

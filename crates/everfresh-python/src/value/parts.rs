@@ -4,9 +4,9 @@ use super::{
     failure::{Failure, Outcome, type_name},
     imported,
 };
+use crate::once::Once;
 use pyo3::{
     prelude::*,
-    sync::PyOnceLock,
     types::{PyList, PyString, PyTuple},
 };
 
@@ -25,7 +25,7 @@ const VALUES: &str = "everfresh._values";
 
 /// Takes an object apart, to be stored or for its fingerprint; `None` if there is no way to.
 pub(super) fn take_apart<'py>(object: &Bound<'py, PyAny>, stored: bool) -> Outcome<Option<Parts<'py>>> {
-    static TAKE_APART: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static TAKE_APART: Once<Py<PyAny>> = Once::new();
     let py = object.py();
     let taken = imported(py, &TAKE_APART, VALUES, "take_apart")?.call1((object, stored));
     let parts = taken.map_err(|error| refusal(py, error))?;
@@ -38,7 +38,7 @@ pub(super) fn take_apart<'py>(object: &Bound<'py, PyAny>, stored: bool) -> Outco
 
 /// A refusal becomes a failure that learns where in the value it stands.
 fn refusal(py: Python<'_>, error: PyErr) -> Failure {
-    static REFUSAL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static REFUSAL: Once<Py<PyAny>> = Once::new();
     match imported(py, &REFUSAL, VALUES, "Refusal") {
         Ok(class) if error.is_instance(py, class) => Failure::refused(error.value(py).to_string()),
         _ => error.into(),
@@ -53,7 +53,7 @@ pub(super) fn put_together<'py>(
     buffers: &Bound<'py, PyList>,
     trusted: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
-    static PUT_TOGETHER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static PUT_TOGETHER: Once<Py<PyAny>> = Once::new();
     imported(value.py(), &PUT_TOGETHER, VALUES, "put_together")?.call1((name, value, buffers, trusted))
 }
 
@@ -73,13 +73,13 @@ pub(super) fn is_frozen(name: &Bound<'_, PyAny>) -> Option<bool> {
 
 /// What a memory tier keeps of an object that Rust does not know: see `everfresh._values.protect`.
 pub(super) fn protect<'py>(object: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Option<Bound<'py, PyAny>>)> {
-    static PROTECT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static PROTECT: Once<Py<PyAny>> = Once::new();
     imported(object.py(), &PROTECT, VALUES, "protect")?.call1((object,))?.extract()
 }
 
 /// The user's own key for pickled parts.
 pub(super) fn pickle_key(py: Python<'_>) -> PyResult<Vec<u8>> {
-    static PICKLE_KEY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static PICKLE_KEY: Once<Py<PyAny>> = Once::new();
     imported(py, &PICKLE_KEY, "everfresh._values_key", "pickle_key")?.call0()?.extract()
 }
 

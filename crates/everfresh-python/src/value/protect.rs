@@ -8,10 +8,10 @@ use super::{
     DEPTH, imported, parts,
     template::{Kept, Template},
 };
+use crate::once::Once;
 use pyo3::{
     PyTypeInfo,
     prelude::*,
-    sync::PyOnceLock,
     types::{
         PyBool, PyByteArray, PyBytes, PyComplex, PyDict, PyEllipsis, PyFloat, PyFrozenSet, PyInt, PyList, PySet,
         PyString, PyTuple,
@@ -22,9 +22,9 @@ use std::collections::HashSet;
 /// What is kept, and what makes a caller's copy of it; none if it cannot change.
 pub(super) fn protect<'py>(value: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Option<Bound<'py, PyAny>>)> {
     let py = value.py();
-    static LIST_COPY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    static DICT_COPY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    static TEMPLATE_COPY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static LIST_COPY: Once<Py<PyAny>> = Once::new();
+    static DICT_COPY: Once<Py<PyAny>> = Once::new();
+    static TEMPLATE_COPY: Once<Py<PyAny>> = Once::new();
     let Some(kept) = (Keeper { seen: HashSet::new(), depth: 0 }).keep(value)? else {
         // A deep copy keeps what is shared shared, and cycles closed.
         return parts::protect(value);
@@ -34,11 +34,11 @@ pub(super) fn protect<'py>(value: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, Py
         Kept::Same(value) => (value.into_bound(py), None),
         Kept::Copied { kept, copy } => (kept.into_bound(py), Some(copy.into_bound(py))),
         flat @ Kept::List(_) if flat.is_flat() => {
-            let copy = PyOnceLock::get_or_try_init(&LIST_COPY, py, || method::<PyList>(py))?;
+            let copy = LIST_COPY.try_make(|| method::<PyList>(py))?;
             (flat.copy(py)?, Some(copy.bind(py).clone()))
         }
         flat @ Kept::Dict(_) if flat.is_flat() => {
-            let copy = PyOnceLock::get_or_try_init(&DICT_COPY, py, || method::<PyDict>(py))?;
+            let copy = DICT_COPY.try_make(|| method::<PyDict>(py))?;
             (flat.copy(py)?, Some(copy.bind(py).clone()))
         }
         nested => {

@@ -19,7 +19,7 @@ use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, MdbError, RoT
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicBool, Ordering},
     },
     time::{SystemTime, UNIX_EPOCH},
@@ -43,7 +43,8 @@ type Db = Database<'static, Bytes, Bytes>;
 
 #[derive(Debug)]
 pub(super) struct Index {
-    env: Env<WithoutTls>,
+    /// None in a forked child that let go of it.
+    env: RwLock<Option<Env<WithoutTls>>>,
     db: Db,
     cache: PathBuf,
     pid: u32,
@@ -77,14 +78,27 @@ impl Index {
             opener.open_database::<Bytes, Bytes>(txn, None).map(CommitOrAbort::<_, ()>::Commit)
         })?;
         let db = db.commit().flatten().ok_or(heed::Error::Mdb(MdbError::Invalid))?;
-        Ok(Self { env, db, cache: cache.to_owned(), pid: std::process::id(), suspect })
+        Ok(Self { env: RwLock::new(Some(env)), db, cache: cache.to_owned(), pid: std::process::id(), suspect })
     }
 
-    fn refuse_fork(&self) -> Result<(), StoreError> {
-        if self.pid == std::process::id() {
-            return Ok(());
+    fn env(&self) -> Result<Env<WithoutTls>, StoreError> {
+        let own = (self.pid == std::process::id()).then(|| self.held().clone()).flatten();
+        own.ok_or_else(|| self.forked())
+    }
+
+    fn held(&self) -> RwLockReadGuard<'_, Option<Env<WithoutTls>>> {
+        self.env.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn forked(&self) -> StoreError {
+        StoreError::Forked { path: self.cache.clone() }
+    }
+
+    /// In a forked child: closes what is its parent's, whoever holds this; not if a thread was just then using it.
+    pub fn let_go(&self) {
+        if let Ok(mut env) = self.env.try_write() {
+            *env = None;
         }
-        Err(StoreError::Forked { path: self.cache.clone() })
     }
 
     fn error(&self, action: &'static str) -> impl FnOnce(heed::Error) -> StoreError {
@@ -98,10 +112,10 @@ impl Index {
 
     /// Reads one snapshot.
     pub fn read<T>(&self, look: impl FnOnce(&View<'_>) -> heed::Result<T>) -> Result<T, StoreError> {
-        self.refuse_fork()?;
-        let txn = match self.env.read_txn() {
+        let env = self.env()?;
+        let txn = match env.read_txn() {
             Err(heed::Error::Mdb(MdbError::ReadersFull)) => {
-                self.env.clear_stale_readers().and_then(|_| self.env.read_txn()).map_err(self.error("read"))?
+                env.clear_stale_readers().and_then(|_| env.read_txn()).map_err(self.error("read"))?
             }
             txn => txn.map_err(self.error("read"))?,
         };
@@ -110,7 +124,7 @@ impl Index {
 
     /// Writes in one transaction: all of it, or nothing if `change` fails.
     pub fn write<T>(&self, change: impl FnOnce(&mut Writer<'_>) -> Result<T, WriteError>) -> Result<T, StoreError> {
-        self.refuse_fork()?;
+        let env = self.env()?;
         if fault::refuses() {
             return Err(self.error("write")(heed::Error::Mdb(MdbError::MapFull)));
         }
@@ -118,7 +132,7 @@ impl Index {
             WriteError::Index(source) => self.error("write")(source),
             WriteError::Store(error) => error,
         };
-        let txn = self.env.write_txn().map_err(self.error("write"))?;
+        let txn = env.write_txn().map_err(self.error("write"))?;
         let mut writer = Writer { txn, db: self.db, now_ms: now_ms(), totals: Totals::default(), changed: false };
         writer.load_totals().map_err(self.error("write"))?;
         let result = change(&mut writer).map_err(convert)?;
@@ -127,19 +141,17 @@ impl Index {
     }
 
     /// The number of the last write of any process.
-    pub fn revision(&self) -> u64 {
-        self.env.info().last_txn_id as u64
+    pub fn revision(&self) -> Result<u64, StoreError> {
+        self.held().as_ref().map(|env| env.info().last_txn_id as u64).ok_or_else(|| self.forked())
     }
 
     pub fn clear_stale_readers(&self) -> Result<(), StoreError> {
-        self.refuse_fork()?;
-        self.env.clear_stale_readers().map(drop).map_err(self.error("read"))
+        self.env()?.clear_stale_readers().map(drop).map_err(self.error("read"))
     }
 
     /// Waits until what was written is on the disk.
     pub fn sync(&self) -> Result<(), StoreError> {
-        self.refuse_fork()?;
-        self.env.force_sync().map_err(self.error("sync"))
+        self.env()?.force_sync().map_err(self.error("sync"))
     }
 }
 

@@ -37,7 +37,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
 pub(super) struct LockFile {
-    file: File,
+    /// None in a forked child that let go of it.
+    file: Mutex<Option<File>>,
     path: PathBuf,
     held: Mutex<HashSet<i64>>,
     released: Condvar,
@@ -53,7 +54,28 @@ impl LockFile {
             .mode(0o600)
             .open(path)
             .map_err(StoreError::io("open", path))?;
-        Ok(Self { file, path: path.to_owned(), held: Mutex::default(), released: Condvar::new() })
+        Ok(Self {
+            file: Mutex::new(Some(file)),
+            path: path.to_owned(),
+            held: Mutex::default(),
+            released: Condvar::new(),
+        })
+    }
+
+    fn file(&self) -> MutexGuard<'_, Option<File>> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.path.parent().unwrap_or(&self.path).to_owned()
+    }
+
+    /// In a forked child: closes what it has of its parent, before it opens the file itself. Not if a thread was just then
+    /// using it.
+    pub fn let_go(&self) {
+        if let Ok(mut file) = self.file.try_lock() {
+            *file = None;
+        }
     }
 
     /// Takes, converts or releases the lock on one byte; `false` if another process is in the way.
@@ -65,8 +87,10 @@ impl LockFile {
             l_len: 1,
             l_pid: 0,
         };
+        let file = self.file();
+        let file = file.as_ref().ok_or_else(|| StoreError::Forked { path: self.folder() })?;
         loop {
-            match fcntl(&self.file, FcntlArg::F_SETLK(&lock)) {
+            match fcntl(file, FcntlArg::F_SETLK(&lock)) {
                 Ok(_) => return Ok(true),
                 Err(Errno::EACCES | Errno::EAGAIN) => return Ok(false),
                 Err(Errno::EINTR) => {}
@@ -85,8 +109,7 @@ impl LockFile {
         let mut pause = Duration::from_micros(100);
         while !self.set(libc::F_WRLCK, OPENING)? {
             if begun.elapsed() > patience {
-                let path = self.path.parent().unwrap_or(&self.path).to_owned();
-                return Err(StoreError::Busy { path, seconds: patience.as_secs() });
+                return Err(StoreError::Busy { path: self.folder(), seconds: patience.as_secs() });
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -142,8 +165,10 @@ impl LockFile {
 
     pub fn release(&self, key: &HeldKey) {
         let mut held = self.held();
-        if let Err(error) = self.set(libc::F_UNLCK, key.byte) {
-            tracing::warn!("{error}");
+        match self.set(libc::F_UNLCK, key.byte) {
+            // In a forked child, where it never was.
+            Ok(_) | Err(StoreError::Forked { .. }) => {}
+            Err(error) => tracing::warn!("{error}"),
         }
         held.remove(&key.byte);
         self.released.notify_all();

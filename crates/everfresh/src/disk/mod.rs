@@ -57,6 +57,7 @@ pub use error::StoreError;
 #[cfg(test)]
 pub(crate) use fault::while_refused;
 pub use gc::GcReport;
+pub(crate) use open::after_fork;
 pub use reduce::Limits;
 pub use store::{LockGuard, Record, Space, Store, StoreOptions};
 pub use temporary::TemporaryFolder;

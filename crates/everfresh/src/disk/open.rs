@@ -27,7 +27,7 @@ use super::{
 use crate::{Fingerprint, file::FileStat};
 use std::{
     collections::BTreeMap,
-    fs,
+    fs, mem,
     path::{Path, PathBuf},
     sync::{
         Arc, Condvar, Mutex, PoisonError, Weak,
@@ -108,6 +108,16 @@ impl Inner {
     }
 }
 
+/// In a forked child: closes what its parent has open, whoever holds it here, so that the folders can be opened anew. What
+/// was closed refuses to work.
+pub fn after_fork() {
+    let of_parent = OPEN.try_lock().map(|mut open| mem::take(&mut *open)).unwrap_or_default();
+    for inner in of_parent.into_values().filter_map(|inner| inner.upgrade()) {
+        inner.index.let_go();
+        inner.presence.lock.let_go();
+    }
+}
+
 /// The caches that this process has open; none if somebody opens or closes one at this moment.
 pub(super) fn open_caches() -> Vec<Arc<Inner>> {
     OPEN.try_lock().map(|open| open.values().filter_map(Weak::upgrade).collect()).unwrap_or_default()
@@ -119,7 +129,11 @@ struct Registration(Identity);
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        OPEN.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        // In a forked child somebody may have opened it anew.
+        if open.get(&self.0).is_some_and(|inner| inner.strong_count() == 0) {
+            open.remove(&self.0);
+        }
         CLOSED.notify_all();
     }
 }

@@ -66,12 +66,16 @@ pub use ledger::{FunctionStats, function_stats};
 pub use limits::estimated_bytes;
 pub use reason::{Explanation, Reason, Tier};
 
-/// In a child, right after a fork: lets go of the stores of others that results hang on. Who holds stores or memos of its
-/// parent drops them too, and opens them anew; until then they refuse to work.
+/// In a child, right after a fork: closes the stores of its parent, which refuse to work from now on. Who holds one, or a
+/// memo that has one, opens it anew.
+///
+/// Fork while no other thread is within a call of this library: a child has one thread, and the locks of the others.
 ///
 /// ```
 /// everfresh::memo::after_fork();
 /// ```
 pub fn after_fork() {
     crate::recording::let_go_of_homes();
+    shared::after_fork();
+    crate::disk::after_fork();
 }

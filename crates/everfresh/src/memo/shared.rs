@@ -28,6 +28,13 @@ struct Shared {
 
 static SHARED: Mutex<Vec<Shared>> = Mutex::new(Vec::new());
 
+/// In a forked child: nobody who computes in its parent computes here.
+pub(super) fn after_fork() {
+    if let Ok(mut shared) = SHARED.try_lock() {
+        shared.clear();
+    }
+}
+
 /// Flights of such a type that all memos with a store in this folder share.
 pub(super) fn shared<F: Default + Send + Sync + 'static>(folder: &Path) -> Arc<F> {
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);

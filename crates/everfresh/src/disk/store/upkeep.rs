@@ -147,13 +147,16 @@ impl Store {
     ///
     /// # let folder = tempfile::tempdir()?;
     /// # let store = Store::open(folder.path(), StoreOptions::default())?;
-    /// let before = store.revision();
-    /// assert_eq!(store.revision(), before);
+    /// let before = store.revision()?;
+    /// assert_eq!(store.revision()?, before);
     /// store.put(Space::Memos, &Fingerprint::of_bytes(b"key"), b"value", &[])?;
-    /// assert_ne!(store.revision(), before);
+    /// assert_ne!(store.revision()?, before);
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
-    pub fn revision(&self) -> u64 {
+    ///
+    /// # Errors
+    /// In a forked child, [after it let go](crate::memo::after_fork) of the store.
+    pub fn revision(&self) -> Result<u64, StoreError> {
         self.inner.index.revision()
     }
 

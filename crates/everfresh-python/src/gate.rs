@@ -1,0 +1,106 @@
+//! No process forks while another thread is inside the engine: in the child, a lock that it holds would be held for ever.
+//!
+//! A thread is inside wherever it works without the interpreter. What it asks of Python meanwhile it asks from outside, since
+//! that may wait for the thread that forks. It holds no lock of the engine then that others wait for without end.
+//!
+//! Nothing here is a lock itself: a child that inherits the gate opens it, whoever was about to pass.
+
+use pyo3::prelude::*;
+use std::{
+    cell::Cell,
+    sync::atomic::{
+        AtomicUsize,
+        Ordering::{Relaxed, SeqCst},
+    },
+    thread,
+    time::Duration,
+};
+
+/// How many threads are inside, and whether others may enter.
+static GATE: AtomicUsize = AtomicUsize::new(0);
+
+const CLOSED: usize = 1 << (usize::BITS - 1);
+
+/// How long a thread sleeps at the gate before it looks again. Forks are rare, and whoever is inside is not for long.
+const NAP: Duration = Duration::from_micros(50);
+
+thread_local! {
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Works without the interpreter, inside the engine.
+pub fn detached<T: Send>(py: Python<'_>, work: impl Send + FnOnce() -> T) -> T {
+    py.detach(|| {
+        let _inside = Passed::to(true);
+        work()
+    })
+}
+
+/// Works with the interpreter, outside of the engine. Not with a lock in hand.
+pub fn attached<T>(work: impl for<'py> FnOnce(Python<'py>) -> T) -> T {
+    let _outside = Passed::to(false);
+    Python::attach(work)
+}
+
+/// The same, unless there is no interpreter any more.
+pub fn try_attached<T>(work: impl for<'py> FnOnce(Python<'py>) -> T) -> Option<T> {
+    let _outside = Passed::to(false);
+    Python::try_attach(work)
+}
+
+/// On the other side of the gate, until this is dropped.
+struct Passed {
+    before: bool,
+}
+
+impl Passed {
+    fn to(inside: bool) -> Self {
+        Self { before: pass(inside) }
+    }
+}
+
+impl Drop for Passed {
+    fn drop(&mut self) {
+        pass(self.before);
+    }
+}
+
+/// Goes inside or outside; says where this thread was.
+fn pass(inside: bool) -> bool {
+    // A thread that ends has no cell any more, and is counted nowhere.
+    let before = INSIDE.try_with(|own| own.replace(inside)).unwrap_or(inside);
+    match (before, inside) {
+        (false, true) => enter(),
+        (true, false) => {
+            GATE.fetch_sub(1, SeqCst);
+        }
+        _ => {}
+    }
+    before
+}
+
+fn enter() {
+    loop {
+        let found = GATE.load(Relaxed);
+        if found & CLOSED != 0 {
+            thread::sleep(NAP);
+        } else if GATE.compare_exchange_weak(found, found + 1, SeqCst, Relaxed).is_ok() {
+            return;
+        }
+    }
+}
+
+/// Lets nobody in, and waits until everybody is out. One thread at a time, which is outside.
+pub fn close(py: Python<'_>) {
+    py.detach(|| {
+        GATE.fetch_or(CLOSED, SeqCst);
+        while GATE.load(SeqCst) != CLOSED {
+            thread::sleep(NAP);
+        }
+    });
+}
+
+/// Lets them in again.
+pub fn open() {
+    GATE.fetch_and(!CLOSED, SeqCst);
+}
