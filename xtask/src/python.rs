@@ -14,6 +14,10 @@ const PEERS: &str = include_str!("../python-peers.txt");
 const VERSIONS: [&str; 3] = ["3.11", "3.12", "3.13"];
 /// The extension, a workspace of its own.
 pub const MANIFEST: &str = "crates/everfresh-python/Cargo.toml";
+/// What PyO3 would find out about an interpreter without the global lock: it supports them from 3.14 on. Nothing is linked,
+/// so there need not be one.
+const FREE_THREADED: &str = "implementation=CPython\nversion=3.14\nshared=true\npointer_width=64\n\
+    build_flags=Py_GIL_DISABLED\nsuppress_build_script_link_lines=true\n";
 
 /// An installed interpreter, with a virtual environment for the tests.
 pub struct Interpreter {
@@ -132,11 +136,21 @@ fn is(program: &Path, version: &str) -> bool {
     command.output().is_ok_and(|output| output.status.success() && output.stdout.trim_ascii() == version.as_bytes())
 }
 
-/// Clippy on the extension.
+/// Clippy on the extension, for the oldest interpreter and for one without the global lock.
 pub fn clippy() -> Result<(), String> {
     let interpreter = interpreters()?.into_iter().next().ok_or("no interpreter")?;
+    clippy_for("PYO3_PYTHON", &interpreter.program(), &interpreter.target()?)?;
+    let target = place::target()?.join("python-free-threaded");
+    let config = target.join("pyo3.txt");
+    fs::create_dir_all(&target)
+        .and_then(|()| fs::write(&config, FREE_THREADED))
+        .map_err(|error| format!("`{}` cannot be written: {error}", config.display()))?;
+    clippy_for("PYO3_CONFIG_FILE", &config, &target)
+}
+
+fn clippy_for(variable: &str, value: &Path, target: &Path) -> Result<(), String> {
     let mut clippy = process::cargo(&["clippy", "--all-targets", "--locked", "--manifest-path", MANIFEST])?;
-    clippy.env("PYO3_PYTHON", interpreter.program()).arg("--target-dir").arg(interpreter.target()?);
+    clippy.env(variable, value).arg("--target-dir").arg(target);
     process::run(clippy.args(["--", "-D", "warnings"]))
 }
 
