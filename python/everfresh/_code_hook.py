@@ -6,7 +6,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from everfresh import _sources
+from everfresh import _native, _sources
 from everfresh._code_active import active, blocks, current, is_foreign, is_heeded, listening
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Hook:
         if now is not None and not callable(now):
             return False
         local.hook = _hook(now)
-        sys.setprofile(local.hook)
+        local.hook.begin()
         return True
 
     def end(self) -> bool:
@@ -57,22 +57,19 @@ class Hook:
         return now is self.hook
 
 
-def _hook(before: Any) -> Any:
-    def hook(frame: FrameType, event: str, arg: Any) -> None:
-        if event == "call":
-            own, code = current.get(), frame.f_code
-            if own is None or id(code) not in own._done:
-                _called(code, frame)
-                if own is None and not active:
-                    # A thread that began in a block and goes on after it.
-                    sys.setprofile(before)
-        elif listening and event == "c_call" and _sources.may_be(arg):
-            for ran in blocks():
-                ran._calls(arg, None, frame)
-        if before is not None:
-            before(frame, event, arg)
+def _hook(before: Any) -> _native.Hook:
+    def called(code: CodeType, frame: FrameType) -> None:
+        _called(code, frame)
+        if not active and current.get() is None:
+            # A thread that began in a block and goes on after it.
+            sys.setprofile(before)
 
-    return hook
+    return _native.Hook(current, listening, list(_sources.NAMES), called, _calls, before)
+
+
+def _calls(called: object, frame: FrameType) -> None:
+    for ran in blocks():
+        ran._calls(called, None, frame)
 
 
 def _called(code: CodeType, frame: FrameType) -> None:
@@ -84,6 +81,6 @@ def _called(code: CodeType, frame: FrameType) -> None:
         if foreign and is_heeded(code):
             ran._heed(code, frame)
         elif foreign:
-            ran._done[id(code)] = code
+            ran.done(code)
         else:
             ran._saw(code, frame)

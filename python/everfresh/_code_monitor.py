@@ -8,8 +8,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from everfresh import _code_active, _sources
-from everfresh._code_active import OFTEN_CALLS, active, blocks, current, is_foreign, is_heeded, listening
+from everfresh import _code_active, _native, _sources
+from everfresh._code_active import OFTEN, OFTEN_CALLS, active, blocks, current, is_foreign, is_heeded, listening
 
 if TYPE_CHECKING:
     from types import CodeType, FrameType
@@ -40,7 +40,8 @@ class Monitor:
                 return False
             self.tool = free[0]
             monitoring.use_tool_id(self.tool, "everfresh")
-            monitoring.register_callback(self.tool, monitoring.events.PY_START, self._start)
+            starts = _native.Starts(current, self._start, OFTEN)
+            monitoring.register_callback(self.tool, monitoring.events.PY_START, starts.start)
             monitoring.register_callback(self.tool, monitoring.events.CALL, self._call)
         if self.uses == 1:
             monitoring.set_events(self.tool, monitoring.events.PY_START)
@@ -86,7 +87,7 @@ class Monitor:
 
     def _start(self, code: CodeType, offset: int) -> object:
         frame, own = sys._getframe(1), current.get()
-        if (own is None or id(code) not in own._counts) and is_foreign(code, frame):
+        if (own is None or id(code) not in own._met) and is_foreign(code, frame):
             if is_heeded(code):
                 for ran in blocks():
                     ran._heed(code, frame)

@@ -19,6 +19,8 @@ block is not `complete`: do not store its result.
 With `sources`, calls of what may read a clock or a random source are heard too (`_sources.py`): on 3.11 by the same
 hook, later by events in the user's code and in `random` and `uuid`, until a place made `OFTEN_CALLS` other calls.
 
+Code that a block knows is passed over natively (`_native.Seen`), a closure if it is the same function.
+
 Whose block: the context's (so tasks and, where the context is carried along, executors have their own), else that of
 the thread. `here()` takes a block along to another thread, and `carried` to one that is being started. A block inside
 hands what ran to the one around it."""
@@ -35,7 +37,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from everfresh import _code_origin as origin
 from everfresh import _native, _sources
-from everfresh._code_active import IMPORT, OFTEN, active, blocks, current, listening, locked
+from everfresh._code_active import IMPORT, active, blocks, current, listening, locked
 from everfresh._code_hook import Hook
 from everfresh._code_monitor import Monitor
 from everfresh._code_names import FOUND, name_of
@@ -50,7 +52,7 @@ CO_OPTIMIZED = 0x1
 MONITORING = sys.version_info >= (3, 12)
 
 
-class Ran:
+class Ran(_native.Seen):
     """Records code of the user's that starts within the block. Enter it once."""
 
     def __init__(self, *, sources: bool = False) -> None:
@@ -64,9 +66,8 @@ class Ran:
         self.mocked = False
         # Modules that were asked for by a name: what is taken from them has no name in the code.
         self._asked: set[str] = set()
-        self._counts: dict[int, int] = {}
-        # Code that need not be looked at again, kept so that its id stays its own.
-        self._done: dict[int, CodeType] = {}
+        # Code objects that started, kept so that their ids stay their own.
+        self._met: dict[int, CodeType] = {}
         # Code objects that those which started make functions of.
         self._nested: set[int] = set()
         # Of modules that were imported in the block: their files, and the code objects in their bodies, which names
@@ -169,9 +170,9 @@ class Ran:
         return sorted(found) + sorted({f"{FOUND}{start.module}:{start.code.co_qualname}`" for start in left})
 
     def _saw(self, code: CodeType, frame: FrameType) -> bool:
-        """Records a start; whether it may go unseen from now on."""
-        count = self._counts[id(code)] = self._counts.get(id(code), 0) + 1
-        if count == 1:
+        """Records a start; whether it was known, so that it may go unseen from now on."""
+        if id(code) not in self._met:
+            self._met[id(code)] = code
             inside = {id(inner) for inner in code.co_consts if isinstance(inner, CodeType)}
             if _is_body_of_module(code, frame):
                 self._modules.add(code.co_filename)
@@ -188,10 +189,13 @@ class Ran:
             key = (id(code), *map(id, held))
             if key not in self.starts:
                 self.starts[key] = Start(code, frame.f_globals.get("__name__"), held)
-        else:
-            self._done[id(code)] = code
+            self.done_closure(code, frame)
+            return False
+        often = self.is_done(code)
+        if not often:
+            self.done(code)
             self.starts.setdefault((id(code),), Start(code, frame.f_globals.get("__name__"), None))
-        return not closure and count >= OFTEN
+        return often
 
     def _heed(self, code: CodeType, frame: FrameType) -> None:
         """Hears of a package's code that is of interest."""

@@ -1,10 +1,11 @@
 """Types of the extension module."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
+from contextvars import ContextVar
 from os import PathLike
 from pathlib import Path
-from types import CellType, CodeType, FunctionType
-from typing import Any, TypeVar
+from types import CellType, CodeType, FrameType, FunctionType
+from typing import Any, Self, TypeVar
 
 _T = TypeVar("_T")
 
@@ -115,6 +116,31 @@ class Engine:
     def invalidate_tag(self, tag: str) -> None: ...
     def clear(self) -> None: ...
     def stats(self) -> dict[str, float]: ...
+
+class Seen:
+    def __new__(cls, *args: object, **kwargs: object) -> Self: ...
+    def done(self, code: CodeType) -> None: ...
+    def done_closure(self, code: CodeType, frame: FrameType) -> None: ...
+    def is_done(self, code: CodeType) -> bool: ...
+
+# Python 3.11.
+class Hook:
+    def __new__(
+        cls,
+        current: ContextVar[Any],
+        listening: list[Any],
+        names: list[str],
+        called: Callable[[CodeType, FrameType], object],
+        calls: Callable[[object, FrameType], object],
+        before: Any,
+    ) -> Hook: ...
+    def begin(self) -> None: ...
+    def __call__(self, frame: FrameType, event: str, arg: object) -> None: ...
+
+# Python 3.12 and later.
+class Starts:
+    def __new__(cls, current: ContextVar[Any], slow: Callable[[CodeType, int], object], often: int) -> Starts: ...
+    def start(self, code: CodeType, offset: int) -> object: ...
 
 class Context:
     def __new__(cls) -> Context: ...

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import cProfile
 import importlib
 import sys
 import threading
-from types import FrameType
+from collections.abc import Callable
+from types import CodeType, FrameType
 from typing import Any
 
 import pytest
@@ -117,6 +119,42 @@ def test_every_block_sees_what_ran_often_in_another() -> None:
             assert found("helpers:clean") in block.names(code)
 
 
+def adder(n: int) -> Callable[[int], int]:
+    def add(x: int) -> int:
+        return x + n
+
+    return add
+
+
+def plain(x: int) -> int:
+    return x
+
+
+def test_each_closure_of_one_code_is_seen_however_often_another_ran() -> None:
+    often, once = adder(1), adder(2)
+    with Ran() as block:
+        for work in (often, once, often):
+            for _ in range(5_000 if work is often else 1):
+                work(1)
+    assert {start.held for start in block.starts.values() if start.code is often.__code__} == {(1,), (2,)}
+
+
+@pytest.mark.parametrize("work", [plain, adder(1)], ids=["function", "closure"])
+@pytest.mark.parametrize("around", [True, False], ids=["in another block", "alone"])
+def test_code_that_is_known_is_not_looked_at_each_time_that_it_starts(work: Callable[[int], int], around: bool) -> None:
+    looked = []
+
+    class Counting(Ran):
+        def _saw(self, code: CodeType, frame: FrameType) -> bool:
+            looked.append(code)
+            return super()._saw(code, frame)
+
+    with Ran() if around else contextlib.nullcontext(), Counting():
+        for n in range(900):
+            work(n)
+    assert looked.count(work.__code__) == 1
+
+
 def test_a_block_hands_what_ran_to_the_one_around_it() -> None:
     with loaded(DYNAMIC) as module:
         code = Code(module.f)
@@ -222,6 +260,40 @@ def test_a_profile_hook_that_was_there_still_hears_all() -> None:
             sys.setprofile(None)
         assert "clean" in heard
         assert found("helpers:clean") in block.names(Code(module.f))
+
+
+@pytest.mark.skipif(NEW, reason="a profile hook hears what runs on 3.11 only")
+def test_the_error_of_a_profile_hook_that_was_there_is_raised_and_ends_the_hook() -> None:
+    def hook(frame: FrameType, event: str, arg: object) -> None:
+        if frame.f_code is plain.__code__:
+            raise LookupError(event)
+
+    sys.setprofile(hook)
+    try:
+        with Ran() as block, pytest.raises(LookupError, match="call"):
+            plain(1)
+        assert sys.getprofile() is None
+        assert not block.complete
+    finally:
+        sys.setprofile(None)
+
+
+@pytest.mark.skipif(NEW, reason="a profile hook hears what runs on 3.11 only")
+def test_a_thread_that_goes_on_after_the_block_has_the_hook_that_was_there() -> None:
+    gate, seen = threading.Event(), []
+
+    def work() -> None:
+        plain(1)
+        gate.wait()
+        plain(2)
+        seen.append(sys.getprofile())
+
+    with Ran():
+        thread = threading.Thread(target=work)
+        thread.start()
+    gate.set()
+    thread.join()
+    assert seen == [None]
 
 
 @pytest.mark.skipif(NEW, reason="cProfile takes the hook of 3.11 only")

@@ -54,6 +54,9 @@ impl Interpreter {
     /// Runs the package's tests.
     pub fn test(&self) -> Result<(), String> {
         self.install("dev")?;
+        if let Err(missing) = setup::python_tests(&self.program(), self.version) {
+            println!("SKIPPED: CPython's own tests of lru_cache: {missing}");
+        }
         let mut pytest = process::command(self.program())?;
         pytest.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "-n", "2", "python/tests"]);
         pytest.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONHASHSEED", "0").env_remove("PYTHONPATH");

@@ -114,6 +114,15 @@ pub fn python() -> Result<PathBuf, String> {
     })
 }
 
+/// CPython's own tests, which Debian has in a package of their own.
+pub fn python_tests(python: &Path, version: &str) -> Result<(), String> {
+    let find = || {
+        let mut probe = process::command(python).ok()?;
+        process::succeeds(probe.args(["-c", "import test.test_functools"])).then(|| python.to_owned())
+    };
+    from_debian(&format!("libpython{version}-testsuite"), find).map(drop)
+}
+
 /// The program `valgrind`.
 pub fn valgrind() -> Result<PathBuf, String> {
     from_debian("valgrind", || place::on_path("valgrind"))

@@ -11,6 +11,7 @@
 //! | `store` | `everfresh.Store` |
 //! | `guard` | nothing that a function is made of has changed |
 //! | `observe`, `audit` | what a cached function reads: as the package tells it, and by audit events |
+//! | `ran` | what code runs during a miss: the fast path |
 //! | `imports` | the files that modules read while they are imported |
 //! | `buffer` | stored results as read-only buffers |
 //! | `value` | fingerprints, safe encodings, and protected copies of values |
@@ -35,6 +36,7 @@ mod memo;
 mod observe;
 mod once;
 mod pending;
+mod ran;
 mod stack;
 mod store;
 mod units;
@@ -61,10 +63,19 @@ mod _native {
             observe_version, observe_working_dir, observe_written, refuse, unrecorded, unseen,
         },
         pending::Pending,
+        ran::Seen,
         store::Store,
         units::{parse_duration, parse_size},
         yaml::parse_yaml,
     };
+
+    #[cfg(not(Py_3_12))]
+    #[pymodule_export]
+    use super::ran::Hook;
+
+    #[cfg(Py_3_12)]
+    #[pymodule_export]
+    use super::ran::Starts;
 
     #[pymodule_export]
     #[allow(non_upper_case_globals)]
