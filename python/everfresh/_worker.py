@@ -302,7 +302,7 @@ class _Packages:
     """Within it a package that is imported reads files as it likes, since it counts by its version. Variables count."""
 
     def __init__(self) -> None:
-        self._values: dict[str, str | None] = {}
+        self._variables: set[str] = set()
 
     def __enter__(self) -> _Packages:
         self._import, self._getitem = builtins.__import__, os._Environ.__getitem__
@@ -319,8 +319,8 @@ class _Packages:
                 sys.setprofile(heard)
 
         def getitem(environ: Any, name: Any) -> Any:
-            if isinstance(name, str) and name not in self._values:
-                self._values[name] = os.environ._data.get(os.fsencode(name))  # type: ignore[attr-defined]
+            if isinstance(name, str):
+                self._variables.add(name)
             return self._getitem(environ, name)
 
         builtins.__import__, os._Environ.__getitem__ = imported, getitem  # type: ignore[method-assign]
@@ -331,11 +331,8 @@ class _Packages:
 
     def observe(self) -> None:
         """Tells of the variables."""
-        for name, value in self._values.items():
-            if os.environ._data.get(os.fsencode(name)) == value:  # type: ignore[attr-defined]
-                _native.observe_env(name)
-            else:
-                _native.impure(f"it sets the environment variable {name}, which it read")
+        for name in self._variables:
+            _native.observe_env(name)
 
 
 class Worker:
@@ -403,6 +400,8 @@ def _end_with_the_program() -> None:
 def main() -> None:
     """Serves until standard input ends."""
     _end_with_the_program()
+    # What is set later is set by the code that runs here.
+    _native.keep_environment()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     busy = threading.Event()
