@@ -85,7 +85,8 @@ class Step:
         items[f"what `{self.name}` is given and how"] = parameters.fingerprint().hex()
         files = _files_of_code()
         folders, packages = _folders_of_modules()
-        watched = files | {path for path in folders if os.path.isfile(path)} | _links(packages)
+        # A folder on the path may also be an archive, or not be there yet.
+        watched = files | {path for path in folders if not os.path.isdir(path)} | _links(packages)
         seen = [*self._seen, _observe("modules", lambda: _observe_files(watched), _no_version)]
         return {
             "items": items,

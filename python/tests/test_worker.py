@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -299,6 +300,15 @@ def test_variables_count_as_the_process_got_them_whatever_a_module_sets(folder: 
     ):
         variable = f"EVERFRESH_TEST_{name}".encode()
         assert variable in seen
+
+
+def test_an_archive_of_modules_counts_though_it_is_not_there_yet(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = [str(folder / "late.zip"), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, places)))
+    worker = Worker(folder)
+    seen = b"".join(bytes.fromhex(one) for one in worker.look()["observed"])
+    worker.end()
+    assert places[0].encode() in seen
 
 
 def test_code_that_no_name_reaches_counts_by_the_files_of_all_modules(folder: Path) -> None:
