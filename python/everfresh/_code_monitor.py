@@ -14,6 +14,8 @@ from everfresh._code_active import OFTEN, OFTEN_CALLS, active, blocks, current, 
 if TYPE_CHECKING:
     from types import CodeType, FrameType
 
+    from everfresh._code_ran import Ran
+
 GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
@@ -97,24 +99,25 @@ class Monitor:
         often = [ran._saw(code, frame) for ran in here]
         if any(ran.sources is not None for ran in here):
             self._hear(code)
-        return self._off() if often == [True] else None
+        return self._off(here) if often == [True] else None
 
     def _call(self, code: CodeType, offset: int, called: object, first: object) -> object:
+        here = blocks()
         if _sources.may_be(called):
             frame = sys._getframe(1)
-            for ran in blocks():
+            for ran in here:
                 ran._calls(called, first, frame)
             return None
         count = self.others[id(code), offset] = self.others.get((id(code), offset), 0) + 1
-        return self._off() if count >= OFTEN_CALLS else None
+        return self._off(here) if count >= OFTEN_CALLS else None
 
-    def _off(self) -> object:
-        """What switches a place off, if nobody else needs to hear of it."""
+    def _off(self, here: list[Ran]) -> object:
+        """What switches a place off that these blocks know, if nobody else needs to hear of it."""
         # Who begins a block holds the lock, and waits for us: never wait for it here.
         lock = _code_active._lock
         if GIL and lock.acquire(blocking=False):
             try:
-                if len(active) == 1:
+                if active == here:
                     self.dull = True
                     return sys.monitoring.DISABLE  # type: ignore[attr-defined, unused-ignore]
             finally:

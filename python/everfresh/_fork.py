@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import _imp
 import contextlib
 import importlib
 import os
@@ -27,7 +26,16 @@ if TYPE_CHECKING:
 # Each has a `_lock`, which is re-entrant: a signal's handler that forks may run in whoever holds it. The first is
 # always loaded, so that its lock keeps two forks apart.
 _MODULES = ("everfresh._watch", "everfresh._code_active", "everfresh._memory_store", "everfresh._cache")
-_held: list[Any] = []
+
+
+class _Held(threading.local):
+    """What a thread that forks has taken."""
+
+    def __init__(self) -> None:
+        self.locks: list[tuple[Any, Any]] = []
+
+
+_held = _Held()
 
 
 def register() -> None:
@@ -52,20 +60,19 @@ def _hold() -> None:
         module: Any = sys.modules.get(name)
         lock = getattr(module, "_lock", None)
         if lock is not None:
+            # In this order: an interrupt while it waits leaves nothing behind that is not given back.
+            _held.locks.append((module, lock))
             lock.acquire()
-            _held.append((module, lock))
-    # From here on nobody begins an import, then nobody enters the engine: to come out of it takes none of these locks.
-    _imp.acquire_lock()
+    # Last: to come out of the engine takes none of these locks.
     _native.before_fork()
 
 
 def _release() -> None:
     _native.after_fork(False)
-    _imp.release_lock()
-    held = _held.copy()
-    _held.clear()
-    for _, lock in reversed(held):
-        lock.release()
+    while _held.locks:
+        # One may have been kept from being taken by an interrupt.
+        with contextlib.suppress(RuntimeError):
+            _held.locks.pop()[1].release()
 
 
 def _begun_imports() -> list[str]:
@@ -83,9 +90,8 @@ def _begun_imports() -> list[str]:
 
 def _in_child() -> None:
     _native.after_fork(True)
-    _imp.release_lock()
-    while _held:
-        _held.pop()[0]._lock = threading.RLock()
+    while _held.locks:
+        _held.locks.pop()[0]._lock = threading.RLock()
     from ._cached import functions
 
     for function in functions():

@@ -139,6 +139,43 @@ def test_each_closure_of_one_code_is_seen_however_often_another_ran() -> None:
     assert {start.held for start in block.starts.values() if start.code is often.__code__} == {(1,), (2,)}
 
 
+def test_a_closure_that_gets_the_code_of_another_is_seen_anew() -> None:
+    def scaler(n: int) -> Callable[[int], int]:
+        def scale(x: int) -> int:
+            return x * n
+
+        return scale
+
+    add, other = adder(1), scaler(5)
+    with Ran() as block:
+        add(1)
+        other(1)
+        other.__code__ = add.__code__
+        other(1)
+    assert {start.held for start in block.starts.values() if start.code is add.__code__} == {(1,), (5,)}
+
+
+def test_a_thread_that_goes_on_after_its_block_hides_nothing_from_the_next() -> None:
+    gate, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        gate.wait()
+        for n in range(2_500):
+            plain(n)
+        done.set()
+
+    with Ran() as first:
+        thread = threading.Thread(target=carried(work))
+        thread.start()
+    with Ran() as second:
+        gate.set()
+        done.wait()
+        plain(1)
+    thread.join()
+    assert plain.__code__ in first.functions()
+    assert plain.__code__ in second.functions()
+
+
 @pytest.mark.parametrize("work", [plain, adder(1)], ids=["function", "closure"])
 @pytest.mark.parametrize("around", [True, False], ids=["in another block", "alone"])
 def test_code_that_is_known_is_not_looked_at_each_time_that_it_starts(work: Callable[[int], int], around: bool) -> None:

@@ -258,6 +258,74 @@ def test_a_fork_waits_until_no_thread_imports_a_module_of_the_package() -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
+INTERRUPTED = """
+import os, signal, threading
+import everfresh as ef
+from everfresh import _code_active
+
+@ef.cached
+def double(x):
+    return 2 * x
+
+def stop(*_):
+    gate.set()
+    raise KeyboardInterrupt
+
+def hold():
+    with _code_active.locked():
+        has.set()
+        gate.wait()
+
+double(1)
+has, gate = threading.Event(), threading.Event()
+holding = threading.Thread(target=hold)
+holding.start()
+has.wait()
+signal.signal(signal.SIGALRM, stop)
+signal.setitimer(signal.ITIMER_REAL, 0.1)
+child = os.fork()
+if not child:
+    os._exit(0)
+os.waitpid(child, 0)
+holding.join()
+other = threading.Thread(target=double, args=(2,))
+other.start()
+other.join()
+"""
+FOREIGN = """
+import os, threading
+import everfresh as ef
+
+lock, opening = threading.RLock(), threading.Event()
+os.register_at_fork(before=lambda: (opening.set(), lock.acquire()), after_in_parent=lock.release)
+
+@ef.cached
+def size(path):
+    with lock:
+        has.set()
+        opening.wait()
+        return len(open(path).read())
+
+has = threading.Event()
+reading = threading.Thread(target=size, args=(__file__,))
+reading.start()
+has.wait()
+child = os.fork()
+if not child:
+    os._exit(0)
+os.waitpid(child, 0)
+reading.join()
+"""
+
+
+@pytest.mark.parametrize("script", [INTERRUPTED, FOREIGN], ids=["an interrupt", "a lock that others hold over a fork"])
+def test_threads_go_on_after_a_fork_that_was_kept_waiting(script: str, tmp_path: Path) -> None:
+    file = tmp_path / "forks.py"
+    file.write_text(script)
+    ran = subprocess.run([sys.executable, "-W", "ignore", str(file)], timeout=SECONDS, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+
+
 def test_a_fork_within_a_computation_goes_on_in_the_child() -> None:
     @ef.cached(ttl=60)
     def outer(x: int) -> int:

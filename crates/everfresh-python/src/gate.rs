@@ -3,8 +3,12 @@
 //! A thread is inside wherever it works without the interpreter. What it asks of Python meanwhile it asks from outside, since
 //! that may wait for the thread that forks. It holds no lock of the engine then that others wait for without end.
 //!
+//! Whoever waits at the gate for long goes in all the same: the fork may wait for a lock that it holds, of `logging` for
+//! one. What the engine logs is said when the thread is out again.
+//!
 //! Nothing here is a lock itself: a child that inherits the gate opens it, whoever was about to pass.
 
+use crate::log;
 use pyo3::prelude::*;
 use std::{
     cell::Cell,
@@ -13,7 +17,7 @@ use std::{
         Ordering::{Relaxed, SeqCst},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How many threads are inside, and whether others may enter.
@@ -24,28 +28,32 @@ const CLOSED: usize = 1 << (usize::BITS - 1);
 /// How long a thread sleeps at the gate before it looks again. Forks are rare, and whoever is inside is not for long.
 const NAP: Duration = Duration::from_micros(50);
 
+/// How long it waits.
+const PATIENCE: Duration = Duration::from_millis(100);
+
 thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Works without the interpreter, inside the engine.
 pub fn detached<T: Send>(py: Python<'_>, work: impl Send + FnOnce() -> T) -> T {
-    py.detach(|| {
+    let done = py.detach(|| {
         let _inside = Passed::to(true);
         work()
-    })
+    });
+    log::say_what_is_left(py);
+    done
+}
+
+/// Whether this thread is inside.
+pub fn is_inside() -> bool {
+    INSIDE.try_with(Cell::get).unwrap_or(false)
 }
 
 /// Works with the interpreter, outside of the engine. Not with a lock in hand.
 pub fn attached<T>(work: impl for<'py> FnOnce(Python<'py>) -> T) -> T {
     let _outside = Passed::to(false);
     Python::attach(work)
-}
-
-/// The same, unless there is no interpreter any more.
-pub fn try_attached<T>(work: impl for<'py> FnOnce(Python<'py>) -> T) -> Option<T> {
-    let _outside = Passed::to(false);
-    Python::try_attach(work)
 }
 
 /// On the other side of the gate, until this is dropped.
@@ -80,9 +88,10 @@ fn pass(inside: bool) -> bool {
 }
 
 fn enter() {
+    let came = Instant::now();
     loop {
         let found = GATE.load(Relaxed);
-        if found & CLOSED != 0 {
+        if found & CLOSED != 0 && came.elapsed() < PATIENCE {
             thread::sleep(NAP);
         } else if GATE.compare_exchange_weak(found, found + 1, SeqCst, Relaxed).is_ok() {
             return;
@@ -103,4 +112,9 @@ pub fn close(py: Python<'_>) {
 /// Lets them in again.
 pub fn open() {
     GATE.fetch_and(!CLOSED, SeqCst);
+}
+
+/// The same in a child of a fork, which has no other threads.
+pub fn open_anew() {
+    GATE.store(0, SeqCst);
 }

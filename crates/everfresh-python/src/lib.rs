@@ -95,8 +95,10 @@ mod _native {
     /// Right after it; `in_child`: lets go of what belongs to the parent.
     #[pyfunction]
     fn after_fork(in_child: bool) {
-        super::gate::open();
-        if in_child {
+        if !in_child {
+            super::gate::open();
+        } else {
+            super::gate::open_anew();
             super::engine::after_fork();
             super::store::after_fork();
         }

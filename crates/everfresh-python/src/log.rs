@@ -2,12 +2,19 @@
 
 use crate::{gate, once::intern};
 use pyo3::prelude::*;
-use std::fmt::{self, Write as _};
+use std::{
+    cell::RefCell,
+    fmt::{self, Write as _},
+};
 use tracing::{
     Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
     span::{Attributes, Id, Record},
 };
+
+thread_local! {
+    static LEFT: RefCell<Vec<(&'static str, String)>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Hands events on; there are no spans.
 struct ToLogging;
@@ -29,22 +36,34 @@ impl Subscriber for ToLogging {
         let mut text = Text::default();
         event.record(&mut text);
         let verb = if *event.metadata().level() == Level::ERROR { "error" } else { "warning" };
-        // At exit there may be no interpreter any more.
-        let _ = gate::try_attached(|py| {
-            let say = || {
-                let logger =
-                    py.import(intern!(py, "logging"))?.call_method1(intern!(py, "getLogger"), ("everfresh",))?;
-                logger.call_method1(verb, ("%s", text.0))
-            };
-            if let Err(error) = say() {
-                error.write_unraisable(py, None);
-            }
-        });
+        if gate::is_inside() {
+            LEFT.with_borrow_mut(|left| left.push((verb, text.0)));
+        } else {
+            // At exit there may be no interpreter any more.
+            let _ = Python::try_attach(|py| say(py, verb, &text.0));
+        }
     }
 
     fn enter(&self, _: &Id) {}
 
     fn exit(&self, _: &Id) {}
+}
+
+fn say(py: Python<'_>, verb: &str, text: &str) {
+    let say = || {
+        let logger = py.import(intern!(py, "logging"))?.call_method1(intern!(py, "getLogger"), ("everfresh",))?;
+        logger.call_method1(verb, ("%s", text))
+    };
+    if let Err(error) = say() {
+        error.write_unraisable(py, None);
+    }
+}
+
+/// Says what was to be said while this thread was inside the engine, where it may have held locks.
+pub fn say_what_is_left(py: Python<'_>) {
+    for (verb, text) in LEFT.take() {
+        say(py, verb, &text);
+    }
 }
 
 /// The message, then the other fields.

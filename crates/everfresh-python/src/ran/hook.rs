@@ -105,7 +105,7 @@ impl Hook {
         let Some(own) = value_of(self.current.bind(code.py()))? else { return Ok(false) };
         let Ok(own) = own.cast::<Seen>() else { return Ok(false) };
         let (own, code) = (own.get(), code.as_ptr() as usize);
-        Ok(own.count(code).is_some() || own.has_closure(code) && own.has_function(function_of(frame)))
+        Ok(own.count(code).is_some() || own.has_closure(code, || function_of(frame)))
     }
 
     /// Whether a C function is worth a closer look.

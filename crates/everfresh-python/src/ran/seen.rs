@@ -23,7 +23,8 @@ pub struct Seen(Mutex<Known>);
 struct Known {
     /// How often each started since.
     codes: HashMap<usize, u32>,
-    functions: HashSet<usize>,
+    /// Closures with their code, which may be replaced.
+    functions: HashSet<(usize, usize)>,
     /// The code of those.
     closures: HashSet<usize>,
     kept: Vec<Py<PyAny>>,
@@ -42,13 +43,10 @@ impl Seen {
         Some(*count)
     }
 
-    /// Whether a closure is done that has this code.
-    pub fn has_closure(&self, code: usize) -> bool {
-        self.known().closures.contains(&code)
-    }
-
-    pub fn has_function(&self, function: Option<usize>) -> bool {
-        function.is_some_and(|function| self.known().functions.contains(&function))
+    /// Whether code is that of a closure, and this one is done; `function` is asked for in the first case.
+    pub fn has_closure(&self, code: usize, function: impl FnOnce() -> Option<usize>) -> bool {
+        let is_closure = self.known().closures.contains(&code);
+        is_closure && function().is_some_and(|function| self.known().functions.contains(&(function, code)))
     }
 }
 
@@ -75,7 +73,7 @@ impl Seen {
         let kept = unsafe { Bound::from_borrowed_ptr(frame.py(), function as *mut ffi::PyObject) };
         let mut known = self.known();
         known.closures.insert(code.as_ptr() as usize);
-        if known.functions.insert(function) {
+        if known.functions.insert((function, code.as_ptr() as usize)) {
             known.kept.extend([kept.unbind(), code.clone().unbind()]);
         }
     }

@@ -42,9 +42,7 @@ impl Starts {
                 if count % self.often != 0 {
                     return Ok(None);
                 }
-            } else if own.has_closure(code.as_ptr() as usize)
-                && own.has_function(running(py).as_ref().and_then(function_of))
-            {
+            } else if own.has_closure(code.as_ptr() as usize, || running(py).as_ref().and_then(function_of)) {
                 return Ok(None);
             }
         }
