@@ -303,7 +303,7 @@ class _Packages:
     """Within it a package that is imported reads files as it likes, since it counts by its version. Variables count."""
 
     def __init__(self) -> None:
-        self._variables: set[str] = set()
+        self._values: dict[str, str | None] = {}
 
     def __enter__(self) -> _Packages:
         self._import, self._getitem = builtins.__import__, os._Environ.__getitem__
@@ -320,8 +320,8 @@ class _Packages:
                 sys.setprofile(heard)
 
         def getitem(environ: Any, name: Any) -> Any:
-            if isinstance(name, str):
-                self._variables.add(name)
+            if isinstance(name, str) and name not in self._values:
+                self._values[name] = os.environ._data.get(os.fsencode(name))  # type: ignore[attr-defined]
             return self._getitem(environ, name)
 
         builtins.__import__, os._Environ.__getitem__ = imported, getitem  # type: ignore[method-assign]
@@ -332,8 +332,11 @@ class _Packages:
 
     def observe(self) -> None:
         """Tells of the variables."""
-        for name in self._variables:
-            _native.observe_env(name)
+        for name, value in self._values.items():
+            if os.environ._data.get(os.fsencode(name)) == value:  # type: ignore[attr-defined]
+                _native.observe_env(name)
+            else:
+                _native.impure(f"it sets the environment variable {name}, which it read")
 
 
 class Worker:
@@ -401,8 +404,6 @@ def _end_with_the_program() -> None:
 def main() -> None:
     """Serves until standard input ends."""
     _end_with_the_program()
-    # What is set later is set by the code that runs here.
-    _native.keep_environment()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     busy = threading.Event()

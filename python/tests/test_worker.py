@@ -277,31 +277,6 @@ def test_a_module_that_gives_another_value_each_time_is_looked_at_each_time(fold
     worker.end()
 
 
-def test_variables_count_as_the_process_got_them_whatever_a_module_sets(folder: Path) -> None:
-    (folder / "helpers.py").write_text(
-        "import os\n"
-        "os.environ.setdefault('EVERFRESH_TEST_FACTOR', '3')\n"
-        "os.environ['EVERFRESH_TEST_MODE'] = 'fast'\n"
-        "def doubled(x):\n"
-        "    os.environ['EVERFRESH_TEST_MODE'] += 'er'\n"
-        "    return x * int(os.environ['EVERFRESH_TEST_FACTOR'])\n"
-    )
-    worker = Worker(folder)
-    looked = worker.look()
-    answer = worker.compute({"delays": DELAYS})
-    assert worker.result()["score"].to_pylist() == [4, 7]
-    worker.end()
-    assert looked["storable"]
-    assert answer["unstorable"] is None
-    assert answer["impure"] == []
-    for name, seen in (
-        ("FACTOR", b"".join(bytes.fromhex(one) for one in looked["observed"])),
-        ("MODE", bytes.fromhex(answer["observed"])),
-    ):
-        variable = f"EVERFRESH_TEST_{name}".encode()
-        assert variable in seen
-
-
 def test_an_archive_of_modules_counts_though_it_is_not_there_yet(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     places = [str(folder / "late.zip"), os.environ.get("PYTHONPATH", "")]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, places)))

@@ -203,7 +203,6 @@ fn heard(event: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
                 gate::detached(py, || observe::made(path));
             }
         }
-        "os.putenv" | "os.unsetenv" if observe::environment_is_kept() => {}
         "os.putenv" | "os.unsetenv" => observe::impure("it changes environment variables"),
         "os.chdir" => observe::impure("it changes the working folder"),
         "socket.connect" | "socket.bind" | "socket.sendto" | "socket.getaddrinfo" => {

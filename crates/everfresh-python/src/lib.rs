@@ -59,8 +59,8 @@ mod _native {
         guard::{Guard, attributes_of},
         imports::{content_since, import_reads, reading_modules},
         observe::{
-            PyContext, impure, impurities, is_made, is_recording, keep_environment, observe_env, observe_outputs,
-            observe_path, observe_version, observe_working_dir, observe_written, refuse, unrecorded, unseen,
+            PyContext, impure, impurities, is_made, is_recording, observe_env, observe_outputs, observe_path,
+            observe_version, observe_working_dir, observe_written, refuse, unrecorded, unseen,
         },
         pending::Pending,
         ran::Seen,

@@ -68,12 +68,6 @@ pub fn observe_env(name: &str) {
     observe::env(name);
 }
 
-/// From now on variables count with the values that they have now.
-#[pyfunction]
-pub fn keep_environment() {
-    observe::keep_environment();
-}
-
 /// Says that the working folder is about to be asked for.
 #[pyfunction]
 pub fn observe_working_dir() {

@@ -26,8 +26,8 @@ use crate::{
     memo::Reason,
     observation::{Observation, PathKind},
     recording::{
-        self as recorder, Frame, World, absolute, content, current, env_fingerprint, is_recording as recording,
-        listing, metadata_fingerprint, real, recorded,
+        Frame, World, absolute, content, current, env_fingerprint, is_recording as recording, listing,
+        metadata_fingerprint, real, recorded,
     },
 };
 use std::{
@@ -381,22 +381,6 @@ pub fn env(name: impl AsRef<OsStr>) {
         Some(text) => frame.add(Observation::Env { name: text.to_owned(), value: env_fingerprint(name) }),
         None => frame.recorded().refuse(|| "the name of a variable is not Unicode".to_owned()),
     }
-}
-
-/// From now on variables count with the values that they have now, whatever this process sets. For a process that runs what
-/// others give it, in an environment that they give it too: what is set then is set by what runs.
-///
-/// ```
-/// everfresh::observe::keep_environment();
-/// assert!(everfresh::observe::environment_is_kept());
-/// ```
-pub fn keep_environment() {
-    recorder::keep_environment();
-}
-
-/// Whether this process [keeps](keep_environment) its environment.
-pub fn environment_is_kept() -> bool {
-    recorder::environment_is_kept()
 }
 
 /// Something that changes only by being replaced, as code does: which one is used. The memo has to know who can tell it

@@ -133,31 +133,6 @@ fn what_a_function_reads_by_itself_counts() {
 }
 
 #[test]
-fn what_variables_a_module_was_given_counts_whatever_it_sets() {
-    if !has_python() {
-        return;
-    }
-    let shop = scoring(
-        "import os\n\
-         os.environ.setdefault('EVERFRESH_TEST_FACTOR', 'three')\n\
-         def score(orders):\n    \
-         import pyarrow\n    \
-         return pyarrow.table({'factor': [os.environ['EVERFRESH_TEST_FACTOR']]})\n",
-    );
-    let check = |env: &[(&str, &str)], outcome: &str, factor: &str| {
-        let report = shop.run_with(&[], env, 0);
-        assert_eq!((report.outcome("score"), python_started(&report)), (outcome, outcome == "ran"));
-        let show = shop.everfresh_with(&["show", "score"], env).stdout;
-        assert!(show.contains(factor), "{show}");
-    };
-    check(&[], "ran", "three");
-    check(&[], "hit", "three");
-    check(&[("EVERFRESH_TEST_FACTOR", "five")], "ran", "five");
-    check(&[("EVERFRESH_TEST_FACTOR", "five")], "hit", "five");
-    check(&[], "hit", "three");
-}
-
-#[test]
 fn what_a_module_reads_while_it_is_imported_counts() {
     if !has_python() {
         return;

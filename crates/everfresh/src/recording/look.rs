@@ -2,7 +2,6 @@
 
 use super::{
     content::{content, is_absence},
-    environment::env_fingerprint,
     frame::Recorded,
     function::runs,
     generation::Generations,
@@ -15,6 +14,7 @@ use crate::{
     observation::{Observation, PathKind},
 };
 use std::{
+    ffi::OsStr,
     fmt,
     fs::Metadata,
     io,
@@ -136,6 +136,21 @@ impl Recorded {
 
 fn unreadable(path: &str, error: &io::Error) -> Reason {
     Reason::Unreadable { path: path.to_owned(), error: error.to_string() }
+}
+
+/// The fingerprint of an environment variable; `None` if it is unset.
+pub(crate) fn env_fingerprint(name: &OsStr) -> Option<Fingerprint> {
+    if name.is_empty() {
+        return Some(env_names());
+    }
+    std::env::var_os(name).map(|value| FingerprintBuilder::new("everfresh.env").bytes(value.as_bytes()).finish())
+}
+
+/// Which variables there are. Python adds `LC_CTYPE` to its own environment where the locale is C.
+fn env_names() -> Fingerprint {
+    let mut names: Vec<_> = std::env::vars_os().map(|(name, _)| name).filter(|name| name != "LC_CTYPE").collect();
+    names.sort();
+    FingerprintBuilder::new("everfresh.env.names").list(&names, |builder, name| builder.bytes(name.as_bytes())).finish()
 }
 
 /// The fingerprint of what `stat` says of a path; `None` if there is nothing. The time of the last access does not count.

@@ -7,14 +7,12 @@
 //! | `content` | what is in a file, by its stat where that is proof |
 //! | `look` | whether an observation still holds, or why not |
 //! | `generation` | what was invalidated |
-//! | `environment` | environment variables |
 //! | `function` | which code runs |
 //!
 //! A computation that ends hands its observations up to the one that called it, whether it was computed or found.
 
 mod content;
 mod context;
-mod environment;
 mod frame;
 mod function;
 mod generation;
@@ -22,11 +20,10 @@ mod look;
 
 pub(crate) use content::{content, is_absence, read as read_observed};
 pub use context::Context;
-pub(crate) use environment::{env_fingerprint, environment_is_kept, keep_environment};
 pub(crate) use frame::{
     Frame, Reading, Recorded, absolute, current, current_traced, hand_up, is_computing, is_recording, is_tracing, real,
     recorded,
 };
 pub(crate) use function::register;
 pub(crate) use generation::{Generations, let_go_of_homes, random};
-pub(crate) use look::{Versions, World, listing, metadata_fingerprint};
+pub(crate) use look::{Versions, World, env_fingerprint, listing, metadata_fingerprint};
