@@ -32,7 +32,8 @@ class _Held(threading.local):
     """What a thread that forks has taken."""
 
     def __init__(self) -> None:
-        self.locks: list[tuple[Any, Any]] = []
+        # For each fork of this thread: a signal's handler may fork in the midst of another one.
+        self.forks: list[list[tuple[Any, Any]]] = []
 
 
 _held = _Held()
@@ -56,12 +57,14 @@ def _before() -> None:
 
 
 def _hold() -> None:
+    held: list[tuple[Any, Any]] = []
+    _held.forks.append(held)
     for name in _MODULES:
         module: Any = sys.modules.get(name)
         lock = getattr(module, "_lock", None)
         if lock is not None:
             # In this order: an interrupt while it waits leaves nothing behind that is not given back.
-            _held.locks.append((module, lock))
+            held.append((module, lock))
             lock.acquire()
     # Last: to come out of the engine takes none of these locks.
     _native.before_fork()
@@ -69,10 +72,11 @@ def _hold() -> None:
 
 def _release() -> None:
     _native.after_fork(False)
-    while _held.locks:
+    held = _held.forks.pop() if _held.forks else []
+    for _, lock in reversed(held):
         # One may have been kept from being taken by an interrupt.
         with contextlib.suppress(RuntimeError):
-            _held.locks.pop()[1].release()
+            lock.release()
 
 
 def _begun_imports() -> list[str]:
@@ -90,8 +94,9 @@ def _begun_imports() -> list[str]:
 
 def _in_child() -> None:
     _native.after_fork(True)
-    while _held.locks:
-        _held.locks.pop()[0]._lock = threading.RLock()
+    while _held.forks:
+        for module, _ in _held.forks.pop():
+            module._lock = threading.RLock()
     from ._cached import functions
 
     for function in functions():

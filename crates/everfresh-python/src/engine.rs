@@ -56,9 +56,12 @@ pub fn invalidations() -> u64 {
 /// In a child, right after a fork.
 pub fn after_fork() {
     everfresh::memo::after_fork();
-    let functions = FUNCTIONS.lock().map(|functions| functions.clone()).unwrap_or_default();
+    let functions = FUNCTIONS.try_lock().map(|functions| functions.clone()).unwrap_or_default();
     for function in functions.iter().filter_map(Weak::upgrade) {
-        *function.memo.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        // Held only if a thread of the parent lost its patience at the gate; then the function goes on without a store.
+        if let Ok(mut memo) = function.memo.try_lock() {
+            *memo = None;
+        }
     }
 }
 

@@ -29,10 +29,12 @@ const CLOSED: usize = 1 << (usize::BITS - 1);
 const NAP: Duration = Duration::from_micros(50);
 
 /// How long it waits.
-const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
+    /// How often this thread closed the gate: a handler of a signal may fork while it is about to.
+    static CLOSINGS: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Works without the interpreter, inside the engine.
@@ -91,7 +93,7 @@ fn enter() {
     let came = Instant::now();
     loop {
         let found = GATE.load(Relaxed);
-        if found & CLOSED != 0 && came.elapsed() < PATIENCE {
+        if found & CLOSED != 0 && closings() == 0 && came.elapsed() < PATIENCE {
             thread::sleep(NAP);
         } else if GATE.compare_exchange_weak(found, found + 1, SeqCst, Relaxed).is_ok() {
             return;
@@ -99,8 +101,16 @@ fn enter() {
     }
 }
 
-/// Lets nobody in, and waits until everybody is out. One thread at a time, which is outside.
+fn closings() -> usize {
+    CLOSINGS.try_with(Cell::get).unwrap_or(0)
+}
+
+/// Lets nobody else in, and waits until everybody is out. One thread at a time, which is outside.
 pub fn close(py: Python<'_>) {
+    CLOSINGS.set(closings() + 1);
+    if closings() > 1 {
+        return;
+    }
     py.detach(|| {
         GATE.fetch_or(CLOSED, SeqCst);
         while GATE.load(SeqCst) != CLOSED {
@@ -111,10 +121,14 @@ pub fn close(py: Python<'_>) {
 
 /// Lets them in again.
 pub fn open() {
-    GATE.fetch_and(!CLOSED, SeqCst);
+    CLOSINGS.set(closings().saturating_sub(1));
+    if closings() == 0 {
+        GATE.fetch_and(!CLOSED, SeqCst);
+    }
 }
 
 /// The same in a child of a fork, which has no other threads.
 pub fn open_anew() {
+    CLOSINGS.set(0);
     GATE.store(0, SeqCst);
 }

@@ -417,7 +417,7 @@ fn tags_work() -> bool {
 
 /// The self-test, once a process, before the first guard: each way to change a dict gives it a tag that it never had, reading does
 /// not, and the fields are where the headers say.
-fn tags_move(py: Python<'_>) -> bool {
+pub fn tags_move(py: Python<'_>) -> bool {
     *TAGS_WORK.make(|| self_test(py).unwrap_or(false))
 }
 

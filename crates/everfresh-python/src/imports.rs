@@ -5,7 +5,7 @@
 //! whenever it opens a file, until there is none.
 
 use crate::{audit::Use, gate, once::intern};
-use everfresh::file::hash_file;
+use everfresh::file::hash_file_here;
 use pyo3::{ffi, prelude::*};
 use std::{
     cell::Cell,
@@ -135,7 +135,7 @@ pub fn content_since(py: Python<'_>, path: PathBuf, then: Stamp) -> Option<[u8; 
     gate::detached(py, || {
         let now = || path.metadata().ok().map(|metadata| stamp(&metadata));
         let unchanged = |found: Option<Stamp>| found == Some(then);
-        let content = unchanged(now()).then(|| hash_file(&path).ok()).flatten()?;
+        let content = unchanged(now()).then(|| hash_file_here(&path).ok()).flatten()?;
         unchanged(now()).then_some(*content.as_bytes())
     })
 }

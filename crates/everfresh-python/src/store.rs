@@ -44,7 +44,9 @@ impl Slot {
 pub fn after_fork() {
     let slots = SLOTS.lock().map(|slots| slots.clone()).unwrap_or_default();
     for slot in slots.iter().filter_map(Weak::upgrade) {
-        *slot.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        if let Ok(mut open) = slot.open.try_lock() {
+            *open = None;
+        }
     }
 }
 

@@ -14,6 +14,6 @@ mod starts;
 
 #[cfg(not(Py_3_12))]
 pub use hook::Hook;
-pub use seen::Seen;
+pub use seen::{Seen, functions_are_read};
 #[cfg(Py_3_12)]
 pub use starts::Starts;

@@ -119,10 +119,14 @@ const FUNCTION: usize = if cfg!(Py_3_12) { 2 } else { 0 };
 /// The address of the function that a frame runs. Python has no way to ask, so it is read where the headers of 3.11 to 3.13
 /// say; `None` where a test of that fails.
 pub fn function_of(frame: &Bound<'_, PyFrame>) -> Option<usize> {
-    static WORKS: Once<bool> = Once::new();
-    let works = *WORKS.make(|| test(frame.py()).unwrap_or(false));
     // SAFETY: it is a frame, and the test showed that these are its fields.
-    works.then(|| unsafe { read(frame) })
+    functions_are_read(frame.py()).then(|| unsafe { read(frame) })
+}
+
+/// Whether the test holds. It is made once, when the extension is loaded: running code fills cells of PyO3 as well.
+pub fn functions_are_read(py: Python<'_>) -> bool {
+    static WORKS: Once<bool> = Once::new();
+    *WORKS.make(|| test(py).unwrap_or(false))
 }
 
 /// # Safety

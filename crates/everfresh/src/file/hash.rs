@@ -52,11 +52,21 @@ pub fn hash_file(path: &Path) -> io::Result<Fingerprint> {
 }
 
 /// The same on this thread alone, for callers who hold something that others wait for: a thread that waits for rayon does
-/// other work of its pool meanwhile, and that may be what waits.
+/// other work of its pool meanwhile, and that may be what waits. And for children of a fork, which have no such pool.
+///
+/// ```
+/// use everfresh::{Fingerprint, file::hash_file_here};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("words");
+/// std::fs::write(&path, "one two")?;
+/// assert_eq!(hash_file_here(&path)?, Fingerprint::of_bytes(b"one two"));
+/// # Ok::<_, std::io::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`hash_file`].
-pub(crate) fn hash_file_here(path: &Path) -> io::Result<Fingerprint> {
+pub fn hash_file_here(path: &Path) -> io::Result<Fingerprint> {
     let file = open_regular(path)?;
     let length = file.metadata()?.len();
     let mut hasher = Hasher::new();

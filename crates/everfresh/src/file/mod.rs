@@ -16,7 +16,6 @@ mod hash;
 mod regular;
 mod stat;
 
-pub(crate) use hash::hash_file_here;
-pub use hash::{hash_file, hash_range, hashed_bytes};
+pub use hash::{hash_file, hash_file_here, hash_range, hashed_bytes};
 pub(crate) use regular::open_regular;
 pub use stat::{FileStat, Seen, observe};
