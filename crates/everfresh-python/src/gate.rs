@@ -25,7 +25,7 @@ static GATE: AtomicUsize = AtomicUsize::new(0);
 
 const CLOSED: usize = 1 << (usize::BITS - 1);
 
-/// How long a thread sleeps at the gate before it looks again. Forks are rare, and whoever is inside is not for long.
+/// How long a thread sleeps at the gate before it looks again: a lock to wait on would be taken in the child. Forks are rare.
 const NAP: Duration = Duration::from_micros(50);
 
 /// How long it waits.

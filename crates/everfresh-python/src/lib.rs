@@ -107,7 +107,7 @@ mod _native {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         super::log::begin();
-        super::guard::tags_move(module.py());
+        super::guard::test_tags(module.py());
         super::ran::functions_are_read(module.py());
         super::memo::add(module)?;
         super::audit::listen(module.py())

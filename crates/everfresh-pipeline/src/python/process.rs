@@ -176,6 +176,7 @@ impl Process {
     pub fn finish(mut self) {
         self.requests = None;
         let until = Instant::now() + GRACE;
+        // The standard library waits for a child, and for a thread, with no bound only.
         while Instant::now() < until && self.runs() {
             std::thread::sleep(Duration::from_millis(2));
         }

@@ -1,6 +1,7 @@
 //! What a run would do, with nothing done: no step computed, no sink written.
 //!
-//! Python steps whose files changed are imported, to see what they are made of. Files are looked at, and read where only their content tells whether they changed.
+//! Python steps whose files changed are imported, to see what they are made of. Files are looked at, and read where only
+//! their content tells whether they changed.
 
 use super::{Context, node::NodeRun};
 use crate::{
